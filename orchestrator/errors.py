@@ -1,0 +1,97 @@
+"""The errors a user can cause, each with a hint and an exit code.
+
+Everything raised on purpose derives from `OrchError`; it is caught once, in the command line.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from pathlib import Path
+
+
+class ExitCode(IntEnum):
+    """Exit codes of every verb."""
+
+    DONE = 0
+    FAILED = 1
+    WRONG_REQUEST = 2
+    MISSING_TOOL = 3
+    INTERRUPTED = 130
+
+
+class OrchError(Exception):
+    """What went wrong, where, and what to do about it."""
+
+    exit_code = ExitCode.FAILED
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str = "",
+        file: Path | str | None = None,
+        line: int | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.file = str(file) if file is not None else ""
+        self.line = line
+
+    def __str__(self) -> str:
+        """Return the message, led by `FILE:LINE: ` where these are known."""
+        if not self.file:
+            return self.message
+        where = f"{self.file}:{self.line}" if self.line else self.file
+        return f"{where}: {self.message}"
+
+    def during(self, doing: str) -> OrchError:
+        """Put verb and object before the message, as in "assembling python-web: ..."."""
+        self.message = f"{doing}: {self.message}"
+        return self
+
+
+class WorkspaceError(OrchError):
+    """The workspace, or the request made of it, is wrong."""
+
+    exit_code = ExitCode.WRONG_REQUEST
+
+
+class LockError(OrchError):
+    """`orch.lock` is missing, unreadable or does not match the workspace."""
+
+    exit_code = ExitCode.WRONG_REQUEST
+
+
+class ResolutionError(OrchError):
+    """No set of packages satisfies what was asked for."""
+
+
+class FetchError(OrchError):
+    """A file could not be fetched, or is not the one the lock names."""
+
+
+class ArtifactError(OrchError):
+    """A wheel, a Debian package or another input file cannot be used."""
+
+
+class AssemblyError(OrchError):
+    """An image cannot be assembled from its inputs."""
+
+
+class MissingToolError(OrchError):
+    """A needed tool or engine is missing or out of reach."""
+
+    exit_code = ExitCode.MISSING_TOOL
+
+
+class UnavailableError(OrchError):
+    """An image cannot be made on this machine; nothing is wrong with it."""
+
+    exit_code = ExitCode.MISSING_TOOL
+
+
+class InterruptedByUserError(OrchError):
+    """The user asked to stop."""
+
+    exit_code = ExitCode.INTERRUPTED

@@ -1,0 +1,287 @@
+"""The values that travel between rooms: platforms, recipes, images, locked packages.
+
+Immutable, parsed at the boundary, free of I/O.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path, PurePosixPath
+from types import MappingProxyType
+
+from orchestrator.errors import WorkspaceError
+
+EMPTY: Mapping[str, str] = MappingProxyType({})
+
+
+class ImageKind(Enum):
+    """What role an image has in the tree."""
+
+    BASE = "base"
+    SERVICE = "service"
+
+
+class Definition(Enum):
+    """How an image is defined, and so which engine makes it."""
+
+    RECIPE = "recipe"
+    DOCKERFILE = "dockerfile"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Platform:
+    """An operating system and architecture, as the OCI image index names them."""
+
+    os: str
+    architecture: str
+
+    @classmethod
+    def parse(cls, text: str) -> Platform:
+        """Read `linux/amd64`.
+
+        Raises:
+            WorkspaceError: The platform is none that images can be made for.
+        """
+        os, _, architecture = text.partition("/")
+        platform = cls(os, architecture)
+        if platform.key not in _ARCHITECTURES:
+            known = ", ".join(sorted(_ARCHITECTURES))
+            raise WorkspaceError(f"unknown platform {text!r}", hint=f"known are: {known}")
+        return platform
+
+    @property
+    def key(self) -> str:
+        """Return the platform as text, `linux/amd64`."""
+        return f"{self.os}/{self.architecture}"
+
+    @property
+    def machine(self) -> str:
+        """Return the kernel's name of the architecture, as wheels' tags use it: `x86_64`."""
+        return _ARCHITECTURES[self.key].machine
+
+    @property
+    def debian(self) -> str:
+        """Return Debian's name of the architecture: `amd64`, `arm64`."""
+        return _ARCHITECTURES[self.key].debian
+
+    @property
+    def multiarch(self) -> str:
+        """Return Debian's multiarch tuple: `x86_64-linux-gnu`."""
+        return _ARCHITECTURES[self.key].multiarch
+
+    @property
+    def loader(self) -> str:
+        """Return the path, without leading slash, of the dynamic loader."""
+        return _ARCHITECTURES[self.key].loader
+
+    def __str__(self) -> str:
+        """Return the platform as text."""
+        return self.key
+
+
+@dataclass(frozen=True, slots=True)
+class _Architecture:
+    machine: str
+    debian: str
+    multiarch: str
+    loader: str
+
+
+_ARCHITECTURES: Mapping[str, _Architecture] = MappingProxyType(
+    {
+        "linux/amd64": _Architecture(
+            "x86_64", "amd64", "x86_64-linux-gnu", "lib64/ld-linux-x86-64.so.2"
+        ),
+        "linux/arm64": _Architecture(
+            "aarch64", "arm64", "aarch64-linux-gnu", "lib/ld-linux-aarch64.so.1"
+        ),
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class LockedDeb:
+    """A Debian package, pinned; `path` is its pool path below a mirror's root."""
+
+    name: str
+    version: str
+    architecture: str
+    sha256: str
+    size_bytes: int
+    path: str
+
+    @property
+    def file(self) -> str:
+        """Return the file's name, the last part of the pool path."""
+        return PurePosixPath(self.path).name
+
+
+@dataclass(frozen=True, slots=True)
+class LockedWheel:
+    """A Python distribution file, pinned; an sdist where the index has no wheel for it."""
+
+    name: str
+    version: str
+    file: str
+    sha256: str
+    size_bytes: int
+
+    @property
+    def is_wheel(self) -> bool:
+        """Tell whether the file can be installed as it is (PEP 427)."""
+        return self.file.endswith(".whl")
+
+
+@dataclass(frozen=True, slots=True)
+class Healthcheck:
+    """A recipe's `[healthcheck]`; times in seconds."""
+
+    http: str = ""
+    command: tuple[str, ...] = ()
+    interval_s: float = 30.0
+    timeout_s: float = 5.0
+    start_period_s: float = 30.0
+    retries: int = 3
+
+
+@dataclass(frozen=True, slots=True)
+class FileCopy:
+    """A recipe's `[[files]]`: what is copied from the workspace into the image."""
+
+    source: str
+    target: str
+    mode: int | None = None
+    owner: str = ""
+    exclude: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FileFetch:
+    """A recipe's `[[fetch]]`: a file from a URL, in a layer of its own."""
+
+    url: str
+    sha256: str
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class ImageConfig:
+    """A recipe's `[config]`: what the image's runtime configuration adds to its parent's."""
+
+    user: str = ""
+    workdir: str = ""
+    env: Mapping[str, str] = EMPTY
+    labels: Mapping[str, str] = EMPTY
+    expose: tuple[str, ...] = ()
+    volumes: tuple[str, ...] = ()
+    entrypoint: tuple[str, ...] | None = None
+    command: tuple[str, ...] | None = None
+    stop_signal: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Gates:
+    """A recipe's `[gates]`: limits that a built image must hold."""
+
+    max_size_bytes: int | None = None
+    max_growth_percent: float | None = None
+    start_within_s: float | None = None
+    read_only: bool = True
+    severity: str = "critical"
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """An `image.toml`, read and validated."""
+
+    parent: str
+    summary: str = ""
+    deprecated: str = ""
+    system_packages: tuple[str, ...] = ()
+    optional_libraries: tuple[str, ...] = ()
+    requirements: tuple[str, ...] = ()
+    bytecode: bool = True
+    prefer: Mapping[str, str] = EMPTY
+    files: tuple[FileCopy, ...] = ()
+    fetches: tuple[FileFetch, ...] = ()
+    config: ImageConfig = ImageConfig()
+    healthcheck: Healthcheck | None = None
+    gates: Gates = Gates()
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """A node of the graph: a folder of the workspace that defines one image."""
+
+    name: str
+    kind: ImageKind
+    definition: Definition
+    path: PurePosixPath
+    file: PurePosixPath
+    recipe: Recipe
+
+    @property
+    def parent(self) -> str:
+        """Return the reference the image stands on, as its definition writes it."""
+        return self.recipe.parent
+
+
+@dataclass(frozen=True, slots=True)
+class PythonSettings:
+    """`[python]` of the settings; indexes add to what pip's configuration says."""
+
+    version: str = "3.11"
+    venv: str = "/opt/venv"
+    index_url: str = ""
+    extra_index_urls: tuple[str, ...] = ()
+    find_links: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DebianSettings:
+    """`[debian]` of the settings; an empty mirror means this machine's apt sources."""
+
+    suite: str = "bookworm"
+    components: tuple[str, ...] = ("main",)
+    mirror: str = ""
+    security_mirror: str = ""
+    snapshot: str = ""
+    keyring: str = ""
+    essential: tuple[str, ...] = ("base-files", "base-passwd", "coreutils", "dash", "libc-bin")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """`orch.toml`, or `[tool.orch]` of a `pyproject.toml`, read and validated."""
+
+    file: Path
+    bases: tuple[str, ...] = ("base/*",)
+    services: tuple[str, ...] = ("services/*",)
+    constraints: str = "constraints.txt"
+    registry: str = ""
+    aliases: tuple[str, ...] = ()
+    platforms: tuple[Platform, ...] = (Platform("linux", "amd64"),)
+    tags: tuple[str, ...] = ("latest",)
+    source: str = ""
+    python: PythonSettings = PythonSettings()
+    debian: DebianSettings = DebianSettings()
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """The monorepo: its root, its settings, its images in a stable order."""
+
+    root: Path
+    settings: Settings
+    images: Mapping[str, Image] = field(default_factory=dict)
+
+
+_NAME = re.compile(r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*")
+
+
+def is_image_name(name: str) -> bool:
+    """Tell whether a name can be a repository's last component (OCI distribution, pulling)."""
+    return _NAME.fullmatch(name) is not None

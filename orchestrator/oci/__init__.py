@@ -1,0 +1,1 @@
+"""The OCI image format: layers, images, layouts, archives, and nothing else."""

@@ -1,0 +1,188 @@
+"""Segments: runs of tar members as gzip members, joined to layers without recompression.
+
+A segment holds what one wheel, one Debian package or one set of files adds. Its bytes are a
+sequence of gzip members (RFC 1952), so segments put one after the other are again a gzip
+stream, and deflate data that exists already is taken over as it is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import struct
+import zlib
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from typing import Any, BinaryIO, Protocol
+
+from isal import isal_zlib
+
+from orchestrator.oci.tar import Entry, EntryKind, padding, tar_header
+
+_GZIP_HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
+_GZIP_TRAILER = struct.Struct("<LL")
+_STORED = struct.Struct("<BHH")
+_STORED_MAX = 0xFFFF
+_LEVEL = 2
+_RAW_DEFLATE = -15
+CHUNK = 1 << 20
+
+
+class Hash(Protocol):
+    """What `hashlib` gives."""
+
+    def update(self, data: bytes | bytearray | memoryview, /) -> None: ...
+
+    def hexdigest(self) -> str: ...
+
+
+@dataclass(slots=True)
+class SegmentEntry:
+    """What is remembered of a member: where it lies and what it holds.
+
+    `kind` is the `EntryKind`'s name in lower case; `sha256` is empty for all but files.
+    """
+
+    path: str
+    kind: str
+    mode: int
+    size_bytes: int = 0
+    sha256: str = ""
+    link: str = ""
+    uid: int = 0
+    gid: int = 0
+
+
+@dataclass(slots=True)
+class SegmentInfo:
+    """What a segment holds, kept beside its bytes.
+
+    `unpacked_bytes` counts file contents. `notes` carries what the segment's maker wants to
+    know again later, in JSON's types: the alternatives a Debian package registers, the
+    libraries an ELF file needs.
+    """
+
+    entries: list[SegmentEntry] = field(default_factory=list)
+    unpacked_bytes: int = 0
+    notes: dict[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> str:
+        """Return the info as one line of JSON."""
+        rows = [list(asdict(entry).values()) for entry in self.entries]
+        return json.dumps(
+            {"entries": rows, "unpacked_bytes": self.unpacked_bytes, "notes": self.notes},
+            separators=(",", ":"),
+        )
+
+    @classmethod
+    def from_json(cls, text: str) -> SegmentInfo:
+        """Read what `to_json` wrote.
+
+        Raises:
+            ValueError: The text is no info.
+        """
+        raw = json.loads(text)
+        try:
+            entries = [SegmentEntry(*row) for row in raw["entries"]]
+            return cls(entries, raw["unpacked_bytes"], raw["notes"])
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"not a segment's info: {error}") from error
+
+
+class SegmentWriter:
+    """Writes tar members to `out` as gzip members.
+
+    `plain`, where given, is fed every uncompressed byte: the layer's diffID side. A segment
+    always ends on a tar block's boundary. Directories that merely lead to an entry are not
+    written here; the layer writes them, once for all its segments.
+    """
+
+    def __init__(self, out: BinaryIO, plain: Hash | None = None) -> None:
+        self.info = SegmentInfo()
+        self._out = out
+        self._plain = plain
+        self._pending = bytearray()
+        self._pending_has_data = False
+
+    def add(self, entry: Entry, data: bytes = b"") -> None:
+        """Add an entry whose data, `entry.size_bytes` long, is at hand."""
+        self.add_stream(entry, (data,) if data else ())
+
+    def add_stream(self, entry: Entry, chunks: Iterable[bytes]) -> None:
+        """Add a file from chunks of its data, compressing them.
+
+        Raises:
+            ValueError: The chunks are not `entry.size_bytes` long together.
+        """
+        digest = hashlib.sha256()
+        size = 0
+        self._pending += tar_header(entry)
+        for chunk in chunks:
+            digest.update(chunk)
+            size += len(chunk)
+            self._pending += chunk
+            self._pending_has_data = True
+            if len(self._pending) >= CHUNK:
+                self._flush()
+        if size != entry.size_bytes:
+            raise ValueError(f"{entry.path}: {size} bytes came, {entry.size_bytes} were promised")
+        self._pending += padding(size)
+        self._note(entry, digest.hexdigest() if entry.kind is EntryKind.FILE else "")
+
+    def begin_deflated(self, entry: Entry) -> None:
+        """Begin a file whose deflate data comes by `deflated`, to be ended by `end_deflated`."""
+        self._pending += tar_header(entry)
+        self._flush()
+        self._out.write(_GZIP_HEADER)
+
+    def deflated(self, compressed: bytes | memoryview, plain: bytes) -> None:
+        """Take over a piece of a deflate stream (RFC 1951), and what it inflates to."""
+        self._out.write(compressed)
+        if self._plain is not None and plain:
+            self._plain.update(plain)
+
+    def end_deflated(self, entry: Entry, crc32: int, sha256: str) -> None:
+        """End the file begun last; CRC-32 and SHA-256 are those of its uncompressed data."""
+        self._out.write(_GZIP_TRAILER.pack(crc32, entry.size_bytes & 0xFFFFFFFF))
+        self._pending += padding(entry.size_bytes)
+        self._note(entry, sha256)
+
+    def close(self) -> SegmentInfo:
+        """Write what is pending and return what the segment holds."""
+        self._flush()
+        return self.info
+
+    def _note(self, entry: Entry, sha256: str) -> None:
+        self.info.unpacked_bytes += entry.size_bytes
+        self.info.entries.append(
+            SegmentEntry(
+                entry.path,
+                entry.kind.name.lower(),
+                entry.mode,
+                entry.size_bytes,
+                sha256,
+                entry.link,
+                entry.uid,
+                entry.gid,
+            )
+        )
+
+    def _flush(self) -> None:
+        data, has_data = self._pending, self._pending_has_data
+        if not data:
+            return
+        if self._plain is not None:
+            self._plain.update(data)
+        stored = not has_data and len(data) <= _STORED_MAX
+        self._out.write(_gzip_member(bytes(data), stored=stored))
+        self._pending = bytearray()
+        self._pending_has_data = False
+
+
+def _gzip_member(data: bytes, *, stored: bool) -> bytes:
+    """Return data as one gzip member; stored, its bytes depend on no compressor's version."""
+    if stored:
+        body = _STORED.pack(1, len(data), len(data) ^ _STORED_MAX) + data
+    else:
+        body = isal_zlib.compress(data, _LEVEL, _RAW_DEFLATE)
+    return _GZIP_HEADER + body + _GZIP_TRAILER.pack(zlib.crc32(data), len(data) & 0xFFFFFFFF)
