@@ -5,6 +5,7 @@ Everything raised on purpose derives from `OrchError`; it is caught once, in the
 
 from __future__ import annotations
 
+import errno
 from enum import IntEnum
 from pathlib import Path
 
@@ -95,3 +96,17 @@ class InterruptedByUserError(OrchError):
     """The user asked to stop."""
 
     exit_code = ExitCode.INTERRUPTED
+
+
+class OutOfSpaceError(OrchError):
+    """The disk is full; what was complete before is still good."""
+
+
+def disk_error(error: OSError, path: Path) -> OrchError:
+    """Turn an operating system's error at a path into one with a hint."""
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return OutOfSpaceError(
+            f"no space left while writing {path}",
+            hint="free some space (ORCH_CACHE moves the cache); what is complete is kept",
+        )
+    return OrchError(f"{path}: {error.strerror or error}", hint="check the file's permissions")

@@ -14,8 +14,6 @@ from types import MappingProxyType
 
 from orchestrator.errors import WorkspaceError
 
-EMPTY: Mapping[str, str] = MappingProxyType({})
-
 
 class ImageKind(Enum):
     """What role an image has in the tree."""
@@ -173,8 +171,8 @@ class ImageConfig:
 
     user: str = ""
     workdir: str = ""
-    env: Mapping[str, str] = EMPTY
-    labels: Mapping[str, str] = EMPTY
+    env: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
     expose: tuple[str, ...] = ()
     volumes: tuple[str, ...] = ()
     entrypoint: tuple[str, ...] | None = None
@@ -204,12 +202,13 @@ class Recipe:
     optional_libraries: tuple[str, ...] = ()
     requirements: tuple[str, ...] = ()
     bytecode: bool = True
-    prefer: Mapping[str, str] = EMPTY
+    prefer: Mapping[str, str] = field(default_factory=dict)
     files: tuple[FileCopy, ...] = ()
     fetches: tuple[FileFetch, ...] = ()
     config: ImageConfig = ImageConfig()
     healthcheck: Healthcheck | None = None
     gates: Gates = Gates()
+    parent_line: int | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

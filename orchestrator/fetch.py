@@ -1,0 +1,219 @@
+"""Downloads: verified by sha256, resumed where they stopped, many at once, kept by content."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+import ssl
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+from urllib.parse import unquote, urlsplit
+
+from orchestrator.errors import FetchError, OrchError, disk_error
+
+if TYPE_CHECKING:
+    import httpx
+
+CHUNK = 1 << 20
+_ATTEMPTS = 4
+_PASSING = {408, 425, 429, 500, 502, 503, 504}
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """A file that is known by its content; `size_bytes` 0 means unknown.
+
+    `locate` gives the URLs to try, best first; it is asked only when the file must be fetched.
+    `gone_hint` says what to do when no place has the file any more.
+    """
+
+    name: str
+    sha256: str
+    size_bytes: int
+    locate: Callable[[], Sequence[str]]
+    gone_hint: str = ""
+
+
+def http_client(timeout_s: float = 60.0) -> httpx.Client:
+    """Return a client that trusts the system's certificates, or those of `SSL_CERT_FILE`."""
+    import httpx  # noqa: PLC0415 - slow to import, and a build with nothing to do needs none
+
+    context = ssl.create_default_context()
+    limits = httpx.Limits(max_connections=32, max_keepalive_connections=32)
+    return httpx.Client(
+        verify=context, timeout=timeout_s, follow_redirects=True, limits=limits, trust_env=True
+    )
+
+
+class Downloads:
+    """The cache of downloaded files, addressed by sha256, and the way to fill it.
+
+    Safe for several threads and processes: a file appears under its name complete or not at
+    all, and who comes second waits for who came first.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        jobs: int = 12,
+        offline: bool = False,
+        on_bytes: Callable[[int], None] = lambda _: None,
+    ) -> None:
+        self._folder = folder
+        self._offline = offline
+        self._on_bytes = on_bytes
+        self._pool = ThreadPoolExecutor(jobs, thread_name_prefix="fetch")
+        self._running: dict[str, Future[Path]] = {}
+        self._verified: set[str] = set()
+        self._lock = threading.Lock()
+        self._client: httpx.Client | None = None
+
+    def path(self, sha256: str) -> Path:
+        """Return where a file lies, or would lie."""
+        return self._folder / sha256[:2] / sha256
+
+    def has(self, artifact: Artifact) -> bool:
+        """Tell whether a file is there, by name and size; its content is checked when used."""
+        try:
+            size = self.path(artifact.sha256).stat().st_size
+        except FileNotFoundError:
+            return False
+        return artifact.size_bytes in {0, size}
+
+    def start(self, artifact: Artifact) -> Future[Path]:
+        """Begin to fetch a file, once however often it is asked for.
+
+        The future's result is the verified file's path; it raises FetchError.
+        """
+        with self._lock:
+            future = self._running.get(artifact.sha256)
+            if future is None:
+                future = self._pool.submit(self._ensure, artifact)
+                self._running[artifact.sha256] = future
+            return future
+
+    def close(self) -> None:
+        """Drop what has not begun and end the threads."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+        if self._client is not None:
+            self._client.close()
+
+    def _ensure(self, artifact: Artifact) -> Path:
+        path = self.path(artifact.sha256)
+        try:
+            if self.has(artifact) and _sha256_of(path) == artifact.sha256:
+                return path
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.with_suffix(".part").open("ab") as part:
+                fcntl.flock(part, fcntl.LOCK_EX)
+                if self.has(artifact) and _sha256_of(path) == artifact.sha256:
+                    return path
+                self._fill(artifact, part)
+                part.flush()
+                os.fsync(part.fileno())
+                path.with_suffix(".part").rename(path)
+        except OSError as error:
+            raise disk_error(error, path) from error
+        return path
+
+    def _fill(self, artifact: Artifact, part: BinaryIO) -> None:
+        """Try each place, twice where it gives other bytes than the lock names."""
+        if self._offline:
+            raise FetchError(
+                f"{artifact.name} is not in the cache, and --offline forbids fetching it",
+                hint="run once without --offline",
+            )
+        found = ""
+        problems: list[str] = []
+        for url in artifact.locate():
+            for _ in range(2):
+                try:
+                    self._download(url, part)
+                except OrchError as error:
+                    problems.append(error.message)
+                    break
+                found = _sha256_of(Path(part.name))
+                if found == artifact.sha256:
+                    return
+                part.truncate(0)
+        if found:
+            raise FetchError(
+                f"{artifact.name} is not what the lock names: expected sha256 "
+                f"{artifact.sha256}, found {found}",
+                hint="a proxy or mirror altered it, or the lock is wrong; nothing was kept of it",
+            )
+        tried = "; ".join(problems) or "no configured source offers it"
+        raise GoneError(f"{artifact.name} cannot be fetched: {tried}", hint=artifact.gone_hint)
+
+    def _download(self, url: str, part: BinaryIO) -> None:
+        parts = urlsplit(url)
+        if parts.scheme == "file":
+            self._copy(Path(unquote(parts.path)), part)
+            return
+        problem = ""
+        for attempt in range(_ATTEMPTS):
+            if attempt:
+                time.sleep(0.5 * 2**attempt)
+            problem = self._get(url, part)
+            if not problem:
+                return
+        raise FetchError(f"{parts.hostname}: {problem}")
+
+    def _copy(self, source: Path, part: BinaryIO) -> None:
+        part.truncate(0)
+        try:
+            with source.open("rb") as file:
+                shutil.copyfileobj(file, part, CHUNK)
+        except FileNotFoundError as error:
+            raise FetchError(f"{source} does not exist") from error
+        part.flush()
+        self._on_bytes(part.tell())
+
+    def _get(self, url: str, part: BinaryIO) -> str:
+        """Fetch the rest of a file; return what went wrong if it may pass, else nothing."""
+        import httpx  # noqa: PLC0415 - see http_client
+
+        part.seek(0, os.SEEK_END)
+        headers = {"Range": f"bytes={part.tell()}-"} if part.tell() else {}
+        try:
+            with self._http().stream("GET", url, headers=headers) as response:
+                if response.status_code == 416:
+                    return ""
+                if response.status_code in _PASSING:
+                    part.truncate(0)
+                    return f"answers {response.status_code}"
+                if response.status_code >= 400:
+                    raise FetchError(f"{response.url.host} answers {response.status_code}")
+                if response.status_code != 206:
+                    part.truncate(0)
+                for chunk in response.iter_raw(CHUNK):
+                    part.write(chunk)
+                    self._on_bytes(len(chunk))
+        except httpx.TransportError as error:
+            part.flush()
+            return f"{type(error).__name__}: {error}"
+        part.flush()
+        return ""
+
+    def _http(self) -> httpx.Client:
+        with self._lock:
+            if self._client is None:
+                self._client = http_client()
+            return self._client
+
+
+class GoneError(FetchError):
+    """No place that was tried has the file any more."""
+
+
+def _sha256_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

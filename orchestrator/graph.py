@@ -1,0 +1,123 @@
+"""The graph of images: parents, dependents, tiers. The one module that knows networkx."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import networkx as nx
+
+from orchestrator.errors import WorkspaceError
+from orchestrator.model import Image, Workspace
+
+DEBIAN_PREFIX = "debian:"
+
+
+class UnknownParentError(WorkspaceError):
+    """An image stands on a sibling that the workspace lacks."""
+
+
+class CycleError(WorkspaceError):
+    """Images stand on each other in a circle."""
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """Images in topological order, ties in workspace order, with their edges and tiers."""
+
+    images: Mapping[str, Image]
+    parents: Mapping[str, tuple[str, ...]]
+    dependents: Mapping[str, tuple[str, ...]]
+    external: Mapping[str, tuple[str, ...]]
+    tiers: Mapping[str, int]
+
+    def chain(self, name: str) -> tuple[Image, ...]:
+        """Return what an image stands on and itself, the root first."""
+        chain = [self.images[name]]
+        while parents := self.parents[chain[-1].name]:
+            chain.append(self.images[parents[0]])
+        return tuple(reversed(chain))
+
+    def ancestors(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Return the images and all they stand on, in topological order."""
+        return self._reach(names, self.parents)
+
+    def descendants(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Return the images and all that stands on them, in topological order."""
+        return self._reach(names, self.dependents)
+
+    def _reach(self, names: Iterable[str], edges: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+        seen = set(names)
+        pending = list(seen)
+        while pending:
+            found = [edge for edge in edges[pending.pop()] if edge not in seen]
+            seen.update(found)
+            pending += found
+        return tuple(name for name in self.images if name in seen)
+
+
+def build_graph(workspace: Workspace) -> Graph:
+    """Order a workspace's images.
+
+    Raises:
+        UnknownParentError: An image stands on a sibling that the workspace lacks.
+        CycleError: Images stand on each other in a circle; the message has the whole path.
+    """
+    images = workspace.images
+    digraph: nx.DiGraph[str] = nx.DiGraph()
+    digraph.add_nodes_from(images)
+    external: dict[str, tuple[str, ...]] = {}
+    for image in images.values():
+        if image.parent in images:
+            digraph.add_edge(image.parent, image.name)
+            external[image.name] = ()
+        else:
+            _check_external(workspace, image)
+            external[image.name] = (image.parent,)
+    position = {name: index for index, name in enumerate(images)}
+    try:
+        order = list(nx.lexicographical_topological_sort(digraph, key=position.__getitem__))
+    except nx.NetworkXUnfeasible:
+        raise _cycle(workspace, digraph) from None
+    parents = {name: tuple(sorted(digraph.predecessors(name))) for name in order}
+    tiers: dict[str, int] = {}
+    for name in order:
+        tiers[name] = 1 + max((tiers[parent] for parent in parents[name]), default=-1)
+    return Graph(
+        images={name: images[name] for name in order},
+        parents=parents,
+        dependents={
+            name: tuple(sorted(digraph.successors(name), key=position.__getitem__))
+            for name in order
+        },
+        external={name: external[name] for name in order},
+        tiers=tiers,
+    )
+
+
+def _check_external(workspace: Workspace, image: Image) -> None:
+    """Refuse a parent that can only be meant as a sibling: it has no tag, digest or registry."""
+    if any(mark in image.parent for mark in ":@/"):
+        return
+    near = difflib.get_close_matches(image.parent, workspace.images, n=1, cutoff=0.4)
+    hint = f"did you mean {near[0]!r}?" if near else "an external image needs a tag or a digest"
+    raise UnknownParentError(
+        f"{image.name} stands on {image.parent!r}, which is no image of this workspace",
+        hint=hint,
+        file=workspace.root / image.file,
+        line=image.recipe.parent_line,
+    )
+
+
+def _cycle(workspace: Workspace, digraph: nx.DiGraph[str]) -> CycleError:
+    edges = nx.find_cycle(digraph)
+    path = [edge[0] for edge in edges]
+    path = [*path, path[0]]
+    image = workspace.images[path[1]]
+    return CycleError(
+        f"images stand on each other in a circle: {' -> '.join(reversed(path))}",
+        hint="let one of them stand on something outside the circle",
+        file=workspace.root / image.file,
+        line=image.recipe.parent_line,
+    )

@@ -1,0 +1,191 @@
+"""The lock: `orch.lock` as text and as values. It names no host.
+
+What an image adds is a list of names and versions; the files these stand for are listed once
+for all images, so a moved version is a change of few lines.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import toml
+
+from orchestrator.errors import LockError
+from orchestrator.model import LockedDeb, LockedWheel, Platform
+
+LOCK_FILE = "orch.lock"
+LOCK_VERSION = 1
+_HEADER = "# Written by `orch lock`: what every image adds to its parent. Commit it as it is.\n"
+
+
+@dataclass(frozen=True, slots=True)
+class ImageLock:
+    """What one image adds to its parent on one platform, sorted by name.
+
+    `inputs` is the digest of what was asked for when this was resolved. `unavailable` says why
+    the image could not be resolved for the platform; it adds nothing then.
+    """
+
+    debs: tuple[LockedDeb, ...] = ()
+    wheels: tuple[LockedWheel, ...] = ()
+    inputs: str = ""
+    unavailable: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Lock:
+    """Everything that is pinned, by image name and platform.
+
+    `release_dates` maps a Debian suite to the date of the Release file it was resolved from.
+    """
+
+    python: str = ""
+    suite: str = ""
+    release_dates: Mapping[str, str] = field(default_factory=dict)
+    images: Mapping[tuple[str, Platform], ImageLock] = field(default_factory=dict)
+
+    def image(self, name: str, platform: Platform) -> ImageLock:
+        """Return what an image adds on a platform.
+
+        Raises:
+            LockError: The lock does not know the image or the platform.
+        """
+        try:
+            return self.images[name, platform]
+        except KeyError:
+            raise LockError(
+                f"{name} is not locked for {platform}", file=LOCK_FILE, hint="run: orch lock"
+            ) from None
+
+
+def parse_lock(text: str) -> Lock:
+    """Read a lock's text.
+
+    Raises:
+        LockError: It is no lock, was cut short, or was written by a newer version.
+    """
+    try:
+        raw = tomllib.loads(text)
+        if raw["version"] > LOCK_VERSION:
+            raise LockError(
+                f"is version {raw['version']}, this orch reads up to {LOCK_VERSION}",
+                file=LOCK_FILE,
+                hint="use a newer orch",
+            )
+        return _parse(raw)
+    except tomllib.TOMLDecodeError as error:
+        raise LockError(f"is not valid TOML: {error}", file=LOCK_FILE, hint=_AGAIN) from error
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise LockError(f"is not a lock: {error!r}", file=LOCK_FILE, hint=_AGAIN) from error
+
+
+_AGAIN = "restore it from git, or write it again with: orch lock"
+
+
+def _parse(raw: dict[str, Any]) -> Lock:
+    debs = {
+        (row["name"], row["version"], row["architecture"]): LockedDeb(
+            row["name"],
+            row["version"],
+            row["architecture"],
+            row["sha256"],
+            row["size"],
+            row["path"],
+        )
+        for row in raw.get("deb", [])
+    }
+    wheels: dict[tuple[str, str, str], LockedWheel] = {}
+    for row in raw.get("wheel", []):
+        wheel = LockedWheel(row["name"], row["version"], row["file"], row["sha256"], row["size"])
+        for platform in row.get("platforms", [""]):
+            wheels[wheel.name, wheel.version, platform] = wheel
+    images: dict[tuple[str, Platform], ImageLock] = {}
+    for name, platforms in raw.get("image", {}).items():
+        for key, adds in platforms.items():
+            platform = Platform.parse(key)
+            images[name, platform] = ImageLock(
+                tuple(_find_deb(debs, item, platform) for item in adds.get("debian", {}).items()),
+                tuple(_find_wheel(wheels, item, key) for item in adds.get("python", {}).items()),
+                adds.get("inputs", ""),
+                adds.get("unavailable", ""),
+            )
+    return Lock(raw["python"], raw["suite"], raw.get("release-dates", {}), images)
+
+
+def _find_deb(
+    debs: Mapping[tuple[str, str, str], LockedDeb], item: tuple[str, str], platform: Platform
+) -> LockedDeb:
+    found = debs.get((*item, platform.debian)) or debs.get((*item, "all"))
+    if found is None:
+        raise ValueError(f"no [[deb]] for {item[0]} {item[1]} on {platform}")
+    return found
+
+
+def _find_wheel(
+    wheels: Mapping[tuple[str, str, str], LockedWheel], item: tuple[str, str], platform: str
+) -> LockedWheel:
+    found = wheels.get((*item, platform)) or wheels.get((*item, ""))
+    if found is None:
+        raise ValueError(f"no [[wheel]] for {item[0]} {item[1]} on {platform}")
+    return found
+
+
+def format_lock(lock: Lock) -> str:
+    """Return the lock's text; equal locks give equal text."""
+    images: dict[str, dict[str, Any]] = {}
+    for (name, platform), adds in sorted(lock.images.items()):
+        images.setdefault(name, {})[platform.key] = _format_image(adds)
+    document = {
+        "version": LOCK_VERSION,
+        "python": lock.python,
+        "suite": lock.suite,
+        "release-dates": dict(sorted(lock.release_dates.items())),
+        "image": images,
+        "deb": _format_debs(lock.images.values()),
+        "wheel": _format_wheels(lock),
+    }
+    return _HEADER + toml.dumps(document)
+
+
+def _format_image(adds: ImageLock) -> dict[str, Any]:
+    row: dict[str, Any] = {"inputs": adds.inputs}
+    if adds.unavailable:
+        row["unavailable"] = adds.unavailable
+    if adds.debs:
+        row["debian"] = {deb.name: deb.version for deb in adds.debs}
+    if adds.wheels:
+        row["python"] = {wheel.name: wheel.version for wheel in adds.wheels}
+    return row
+
+
+def _format_debs(images: Iterable[ImageLock]) -> list[dict[str, Any]]:
+    debs = {deb for adds in images for deb in adds.debs}
+    return [
+        {
+            "name": deb.name,
+            "version": deb.version,
+            "architecture": deb.architecture,
+            "sha256": deb.sha256,
+            "size": deb.size_bytes,
+            "path": deb.path,
+        }
+        for deb in sorted(debs, key=lambda deb: (deb.name, deb.version, deb.architecture))
+    ]
+
+
+def _format_wheels(lock: Lock) -> list[dict[str, Any]]:
+    platforms: dict[LockedWheel, set[str]] = {}
+    for (_, platform), adds in lock.images.items():
+        for wheel in adds.wheels:
+            platforms.setdefault(wheel, set()).add(platform.key)
+    rows = []
+    for wheel in sorted(platforms, key=lambda wheel: (wheel.name, wheel.version, wheel.file)):
+        row: dict[str, Any] = {"name": wheel.name, "version": wheel.version, "file": wheel.file}
+        row |= {"sha256": wheel.sha256, "size": wheel.size_bytes}
+        if not wheel.file.endswith(("-any.whl", ".tar.gz", ".zip")):
+            row["platforms"] = sorted(platforms[wheel])
+        rows.append(row)
+    return rows

@@ -1,0 +1,158 @@
+"""Recipes: reading and validating an `image.toml`."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path, PurePosixPath
+
+from orchestrator.model import FileCopy, FileFetch, Gates, Healthcheck, ImageConfig, Recipe
+from orchestrator.tables import Table
+
+RECIPE_FILE = "image.toml"
+_PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]+(=[A-Za-z0-9.+:~-]+)?")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_SEVERITIES = ("low", "medium", "high", "critical", "none")
+
+
+def read_recipe(file: Path) -> Recipe:
+    """Read a recipe.
+
+    Raises:
+        WorkspaceError: The file is not a valid recipe; the error has the line.
+    """
+    table = Table.read(file)
+    parent = table.take_str("from")
+    if not parent:
+        table.fail("from", "no 'from'", hint='say what the image stands on: from = "python-base"')
+    summary, deprecated = table.take_str("summary"), table.take_str("deprecated")
+    packages, optional = _system(table.take_table("system"))
+    requirements, bytecode, prefer = _python(table.take_table("python"), file)
+    recipe = Recipe(
+        parent=parent,
+        summary=summary,
+        deprecated=deprecated,
+        system_packages=packages,
+        optional_libraries=optional,
+        requirements=requirements,
+        bytecode=bytecode,
+        prefer=prefer,
+        files=tuple(_copy(entry) for entry in table.take_tables("files")),
+        fetches=tuple(_fetch(entry) for entry in table.take_tables("fetch")),
+        config=_config(table.take_table("config")),
+        healthcheck=_healthcheck(table),
+        gates=_gates(table.take_table("gates")),
+        parent_line=table.line_of("from"),
+    )
+    table.close()
+    return recipe
+
+
+def _system(table: Table) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    packages = table.take_strs("packages")
+    for package in packages:
+        if not _PACKAGE.fullmatch(package):
+            table.fail("packages", f"{package!r} is no Debian package name")
+    optional = table.take_strs("optional-libraries")
+    table.close()
+    return packages, optional
+
+
+def _python(table: Table, file: Path) -> tuple[tuple[str, ...], bool, dict[str, str]]:
+    default = ("requirements.txt",) if (file.parent / "requirements.txt").is_file() else ()
+    requirements = table.take_strs("requirements", default)
+    for name in requirements:
+        if not (file.parent / name).is_file():
+            table.fail("requirements", f"{name} does not exist", hint="paths start at the recipe")
+    bytecode = table.take_bool("bytecode", default=True)
+    prefer = table.take_env("prefer")
+    table.close()
+    return requirements, bytecode, prefer
+
+
+def _copy(table: Table) -> FileCopy:
+    copy = FileCopy(
+        source=table.take_str("from"),
+        target=table.take_str("to"),
+        mode=table.take_mode("mode"),
+        owner=table.take_str("owner"),
+        exclude=table.take_strs("exclude"),
+    )
+    if not copy.source:
+        table.fail("from", "[[files]] has no 'from'")
+    _check_target(table, copy.target)
+    table.close()
+    return copy
+
+
+def _fetch(table: Table) -> FileFetch:
+    fetch = FileFetch(
+        url=table.take_str("url"), sha256=table.take_str("sha256"), target=table.take_str("to")
+    )
+    if not fetch.url.startswith(("https://", "http://", "file://")):
+        table.fail("url", f"[[fetch]] url must be http(s) or file, not {fetch.url!r}")
+    if not _SHA256.fullmatch(fetch.sha256):
+        table.fail("sha256", "[[fetch]] needs the file's sha256, 64 hexadecimal digits")
+    _check_target(table, fetch.target)
+    table.close()
+    return fetch
+
+
+def _check_target(table: Table, target: str) -> None:
+    if not target.startswith("/") or ".." in PurePosixPath(target).parts:
+        table.fail("to", f"'to' must be an absolute path in the image, not {target!r}")
+
+
+def _config(table: Table) -> ImageConfig:
+    config = ImageConfig(
+        user=table.take_str("user"),
+        workdir=table.take_str("workdir"),
+        env=table.take_env("env"),
+        labels=table.take_env("labels"),
+        expose=table.take_strs("expose"),
+        volumes=table.take_strs("volumes"),
+        entrypoint=table.take_command("entrypoint"),
+        command=table.take_command("command"),
+        stop_signal=table.take_str("stop-signal"),
+    )
+    if config.workdir and not config.workdir.startswith("/"):
+        table.fail("workdir", f"workdir must be an absolute path, not {config.workdir!r}")
+    for port in config.expose:
+        if not re.fullmatch(r"\d{1,5}(/(tcp|udp))?", port):
+            table.fail("expose", f'expose holds ports such as "8000" or "53/udp", not {port!r}')
+    table.close()
+    return config
+
+
+def _healthcheck(table: Table) -> Healthcheck | None:
+    given = table.has("healthcheck")
+    inner = table.take_table("healthcheck")
+    if not given:
+        return None
+    default = Healthcheck()
+    check = Healthcheck(
+        http=inner.take_str("http"),
+        command=inner.take_strs("command"),
+        interval_s=inner.take_seconds("interval", default.interval_s),
+        timeout_s=inner.take_seconds("timeout", default.timeout_s),
+        start_period_s=inner.take_seconds("start-period", default.start_period_s),
+        retries=inner.take_int("retries", default.retries),
+    )
+    if bool(check.http) == bool(check.command):
+        table.fail("healthcheck", "[healthcheck] needs either http or command")
+    inner.close()
+    return check
+
+
+def _gates(table: Table) -> Gates:
+    default = Gates()
+    gates = Gates(
+        max_size_bytes=table.take_size("max-size"),
+        max_growth_percent=table.take_percent("max-growth"),
+        start_within_s=table.take_seconds("start-within", 0.0) or None,
+        read_only=table.take_bool("read-only", default=default.read_only),
+        severity=table.take_str("severity", default.severity),
+    )
+    if gates.severity not in _SEVERITIES:
+        table.fail("severity", f"severity must be one of {', '.join(_SEVERITIES)}")
+    table.close()
+    return gates

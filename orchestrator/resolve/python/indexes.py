@@ -1,0 +1,74 @@
+"""Where this machine finds Python packages: the settings, then pip's configuration."""
+
+from __future__ import annotations
+
+import configparser
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestrator.model import PythonSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Indexes:
+    """Package indexes and folders; an empty `index_url` is the resolver's own default."""
+
+    index_url: str = ""
+    extra_index_urls: tuple[str, ...] = ()
+    find_links: tuple[str, ...] = ()
+    certificates: str = ""
+
+
+def read_indexes(
+    settings: PythonSettings, env: Mapping[str, str] | None = None, home: Path | None = None
+) -> Indexes:
+    """Join the settings with pip's configuration files and `PIP_*` variables.
+
+    Source: pip documentation, "Configuration": later files win, variables win over files.
+    Unreadable files are passed over, as pip does.
+    """
+    env = os.environ if env is None else env
+    values: dict[str, str] = {}
+    for file in _config_files(env, home or Path(env.get("HOME") or Path.home())):
+        values |= _read_config(file)
+    for key in ("index-url", "extra-index-url", "find-links", "cert"):
+        if value := env.get(f"PIP_{key.upper().replace('-', '_')}"):
+            values[key] = value
+    return Indexes(
+        index_url=settings.index_url or values.get("index-url", "").strip(),
+        extra_index_urls=_unique(settings.extra_index_urls, values.get("extra-index-url", "")),
+        find_links=_unique(settings.find_links, values.get("find-links", "")),
+        certificates=values.get("cert", "").strip(),
+    )
+
+
+def _unique(first: tuple[str, ...], more: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((*first, *more.split())))
+
+
+def _config_files(env: Mapping[str, str], home: Path) -> Iterator[Path]:
+    for folder in reversed(env.get("XDG_CONFIG_DIRS", "/etc/xdg").split(":")):
+        yield Path(folder) / "pip/pip.conf"
+    yield Path("/etc/pip.conf")
+    yield home / ".pip/pip.conf"
+    yield Path(env.get("XDG_CONFIG_HOME") or home / ".config") / "pip/pip.conf"
+    for prefix in dict.fromkeys((sys.base_prefix, sys.prefix)):
+        yield Path(prefix) / "pip.conf"
+    if named := env.get("PIP_CONFIG_FILE"):
+        yield Path(named)
+
+
+def _read_config(file: Path) -> dict[str, str]:
+    parser = configparser.RawConfigParser()
+    try:
+        parser.read(file, encoding="utf-8")
+    except (configparser.Error, UnicodeDecodeError, OSError):
+        return {}
+    values: dict[str, str] = {}
+    for section in ("global", "install"):
+        if parser.has_section(section):
+            values |= dict(parser.items(section))
+    return values

@@ -1,0 +1,100 @@
+"""Requirement files: PEP 508 lines with the file and line they stand on."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+
+from orchestrator.errors import WorkspaceError
+
+_COMMENT = re.compile(r"(^|\s)#.*$")
+_INCLUDE = re.compile(r"(?:-r|--requirement)[ =]+(\S+)")
+
+
+@dataclass(frozen=True, slots=True)
+class RequirementLine:
+    """One requirement and where it was written; `where` is `FILE:LINE`."""
+
+    requirement: Requirement
+    where: str
+
+    @property
+    def name(self) -> str:
+        """Return the project's normalised name (PEP 503)."""
+        return canonicalize_name(self.requirement.name)
+
+    def __str__(self) -> str:
+        """Return the requirement as PEP 508 text."""
+        return str(self.requirement)
+
+
+def read_requirements(file: Path, root: Path) -> tuple[RequirementLine, ...]:
+    """Read a requirements or constraints file, included files too.
+
+    Raises:
+        WorkspaceError: A line is no requirement, or a form that a lock cannot hold.
+    """
+    return tuple(_read(file, root, ()))
+
+
+def _read(file: Path, root: Path, within: tuple[Path, ...]) -> Iterator[RequirementLine]:
+    shown = _shown(file, root)
+    if file in within:
+        raise WorkspaceError("includes itself", file=shown)
+    try:
+        text = file.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise WorkspaceError(f"cannot be read: {error}", file=shown) from error
+    for number, line in _logical_lines(text):
+        if include := _INCLUDE.fullmatch(line):
+            yield from _read(file.parent / include.group(1), root, (*within, file))
+        else:
+            yield RequirementLine(_parse(line, shown, number), f"{shown}:{number}")
+
+
+def _logical_lines(text: str) -> Iterator[tuple[int, str]]:
+    pending, first = "", 0
+    for number, raw in enumerate(text.splitlines(), 1):
+        line = _COMMENT.sub("", raw)
+        first = first or number
+        if line.endswith("\\"):
+            pending += line[:-1]
+            continue
+        if whole := (pending + line).strip():
+            yield first, whole
+        pending, first = "", 0
+    if pending.strip():
+        yield first, pending.strip()
+
+
+def _parse(line: str, shown: str, number: int) -> Requirement:
+    if line.startswith("-"):
+        raise WorkspaceError(
+            f"the option {line.split(maxsplit=1)[0]!r} is not taken in requirement files",
+            file=shown,
+            line=number,
+            hint="indexes and find-links belong in pip's configuration or [python] of orch.toml",
+        )
+    try:
+        requirement = Requirement(line)
+    except InvalidRequirement as error:
+        raise WorkspaceError(
+            f"{line!r} is no requirement: {str(error).splitlines()[0]}", file=shown, line=number
+        ) from error
+    if requirement.url:
+        raise WorkspaceError(
+            f"{requirement.name} is asked for by URL, which a lock without hosts cannot hold",
+            file=shown,
+            line=number,
+            hint="put the wheel into a folder that find-links names, and ask for its version",
+        )
+    return requirement
+
+
+def _shown(file: Path, root: Path) -> str:
+    return file.relative_to(root).as_posix() if file.is_relative_to(root) else str(file)

@@ -1,0 +1,214 @@
+"""Asking uv: versions that satisfy requirements, and the files that hold them."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from orchestrator.errors import MissingToolError, ResolutionError
+from orchestrator.model import Platform
+from orchestrator.resolve.python.indexes import Indexes
+
+_PIN = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==(\S+)", re.MULTILINE)
+_NEEDS_BUILD = re.compile(r"Wheels are required for `([^`]+)` because building")
+_TIMEOUT_S = 900
+
+
+class NoSolutionError(ResolutionError):
+    """uv found no set of versions; the message is uv's own explanation."""
+
+
+@dataclass(frozen=True, slots=True)
+class DistributionFile:
+    """A file that an index offers for a version; `url` may be http(s) or file."""
+
+    name: str
+    version: str
+    file: str
+    sha256: str
+    url: str
+    size_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What is resolved for: the image's Python, platform and C library."""
+
+    platform: Platform
+    python: str
+    glibc: tuple[int, int]
+
+    @property
+    def uv_platform(self) -> str:
+        """Return the platform as uv names it."""
+        return f"{self.platform.machine}-manylinux_{self.glibc[0]}_{self.glibc[1]}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    target: Target
+    requirements: tuple[str, ...]
+    constraints: tuple[str, ...]
+    options: tuple[str, ...]
+    output: str
+    preferred: tuple[str, ...] = ()
+
+
+class Uv:
+    """The uv program with this machine's indexes; one cache for all its runs."""
+
+    def __init__(self, indexes: Indexes, cache: Path, *, offline: bool = False) -> None:
+        self._indexes = indexes
+        self._cache = cache
+        self._offline = offline
+        self._program = _find_uv()
+        self._sdists: dict[Platform, set[str]] = {}
+
+    def compile_pins(
+        self,
+        requirements: Iterable[str],
+        constraints: Iterable[str],
+        target: Target,
+        preferred: Mapping[str, str] | None = None,
+    ) -> dict[str, str]:
+        """Resolve requirements, PEP 508 lines, to versions by project name.
+
+        `preferred` versions are kept where they satisfy. Projects without any wheel are taken
+        as sdists.
+
+        Raises:
+            NoSolutionError: Nothing satisfies them; the message is uv's explanation.
+        """
+        question = _Question(
+            target,
+            tuple(requirements),
+            tuple(constraints),
+            ("--no-annotate",),
+            "pins.txt",
+            tuple(f"{name}=={version}" for name, version in (preferred or {}).items()),
+        )
+        return dict(_PIN.findall(self._compile(question)))
+
+    def find_files(
+        self, pins: Mapping[str, str], target: Target
+    ) -> dict[str, tuple[DistributionFile, ...]]:
+        """Return the files, wheels first, that indexes offer for exact versions.
+
+        Raises:
+            NoSolutionError: A version is not offered at all.
+        """
+        lines = tuple(f"{name}=={version}" for name, version in pins.items())
+        options = ("--no-deps", "--format", "pylock.toml")
+        text = self._compile(_Question(target, lines, (), options, "pylock.toml"))
+        return {row["name"]: _files_of(row) for row in tomllib.loads(text).get("packages", [])}
+
+    def _compile(self, question: _Question) -> str:
+        with tempfile.TemporaryDirectory(prefix="orch-lock-") as folder:
+            work = Path(folder)
+            _write_lines(work / "wanted.in", question.requirements)
+            _write_lines(work / "constraints.in", question.constraints)
+            output = question.output
+            _write_lines(work / output, question.preferred)
+            command = ["wanted.in", "-c", "constraints.in", "-o", output, *question.options]
+            while True:
+                result = self._run(command, question.target, work)
+                if result.returncode == 0:
+                    return (work / output).read_text("utf-8")
+                self._allow_sdists(question.target.platform, result.stderr)
+
+    def _allow_sdists(self, platform: Platform, message: str) -> None:
+        """Note projects that come without any wheel, so that the next try takes their sdist."""
+        known = self._sdists.setdefault(platform, set())
+        found = set(_NEEDS_BUILD.findall(message)) - known
+        if not found:
+            raise NoSolutionError(_shorten(message), hint="change a requirement or a constraint")
+        known |= found
+
+    def _run(
+        self, command: Sequence[str], target: Target, work: Path
+    ) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [self._program, "pip", "compile", *command, *self._options(target)],
+            cwd=work,
+            env=self._environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=_TIMEOUT_S,
+        )
+
+    def _options(self, target: Target) -> list[str]:
+        indexes = self._indexes
+        options = ["--no-header", "--quiet", "--no-config", "--no-build"]
+        options += ["--python", sys.executable, "--cache-dir", str(self._cache)]
+        options += ["--python-version", target.python, "--python-platform", target.uv_platform]
+        options += ["--index-strategy", "unsafe-best-match", "--color", "never"]
+        options += [f"--no-binary={name}" for name in sorted(self._sdists.get(target.platform, ()))]
+        if indexes.index_url:
+            options += ["--index-url", indexes.index_url]
+        for url in indexes.extra_index_urls:
+            options += ["--extra-index-url", url]
+        for place in indexes.find_links:
+            options += ["--find-links", place]
+        return [*options, "--offline"] if self._offline else options
+
+    def _environment(self) -> dict[str, str]:
+        kept = {key: value for key, value in os.environ.items() if not key.startswith("UV_")}
+        kept |= {"UV_PYTHON_DOWNLOADS": "never", "UV_HTTP_TIMEOUT": "120"}
+        if self._indexes.certificates:
+            kept.setdefault("SSL_CERT_FILE", self._indexes.certificates)
+        return kept
+
+
+def _write_lines(file: Path, lines: Iterable[str]) -> None:
+    file.write_text("".join(f"{line}\n" for line in lines), "utf-8")
+
+
+def _find_uv() -> str:
+    """Return the uv that is installed with this package, or the one on the PATH."""
+    try:
+        import uv  # noqa: PLC0415 - only a lock needs it
+
+        return os.fspath(uv.find_uv_bin())
+    except (ImportError, FileNotFoundError):
+        beside = Path(sysconfig.get_path("scripts")) / "uv"
+        raise MissingToolError(
+            "uv is not installed, and resolving Python packages needs it",
+            hint=f"install orch with its dependencies (looked for {beside})",
+        ) from None
+
+
+def _files_of(row: Mapping[str, Any]) -> tuple[DistributionFile, ...]:
+    offered = [*row.get("wheels", []), *([row["sdist"]] if "sdist" in row else [])]
+    return tuple(_file_of(row["name"], row["version"], item) for item in offered)
+
+
+def _file_of(name: str, version: str, item: Mapping[str, Any]) -> DistributionFile:
+    """Read one file of a pylock (PEP 751)."""
+    place = item.get("url") or Path(item["path"]).absolute().as_uri()
+    file = item.get("name") or place.rsplit("/", 1)[1].split("#")[0]
+    size = int(item.get("size", 0))
+    return DistributionFile(name, version, _unquoted(file), item["hashes"]["sha256"], place, size)
+
+
+def _unquoted(file: str) -> str:
+    from urllib.parse import unquote  # noqa: PLC0415 - only a lock needs it
+
+    return unquote(file)
+
+
+def _shorten(message: str) -> str:
+    """Cut uv's explanation down to what a person reads."""
+    lines = [line.strip() for line in message.splitlines() if line.strip()]
+    kept = [line for line in lines if not line.startswith(("warning:", "Resolved"))]
+    text = " ".join(line.removeprefix("error: ").removeprefix("cause: ") for line in kept)
+    return text.replace("No solution found when resolving dependencies ", "")

@@ -1,0 +1,98 @@
+"""The settings of a workspace: `orch.toml`, or `[tool.orch]` in a `pyproject.toml`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from orchestrator.errors import OrchError, WorkspaceError
+from orchestrator.model import DebianSettings, Platform, PythonSettings, Settings
+from orchestrator.tables import Table
+
+SETTINGS_FILE = "orch.toml"
+
+
+def find_settings(start: Path) -> tuple[Path, tuple[str, ...]]:
+    """Walk up from `start` to the file with the settings; return it and the table's path.
+
+    Raises:
+        WorkspaceError: No folder on the way up has settings.
+    """
+    for folder in (start, *start.parents):
+        if (folder / SETTINGS_FILE).is_file():
+            return folder / SETTINGS_FILE, ()
+        project = folder / "pyproject.toml"
+        if project.is_file() and "[tool.orch" in project.read_text("utf-8", errors="replace"):
+            return project, ("tool", "orch")
+    raise WorkspaceError(
+        f"no {SETTINGS_FILE} in {start} or any folder above it",
+        hint=f"write a {SETTINGS_FILE} that says where images are, for example "
+        'bases = ["base/*"] and services = ["services/*"]',
+    )
+
+
+def read_settings(start: Path) -> Settings:
+    """Read the settings that hold for a folder.
+
+    Raises:
+        WorkspaceError: There are none, or they are not valid.
+    """
+    file, path = find_settings(start)
+    table = Table.read(file, path)
+    settings = Settings(
+        file=file,
+        bases=table.take_strs("bases", ("base/*",)),
+        services=table.take_strs("services", ("services/*",)),
+        constraints=table.take_str("constraints", "constraints.txt"),
+        registry=table.take_str("registry"),
+        aliases=table.take_strs("aliases"),
+        platforms=_platforms(table),
+        tags=table.take_strs("tags", ("latest",)),
+        source=table.take_str("source"),
+        python=_python(table.take_table("python")),
+        debian=_debian(table.take_table("debian")),
+    )
+    table.close()
+    return settings
+
+
+def _platforms(table: Table) -> tuple[Platform, ...]:
+    keys = table.take_strs("platforms", ("linux/amd64",))
+    if not keys:
+        table.fail("platforms", "platforms is empty", hint='give at least "linux/amd64"')
+    try:
+        return tuple(dict.fromkeys(Platform.parse(key) for key in keys))
+    except OrchError as error:
+        table.fail("platforms", error.message, hint=error.hint)
+
+
+def _python(table: Table) -> PythonSettings:
+    default = PythonSettings()
+    python = PythonSettings(
+        version=table.take_str("version", default.version),
+        venv=table.take_str("venv", default.venv),
+        index_url=table.take_str("index-url"),
+        extra_index_urls=table.take_strs("extra-index-urls"),
+        find_links=table.take_strs("find-links"),
+    )
+    parts = python.version.split(".")
+    if len(parts) != 2 or not all(part.isdigit() for part in parts):
+        table.fail("version", f"version must be a minor version such as 3.11, not {python.version}")
+    if not python.venv.startswith("/"):
+        table.fail("venv", f"venv must be an absolute path, not {python.venv!r}")
+    table.close()
+    return python
+
+
+def _debian(table: Table) -> DebianSettings:
+    default = DebianSettings()
+    debian = DebianSettings(
+        suite=table.take_str("suite", default.suite),
+        components=table.take_strs("components", default.components),
+        mirror=table.take_str("mirror"),
+        security_mirror=table.take_str("security-mirror"),
+        snapshot=table.take_str("snapshot"),
+        keyring=table.take_str("keyring"),
+        essential=table.take_strs("essential", default.essential),
+    )
+    table.close()
+    return debian

@@ -1,0 +1,212 @@
+"""Reading TOML tables strictly: types checked, unknown keys refused, errors with file and line."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, NoReturn
+
+from orchestrator.errors import WorkspaceError
+
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h)")
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(B|kB|KB|MB|GB|KiB|MiB|GiB)")
+_BYTES = {
+    "B": 1,
+    "kB": 10**3,
+    "KB": 10**3,
+    "MB": 10**6,
+    "GB": 10**9,
+    "KiB": 2**10,
+    "MiB": 2**20,
+    "GiB": 2**30,
+}
+
+
+class Table:
+    """One table of a TOML file; each `take_*` reads a key, `close` refuses what is left."""
+
+    def __init__(
+        self, raw: Mapping[str, Any], file: Path, text: str, path: tuple[str, ...] = ()
+    ) -> None:
+        self._raw = dict(raw)
+        self._known: list[str] = []
+        self._file = file
+        self._text = text
+        self._path = path
+
+    @classmethod
+    def read(cls, file: Path, path: tuple[str, ...] = ()) -> Table:
+        """Read a TOML file; `path` names the table wanted within it.
+
+        Raises:
+            WorkspaceError: The file cannot be read or is no TOML.
+        """
+        try:
+            text = file.read_text(encoding="utf-8")
+            raw: Any = tomllib.loads(text)
+        except OSError as error:
+            raise WorkspaceError(f"cannot be read: {error.strerror}", file=file) from error
+        except UnicodeDecodeError as error:
+            raise WorkspaceError("is not UTF-8 text", file=file, hint="save it as UTF-8") from error
+        except tomllib.TOMLDecodeError as error:
+            line = re.search(r"at line (\d+)", str(error))
+            number = int(line.group(1)) if line else None
+            raise WorkspaceError(f"is not valid TOML: {error}", file=file, line=number) from error
+        for key in path:
+            raw = raw.get(key, {}) if isinstance(raw, dict) else {}
+        return cls(raw if isinstance(raw, dict) else {}, file, text, path)
+
+    def take_str(self, key: str, default: str = "") -> str:
+        """Take a string."""
+        return str(self._take(key, str, "a string", default))
+
+    def take_strs(self, key: str, default: tuple[str, ...] = ()) -> tuple[str, ...]:
+        """Take a list of strings."""
+        value = self._take(key, list, "a list of strings", list(default))
+        if not all(isinstance(item, str) for item in value):
+            self.fail(key, f"{key} must be a list of strings")
+        return tuple(value)
+
+    def take_command(self, key: str) -> tuple[str, ...] | None:
+        """Take a command in exec form; None where the key is absent."""
+        given = key in self._raw
+        command = self.take_strs(key)
+        return command if given else None
+
+    def take_bool(self, key: str, *, default: bool) -> bool:
+        """Take a boolean."""
+        return bool(self._take(key, bool, "true or false", default))
+
+    def take_int(self, key: str, default: int) -> int:
+        """Take a whole number."""
+        return int(self._take(key, int, "a whole number", default))
+
+    def take_env(self, key: str) -> dict[str, str]:
+        """Take a table of strings; numbers are taken as they are written."""
+        value = self._take(key, dict, "a table of strings", {})
+        for name, item in value.items():
+            if isinstance(item, bool) or not isinstance(item, str | int | float):
+                self.fail(key, f"{key}.{name} must be a string")
+        return {str(name): str(item) for name, item in value.items()}
+
+    def take_seconds(self, key: str, default: float) -> float:
+        """Take a duration, such as "30s" or 30, in seconds."""
+        value = self._take(key, (str, int, float), 'a duration such as "30s"', default)
+        if isinstance(value, str):
+            match = _DURATION.fullmatch(value)
+            if not match:
+                self.fail(key, f'{key} must be a duration such as "30s", not {value!r}')
+            return float(match.group(1)) * _SECONDS[match.group(2)]
+        return float(value)
+
+    def take_size(self, key: str) -> int | None:
+        """Take a size, such as "200 MB", in bytes; None where the key is absent."""
+        value = self._take(key, (str, int), 'a size such as "200 MB"', None)
+        if isinstance(value, str):
+            match = _SIZE.fullmatch(value)
+            if not match:
+                self.fail(key, f'{key} must be a size such as "200 MB", not {value!r}')
+            return int(float(match.group(1)) * _BYTES[match.group(2)])
+        return None if value is None else int(value)
+
+    def take_percent(self, key: str) -> float | None:
+        """Take a share, such as "10%" or 10, in percent; None where the key is absent."""
+        value = self._take(key, (str, int, float), 'a share such as "10%"', None)
+        if value is None:
+            return None
+        try:
+            return float(str(value).removesuffix("%"))
+        except ValueError:
+            self.fail(key, f'{key} must be a share such as "10%", not {value!r}')
+
+    def take_mode(self, key: str) -> int | None:
+        """Take permission bits, written as "0755"; None where the key is absent."""
+        value = self._take(key, (str, int), 'permission bits such as "0755"', None)
+        if value is None or isinstance(value, int):
+            return value
+        if not re.fullmatch(r"0?o?[0-7]{3,4}", value):
+            self.fail(key, f'{key} must be permission bits such as "0755", not {value!r}')
+        return int(value.replace("o", ""), 8)
+
+    def take_table(self, key: str) -> Table:
+        """Take a table; an empty one where the key is absent."""
+        raw = self._take(key, dict, "a table", {})
+        return Table(raw, self._file, self._text, (*self._path, key))
+
+    def take_tables(self, key: str) -> tuple[Table, ...]:
+        """Take an array of tables, written with double brackets."""
+        raw = self._take(key, list, "an array of tables", [])
+        if not all(isinstance(item, dict) for item in raw):
+            self.fail(key, f"{key} must be an array of tables, written [[{key}]]")
+        return tuple(Table(item, self._file, self._text, (*self._path, key)) for item in raw)
+
+    def has(self, key: str) -> bool:
+        """Tell whether the key was given."""
+        return key in self._raw
+
+    def close(self, also: Iterable[str] = ()) -> None:
+        """Refuse what was given and nobody took.
+
+        Raises:
+            WorkspaceError: A key is unknown; the hint names the nearest known one.
+        """
+        known = [*self._known, *also]
+        for key in self._raw:
+            if key not in known:
+                near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
+                where = f"[{'.'.join(self._path)}] " if self._path else ""
+                hint = (
+                    f"did you mean {near[0]!r}?" if near else f"known: {', '.join(sorted(known))}"
+                )
+                self.fail(key, f"{where}unknown key {key!r}", hint=hint)
+
+    def fail(self, key: str, message: str, hint: str = "") -> NoReturn:
+        """Raise an error that points at the key's line.
+
+        Raises:
+            WorkspaceError: Always.
+        """
+        raise WorkspaceError(message, hint=hint, file=self._file, line=self.line_of(key))
+
+    def line_of(self, key: str) -> int | None:
+        """Return the line on which the key is given, as far as a scan of the text can tell."""
+        return line_of(self._text, (*self._path, key))
+
+    def _take(self, key: str, kinds: Any, wanted: str, default: Any) -> Any:
+        self._known.append(key)
+        if key not in self._raw:
+            return default
+        value = self._raw[key]
+        allowed = kinds if isinstance(kinds, tuple) else (kinds,)
+        if not isinstance(value, allowed) or (isinstance(value, bool) and bool not in allowed):
+            self.fail(key, f"{key} must be {wanted}, not {value!r}")
+        return value
+
+
+def line_of(text: str, path: tuple[str, ...]) -> int | None:
+    """Return the number of the line that gives a key, or None.
+
+    A scan, not a parse: tomllib keeps no positions. Multi-line strings may mislead it; then
+    the line is off, never the message.
+    """
+    table, key = path[:-1], path[-1]
+    current: tuple[str, ...] = ()
+    for number, line in enumerate(text.splitlines(), 1):
+        stripped = line.strip()
+        header = re.match(r"\[\[?\s*([^\[\]]+?)\s*\]\]?", stripped)
+        if header and not stripped.startswith(("'", '"')):
+            current = tuple(part.strip(" \"'") for part in header.group(1).split("."))
+            if current == path or current[: len(path)] == path:
+                return number
+            continue
+        name = re.match(r"([^=#\"]+|\"[^\"]*\"(?:\.[^=]+)?)\s*=", stripped)
+        if name:
+            given = tuple(part.strip(" \"'") for part in name.group(1).strip().split("."))
+            full = (*current, *given)
+            if full[: len(path)] == path or (current == table and given == (key,)):
+                return number
+    return None
