@@ -1,0 +1,1 @@
+"""What all services of the voice platform share: health, logs, settings, start and stop."""
