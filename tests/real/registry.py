@@ -1,0 +1,73 @@
+"""Starts an OCI registry on a free port of 127.0.0.1.
+
+Alone: `python -m tests.real.registry` prints its address and runs until interrupted.
+"""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from tests.real.parts import find_tool, start, stop
+
+_READY_WITHIN_S = 30
+_LISTENING = re.compile(r"listening on (127\.0\.0\.1:\d+)")
+_CONFIG = """\
+version: 0.1
+log: {{level: info, accesslog: {{disabled: true}}}}
+storage:
+  filesystem: {{rootdirectory: {folder}/data}}
+  delete: {{enabled: true}}
+http:
+  addr: 127.0.0.1:0
+  secret: only-for-tests
+"""
+
+
+@contextmanager
+def registry() -> Iterator[str]:
+    """Run an empty registry; its value is `HOST:PORT`, spoken to in plain HTTP.
+
+    Raises:
+        MissingPartError: docker-registry is not installed.
+        RuntimeError: It does not start.
+    """
+    program = find_tool("docker-registry")
+    with tempfile.TemporaryDirectory(prefix="orch-registry-") as name:
+        folder = Path(name)
+        (folder / "config.yml").write_text(_CONFIG.format(folder=folder))
+        log = folder / "log"
+        process = start([program, "serve", folder / "config.yml"], log)
+        try:
+            yield _address(process, log)
+        finally:
+            stop(process)
+
+
+def _address(process: subprocess.Popen[bytes], log: Path) -> str:
+    deadline = time.monotonic() + _READY_WITHIN_S
+    while time.monotonic() < deadline and process.poll() is None:
+        found = _LISTENING.search(log.read_text(errors="replace"))
+        if found:
+            return found[1]
+        time.sleep(0.05)
+    raise RuntimeError(f"the registry did not start:\n{log.read_text(errors='replace')[-4000:]}")
+
+
+def main() -> None:
+    """Run a registry until interrupted."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with registry() as address, suppress(KeyboardInterrupt):
+        print(address, flush=True)
+        while True:
+            time.sleep(3600)
+
+
+if __name__ == "__main__":
+    main()
