@@ -1,0 +1,106 @@
+"""Fetches an archive's files over HTTP, or from a local mirror."""
+
+from __future__ import annotations
+
+import ssl
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
+
+from orchestrator.errors import FetchError
+
+if TYPE_CHECKING:
+    import httpx
+
+_TIMEOUT_S = 60.0
+_ATTEMPTS = 3
+_NOT_FOUND = (404, 410)
+
+
+class MissingFileError(FetchError):
+    """The archive answers, and has no such file."""
+
+
+class Fetcher:
+    """Fetches files by `http:`, `https:` and `file:` URIs; threads may share one.
+
+    It connects when it is used, also after it was closed.
+    """
+
+    def __init__(self) -> None:
+        self._client: httpx.Client | None = None
+        self._lock = threading.Lock()
+
+    def fetch(self, uri: str) -> bytes:
+        """Return a file's bytes.
+
+        Raises:
+            MissingFileError: The archive has no such file.
+            FetchError: The archive is out of reach, or refuses.
+        """
+        return _read_file(uri) if uri.startswith("file:") else self._get(uri)
+
+    def close(self) -> None:
+        """Give up the connections."""
+        with self._lock:
+            client, self._client = self._client, None
+        if client is not None:
+            client.close()
+
+    def _get(self, uri: str) -> bytes:
+        response = self._request(uri)
+        if response.status_code in _NOT_FOUND:
+            raise MissingFileError(
+                f"{uri}: not found", hint="the archive may not carry the suite or component"
+            )
+        if not response.is_success:
+            raise FetchError(
+                f"{uri}: the server answered {response.status_code}",
+                hint="try again later, or set another mirror under [debian]",
+            )
+        return response.content
+
+    def _request(self, uri: str) -> httpx.Response:
+        import httpx  # noqa: PLC0415 - heavy, and not needed for local mirrors
+
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                return self._http().get(uri)
+            except httpx.TransportError as error:
+                if attempt == _ATTEMPTS:
+                    raise _out_of_reach(uri, error) from error
+            except (httpx.HTTPError, httpx.InvalidURL) as error:
+                raise _out_of_reach(uri, error) from error
+        raise AssertionError("unreachable")
+
+    def _http(self) -> httpx.Client:
+        import httpx  # noqa: PLC0415 - see above
+
+        with self._lock:
+            if self._client is None:
+                # The default context honours SSL_CERT_FILE, as a company's proxy needs it.
+                context = ssl.create_default_context()
+                self._client = httpx.Client(
+                    verify=context, follow_redirects=True, timeout=_TIMEOUT_S
+                )
+            return self._client
+
+
+def _out_of_reach(uri: str, error: Exception) -> FetchError:
+    return FetchError(
+        f"{uri}: out of reach: {error}",
+        hint="check the network, or set another mirror under [debian]",
+    )
+
+
+def _read_file(uri: str) -> bytes:
+    path = Path(unquote(urlsplit(uri).path))
+    try:
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise MissingFileError(
+            f"{uri}: not found", hint="the archive may not carry the suite or component"
+        ) from error
+    except OSError as error:
+        raise FetchError(f"{uri}: {error.strerror}", hint="check the local mirror") from error

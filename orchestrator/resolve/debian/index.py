@@ -1,0 +1,139 @@
+"""Fetches a suite's indexes, checks them against its release and keeps them unpacked."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import lzma
+import os
+import tempfile
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from pathlib import Path
+from types import MappingProxyType
+
+from orchestrator.errors import FetchError
+from orchestrator.resolve.debian.fetch import Fetcher, MissingFileError
+from orchestrator.resolve.debian.release import (
+    IndexFile,
+    Release,
+    check_valid_until,
+    parse_release,
+    verify_signature,
+)
+from orchestrator.resolve.debian.sources import Source
+
+_UNPACK: Mapping[str, Callable[[bytes], bytes]] = MappingProxyType(
+    {".xz": lzma.decompress, ".gz": gzip.decompress, "": bytes}
+)
+
+
+class IndexMismatchError(FetchError):
+    """An index is not the one that the release names: the mirror may be in mid-update."""
+
+
+class IndexCache:
+    """Indexes on disk: the file `SHA256.packages` holds what the index of that digest unpacks to.
+
+    Threads and processes may share a folder.
+    """
+
+    def __init__(self, folder: Path, fetcher: Fetcher) -> None:
+        self._folder = folder
+        self._fetcher = fetcher
+
+    def close(self) -> None:
+        """Give up the connections; they are made again when needed."""
+        self._fetcher.close()
+
+    def read_release(self, source: Source, suite: str, now: datetime) -> Release | None:
+        """Fetch and verify a suite's `InRelease`; return nothing where an optional one is absent.
+
+        Raises:
+            FetchError: It is out of reach, not signed by the source's key, or expired.
+            MissingToolError: `gpgv` or the keyring is missing.
+        """
+        where = f"{source.uri}/dists/{suite}/InRelease"
+        try:
+            in_release = self._fetcher.fetch(where)
+        except MissingFileError:
+            if source.optional:
+                return None
+            raise
+        text = verify_signature(in_release, source.signed_by, where)
+        release = parse_release(text, suite, where)
+        if source.check_valid_until:
+            check_valid_until(release, now, where)
+        return release
+
+    def read_packages(
+        self, source: Source, release: Release, component: str, architecture: str
+    ) -> bytes:
+        """Return a `Packages` index, fetching it unless its digest is in the cache.
+
+        Raises:
+            FetchError: It is out of reach or not in the release, or the cache cannot be written.
+            IndexMismatchError: Its size or digest is not the release's.
+        """
+        folder = f"{source.uri}/dists/{release.suite}"
+        file = _find_index(release, component, architecture, folder)
+        cached = self._folder / f"{file.sha256}.packages"
+        try:
+            return cached.read_bytes()
+        except FileNotFoundError:
+            pass
+        packed = self._fetcher.fetch(f"{folder}/{file.path}")
+        _check(packed, file, f"{folder}/{file.path}")
+        unpacked = _UNPACK[Path(file.path).suffix](packed)
+        _keep(cached, unpacked)
+        return unpacked
+
+
+def _find_index(release: Release, component: str, architecture: str, folder: str) -> IndexFile:
+    path = f"{component}/binary-{architecture}/Packages"
+    for suffix in _UNPACK:
+        file = release.files.get(f"{path}{suffix}")
+        if file is not None:
+            return file
+    raise FetchError(
+        f"{folder}: the release has no {path}",
+        hint="the archive lacks that component or architecture: see [debian] and platforms",
+    )
+
+
+def _check(packed: bytes, file: IndexFile, where: str) -> None:
+    if len(packed) != file.size_bytes:
+        raise _mismatch(f"{where}: {file.size_bytes} bytes expected, {len(packed)} found")
+    found = hashlib.sha256(packed).hexdigest()
+    if found != file.sha256:
+        raise _mismatch(f"{where}: SHA-256 {file.sha256} expected, {found} found")
+
+
+def _mismatch(message: str) -> IndexMismatchError:
+    return IndexMismatchError(
+        message, hint="the mirror may be updating just now: try again in some minutes"
+    )
+
+
+def _keep(target: Path, content: bytes) -> None:
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _write_atomically(target, content)
+    except OSError as error:
+        raise FetchError(
+            f"cannot write {target}: {error.strerror}",
+            hint="free some space, or move the cache with ORCH_CACHE",
+        ) from error
+
+
+def _write_atomically(target: Path, content: bytes) -> None:
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=".packages-")
+    try:
+        with os.fdopen(handle, "wb") as out:
+            out.write(content)
+            out.flush()
+            os.fsync(out.fileno())
+        Path(name).replace(target)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
