@@ -182,7 +182,9 @@ class Downloads:
         import httpx  # noqa: PLC0415 - see http_client
 
         part.seek(0, os.SEEK_END)
-        headers = {"Range": f"bytes={part.tell()}-"} if part.tell() else {}
+        headers = {"Accept-Encoding": "identity"}
+        if part.tell():
+            headers["Range"] = f"bytes={part.tell()}-"
         try:
             with self._http().stream("GET", url, headers=headers) as response:
                 if response.status_code == 416:

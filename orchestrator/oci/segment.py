@@ -13,7 +13,7 @@ import struct
 import zlib
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
-from typing import Any, BinaryIO, Protocol
+from typing import Any, Protocol
 
 from isal import isal_zlib
 
@@ -89,6 +89,12 @@ class SegmentInfo:
             raise ValueError(f"not a segment's info: {error}") from error
 
 
+class ByteSink(Protocol):
+    """What bytes are written to."""
+
+    def write(self, data: bytes | memoryview, /) -> int: ...
+
+
 class SegmentWriter:
     """Writes tar members to `out` as gzip members.
 
@@ -97,7 +103,7 @@ class SegmentWriter:
     written here; the layer writes them, once for all its segments.
     """
 
-    def __init__(self, out: BinaryIO, plain: Hash | None = None) -> None:
+    def __init__(self, out: ByteSink, plain: Hash | None = None) -> None:
         self.info = SegmentInfo()
         self._out = out
         self._plain = plain
@@ -146,6 +152,11 @@ class SegmentWriter:
         self._out.write(_GZIP_TRAILER.pack(crc32, entry.size_bytes & 0xFFFFFFFF))
         self._pending += padding(entry.size_bytes)
         self._note(entry, sha256)
+
+    def add_end(self, blocks: bytes) -> None:
+        """Add what ends an archive, and write everything that is pending."""
+        self._pending += blocks
+        self._flush()
 
     def close(self) -> SegmentInfo:
         """Write what is pending and return what the segment holds."""

@@ -1,0 +1,194 @@
+"""Reading a wheel: its members, safely placed, as the deflate data they are stored as."""
+
+from __future__ import annotations
+
+import hashlib
+import mmap
+import struct
+import tempfile
+import zipfile
+import zlib
+from base64 import urlsafe_b64encode
+from collections.abc import Iterator
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Self, cast
+
+from installer.records import parse_record_file
+from installer.sources import WheelFile
+from isal import igzip_lib, isal_zlib
+
+from orchestrator.errors import ArtifactError
+
+_LOCAL_HEADER = struct.Struct("<4s22xHH")
+_RAW_DEFLATE = -15
+_CHUNK = 1 << 20
+_KEEP_IN_MEMORY = 32 << 20
+_BOMB_BYTES = 64 << 20
+_BOMB_RATIO = 200
+_STORED, _DEFLATED = 0, 8
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A file of a wheel: its path within the wheel and where its data lies."""
+
+    path: str
+    size_bytes: int
+    crc32: int
+    compressed_bytes: int
+    offset: int
+    is_deflated: bool
+    is_executable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A piece of a member: stored bytes, and what they inflate to."""
+
+    stored: bytes
+    plain: bytes
+
+
+class WheelArchive:
+    """A wheel that is open for reading (PEP 427); a context manager.
+
+    Raises:
+        ArtifactError: The file is no wheel, is damaged, or holds what no wheel may hold.
+    """
+
+    def __init__(self, file: Path, name: str) -> None:
+        self.name = name
+        try:
+            self._stream = file.open("rb")
+            self._zip = zipfile.ZipFile(self._stream)
+            self._map = mmap.mmap(self._stream.fileno(), 0, access=mmap.ACCESS_READ)
+            source = WheelFile(self._zip)
+            self.dist_info, self.data_dir = source.dist_info_dir, source.data_dir
+        except (zipfile.BadZipFile, ValueError, OSError, AssertionError) as error:
+            raise self.error(f"is no wheel: {error}") from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._map.close()
+        self._zip.close()
+        self._stream.close()
+
+    def error(self, message: str) -> ArtifactError:
+        """Return an error about this wheel."""
+        return ArtifactError(
+            f"{self.name}: {message}",
+            hint="the file is as the index serves it; pin another version of the package",
+        )
+
+    def members(self) -> tuple[Member, ...]:
+        """Return the files in the archive's order."""
+        return tuple(self._member(info) for info in self._zip.infolist() if not info.is_dir())
+
+    def record(self) -> dict[str, str]:
+        """Return RECORD's hashes by path, as `sha256=...`; empty where it gives none."""
+        text = self.text("RECORD")
+        if text is None:
+            raise self.error("has no RECORD")
+        try:
+            return {path: digest for path, digest, _ in parse_record_file(text.splitlines())}
+        except ValueError as error:
+            raise self.error(f"RECORD cannot be read: {error}") from error
+
+    def text(self, name: str) -> str | None:
+        """Return a file of the .dist-info folder, or None where it is absent."""
+        try:
+            return self._zip.read(f"{self.dist_info}/{name}").decode("utf-8")
+        except KeyError:
+            return None
+        except (zipfile.BadZipFile, UnicodeDecodeError, zlib.error) as error:
+            raise self.error(f"{name} cannot be read: {error}") from error
+
+    def pieces(self, member: Member) -> Iterator[Piece]:
+        """Yield a member's data piece by piece, checked against its size and CRC-32."""
+        end = member.offset + member.compressed_bytes
+        inflate = isal_zlib.decompressobj(_RAW_DEFLATE) if member.is_deflated else None
+        size = crc = 0
+        try:
+            for start in range(member.offset, end, _CHUNK):
+                stored = self._map[start : min(start + _CHUNK, end)]
+                plain = stored
+                if inflate:
+                    plain = inflate.decompress(stored, member.size_bytes - size + 1)
+                size += len(plain)
+                crc = isal_zlib.crc32(plain, crc)
+                if size > member.size_bytes:
+                    break
+                yield Piece(stored, plain)
+        except igzip_lib.IsalError as error:  # type: ignore[misc]  # its stub has an instance
+            raise self.error(f"{member.path} is damaged: {error}") from error
+        whole = inflate is None or (inflate.eof and not inflate.unused_data)
+        if size != member.size_bytes or crc != member.crc32 or (member.size_bytes and not whole):
+            raise self.error(f"{member.path} is not of the size and checksum the archive gives")
+
+    def _member(self, info: zipfile.ZipInfo) -> Member:
+        path = info.filename
+        parts = path.split("/")
+        if path.startswith("/") or ".." in parts or "\\" in path or "\0" in info.orig_filename:
+            raise self.error(f"{path!r} would leave the folder that the wheel is installed to")
+        if info.compress_type not in {_STORED, _DEFLATED} or info.flag_bits & 1:
+            raise self.error(f"{path} is stored in a way that wheels may not use")
+        if info.file_size > max(_BOMB_BYTES, _BOMB_RATIO * info.compress_size):
+            raise self.error(f"{path} inflates {info.compress_size} bytes to {info.file_size}")
+        return Member(
+            path,
+            info.file_size,
+            info.CRC,
+            info.compress_size,
+            self._data_offset(info),
+            info.compress_type == _DEFLATED,
+            bool((info.external_attr >> 16) & 0o111),
+        )
+
+    def _data_offset(self, info: zipfile.ZipInfo) -> int:
+        start = info.header_offset
+        header = self._map[start : start + _LOCAL_HEADER.size]
+        if len(header) < _LOCAL_HEADER.size:
+            raise self.error(f"{info.filename} lies outside the archive")
+        magic, name_length, extra_length = _LOCAL_HEADER.unpack(header)
+        offset = start + _LOCAL_HEADER.size + name_length + extra_length
+        if magic != b"PK\3\4" or offset + info.compress_size > len(self._map):
+            raise self.error(f"{info.filename} lies outside the archive")
+        return int(offset)
+
+
+class MemberHash:
+    """The SHA-256 of a member, comparable with RECORD's form of it."""
+
+    def __init__(self) -> None:
+        self._sha256 = hashlib.sha256()
+
+    def update(self, data: bytes) -> None:
+        """Feed the next piece."""
+        self._sha256.update(data)
+
+    @property
+    def hex(self) -> str:
+        """Return the digest in hexadecimal digits."""
+        return self._sha256.hexdigest()
+
+    @property
+    def record(self) -> str:
+        """Return the digest as RECORD writes it: `sha256=` and unpadded URL-safe base64."""
+        return "sha256=" + urlsafe_b64encode(self._sha256.digest()).rstrip(b"=").decode()
+
+
+def scratch(size_bytes: int) -> BinaryIO:
+    """Return a place to keep a member that must be read at random: memory, or a file if large."""
+    if size_bytes <= _KEEP_IN_MEMORY:
+        return BytesIO()
+    return cast("BinaryIO", tempfile.TemporaryFile())

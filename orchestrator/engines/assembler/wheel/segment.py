@@ -1,0 +1,208 @@
+"""A wheel as a segment: its files where the image's venv has them, scripts, RECORD, bytecode."""
+
+from __future__ import annotations
+
+import collections
+import configparser
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from installer.scripts import Script
+from installer.utils import parse_entrypoints
+
+from orchestrator.engines.assembler.elf import is_elf, read_elf
+from orchestrator.engines.assembler.wheel.archive import (
+    Member,
+    MemberHash,
+    WheelArchive,
+    scratch,
+)
+from orchestrator.engines.assembler.wheel.bytecode import Compiler, pyc_path
+from orchestrator.oci.segment import SegmentWriter
+from orchestrator.oci.tar import Entry
+
+_INSTALLER = b"orch\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Venv:
+    """Where an image's virtual environment is (PEP 405): `/opt/venv` and `3.11`."""
+
+    path: str
+    python: str
+
+    @property
+    def root(self) -> str:
+        """Return the path as layers write it, without leading slash."""
+        return self.path.strip("/")
+
+    @property
+    def site_packages(self) -> str:
+        """Return the folder of packages, without leading slash."""
+        return f"{self.root}/lib/python{self.python}/site-packages"
+
+    @property
+    def interpreter(self) -> str:
+        """Return the interpreter's absolute path, for the first line of scripts."""
+        return f"{self.path}/bin/python"
+
+    def place(self, archive: WheelArchive, path: str) -> tuple[str, bool]:
+        """Return where a wheel's file is installed, and whether it is a script.
+
+        Source: PEP 427, "The .data directory", with the venv scheme of sysconfig.
+        """
+        if not path.startswith(f"{archive.data_dir}/"):
+            return f"{self.site_packages}/{path}", False
+        scheme, _, rest = path.removeprefix(f"{archive.data_dir}/").partition("/")
+        places = {
+            "purelib": self.site_packages,
+            "platlib": self.site_packages,
+            "scripts": f"{self.root}/bin",
+            "data": self.root,
+            "headers": f"{self.root}/include/site/python{self.python}/{archive.dist_info}",
+        }
+        if scheme not in places or not rest:
+            raise archive.error(f"{path} belongs to no installation scheme")
+        return f"{places[scheme]}/{rest}", scheme == "scripts"
+
+
+def write_wheel_segment(
+    archive: WheelArchive, venv: Venv, writer: SegmentWriter, compiler: Compiler | None
+) -> None:
+    """Write what installing a wheel leaves in a venv; bytecode too, where a compiler is given.
+
+    Files come first, as the deflate data they are in the wheel; then what is made here.
+
+    Raises:
+        ArtifactError: The wheel is damaged, or its files are not those RECORD names.
+    """
+    install = _Installation(archive, venv, writer)
+    hashes = archive.record()
+    for member in archive.members():
+        if member.path != f"{archive.dist_info}/RECORD":
+            _check_record(archive, member.path, hashes, install.write_member(member))
+    install.write_scripts()
+    if compiler:
+        install.write_bytecode(compiler)
+    install.write_record()
+    writer.info.notes["elf"] = install.elf
+
+
+def _check_record(
+    archive: WheelArchive, path: str, hashes: dict[str, str], digest: MemberHash
+) -> None:
+    if path.endswith((".dist-info/RECORD.jws", ".dist-info/RECORD.p7s")):
+        return
+    expected = hashes.get(path)
+    if expected is None:
+        raise archive.error(f"{path} is not in RECORD")
+    if expected.startswith("sha256=") and expected.rstrip("=") != digest.record:
+        raise archive.error(f"{path} is {digest.record}, RECORD says {expected}")
+
+
+@dataclass(slots=True)
+class _Installation:
+    """A wheel on its way into a venv, and what is gathered on that way."""
+
+    archive: WheelArchive
+    venv: Venv
+    writer: SegmentWriter
+    sources: list[tuple[str, bytes]] = field(default_factory=list)
+    elf: list[dict[str, Any]] = field(default_factory=list)
+    rows: list[tuple[str, str, int]] = field(default_factory=list)
+
+    def write_member(self, member: Member) -> MemberHash:
+        """Write a file of the wheel and return the digest of what the wheel holds."""
+        target, is_script = self.venv.place(self.archive, member.path)
+        mode = 0o755 if is_script or member.is_executable else 0o644
+        digest = MemberHash()
+        if is_script or not member.is_deflated:
+            data = b"".join(piece.plain for piece in self.archive.pieces(member))
+            digest.update(data)
+            self._add(target, _with_interpreter(data, self.venv) if is_script else data, mode)
+            self._keep(target, iter((data,)), len(data))
+            return digest
+        entry = Entry(target, mode=mode, size_bytes=member.size_bytes)
+        self.writer.begin_deflated(entry)
+        self._keep(target, self._copy(member, digest), member.size_bytes)
+        self.writer.end_deflated(entry, member.crc32, digest.hex)
+        self.rows.append((target, digest.record, member.size_bytes))
+        return digest
+
+    def write_scripts(self) -> None:
+        """Write the launchers that entry_points.txt asks for (entry points specification)."""
+        text = self.archive.text("entry_points.txt")
+        if text is None:
+            return
+        try:
+            points = sorted(parse_entrypoints(text))
+        except (AssertionError, ValueError, KeyError, configparser.Error) as error:
+            raise self.archive.error(f"entry_points.txt cannot be read: {error!r}") from error
+        for name, module, attribute, section in points:
+            if "/" in name or name in {"", ".", ".."}:
+                raise self.archive.error(f"the script name {name!r} is no file name")
+            script = Script(name, module, attribute, section)
+            _, data = script.generate(self.venv.interpreter, "posix")
+            self._add(f"{self.venv.root}/bin/{name}", data, 0o755)
+
+    def write_bytecode(self, compiler: Compiler) -> None:
+        """Write the bytecode of all sources that compile."""
+        for source, pyc in compiler.compile(self.sources):
+            target = pyc_path(source, compiler.interpreter).lstrip("/")
+            self.writer.add(Entry(target, size_bytes=len(pyc)), pyc)
+            self.rows.append((target, "", -1))
+
+    def write_record(self) -> None:
+        """Write INSTALLER and RECORD as installed (recording installed projects, PEP 376)."""
+        folder = f"{self.venv.site_packages}/{self.archive.dist_info}"
+        if all(row[0] != f"{folder}/INSTALLER" for row in self.rows):
+            self._add(f"{folder}/INSTALLER", _INSTALLER)
+        rows = sorted([*self.rows, (f"{folder}/RECORD", "", -1)])
+        text = "".join(f"{_record_line(self.venv, *row)}\n" for row in rows).encode()
+        self.writer.add(Entry(f"{folder}/RECORD", size_bytes=len(text)), text)
+
+    def _add(self, target: str, data: bytes, mode: int = 0o644) -> None:
+        self.writer.add(Entry(target, mode=mode, size_bytes=len(data)), data)
+        digest = MemberHash()
+        digest.update(data)
+        self.rows.append((target, digest.record, len(data)))
+
+    def _copy(self, member: Member, digest: MemberHash) -> Iterator[bytes]:
+        for piece in self.archive.pieces(member):
+            digest.update(piece.plain)
+            self.writer.deflated(piece.stored, piece.plain)
+            yield piece.plain
+
+    def _keep(self, target: str, chunks: Iterator[bytes], size_bytes: int) -> None:
+        """Run through a file's data, keeping sources and what the dynamic linker reads."""
+        first = next(chunks, b"")
+        if target.endswith(".py"):
+            self.sources.append((f"/{target}", b"".join([first, *chunks])))
+        elif is_elf(first):
+            with scratch(size_bytes) as file:
+                file.write(first)
+                file.writelines(chunks)
+                found = read_elf(file, target)
+            if found:
+                self.elf.append(found.to_json())
+        else:
+            collections.deque(chunks, maxlen=0)
+
+
+def _with_interpreter(data: bytes, venv: Venv) -> bytes:
+    """Put the image's interpreter into a script's first line (PEP 427, "#!python")."""
+    if not data.startswith(b"#!python"):
+        return data
+    _, newline, rest = data.partition(b"\n")
+    return f"#!{venv.interpreter}".encode() + newline + rest
+
+
+def _record_line(venv: Venv, target: str, digest: str, size_bytes: int) -> str:
+    site = f"{venv.site_packages}/"
+    path = target.removeprefix(site)
+    if not target.startswith(site):
+        path = "../../../" + target.removeprefix(f"{venv.root}/")
+    if any(mark in path for mark in ',"\n'):
+        path = '"' + path.replace('"', '""') + '"'
+    return f"{path},{digest},{size_bytes if size_bytes >= 0 else ''}"

@@ -1,0 +1,106 @@
+"""Layers: segments put one after the other, with the directories that lead to them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from isal import igzip
+
+from orchestrator.errors import AssemblyError
+from orchestrator.oci.segment import CHUNK, SegmentInfo, SegmentWriter
+from orchestrator.oci.tar import END_OF_ARCHIVE, Entry, EntryKind
+
+LAYER_MEDIA_TYPE = "application/vnd.oci.image.layer.v1.tar+gzip"
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """A finished layer: its blob's digest and size, its diffID, and what it is, for people."""
+
+    digest: str
+    diff_id: str
+    size_bytes: int
+    unpacked_bytes: int
+    what: str
+
+    @property
+    def descriptor(self) -> dict[str, object]:
+        """Return the content descriptor (OCI image specification, descriptor.md)."""
+        return {
+            "mediaType": LAYER_MEDIA_TYPE,
+            "digest": self.digest,
+            "size": self.size_bytes,
+        }
+
+
+class LayerWriter:
+    """Writes a layer to `out`, hashing both its compressed and its uncompressed side."""
+
+    def __init__(self, out: BinaryIO, directories: Mapping[str, Entry]) -> None:
+        self._out = _HashingWriter(out)
+        self._plain = hashlib.sha256()
+        self._unpacked_bytes = 0
+        self.segment = SegmentWriter(self._out, self._plain)
+        for path in sorted(directories):
+            self.segment.add(directories[path])
+
+    def append(self, segment: Path) -> None:
+        """Take over a segment as it is.
+
+        Raises:
+            AssemblyError: The segment's bytes are damaged.
+        """
+        self._unpacked_bytes += self.segment.close().unpacked_bytes
+        self.segment = SegmentWriter(self._out, self._plain)
+        with segment.open("rb") as file:
+            while chunk := file.read(CHUNK):
+                self._out.write(chunk)
+        try:
+            with igzip.IGzipFile(segment, "rb") as inflated:  # type: ignore[no-untyped-call]
+                while chunk := inflated.read(CHUNK):
+                    self._plain.update(chunk)
+        except (OSError, EOFError, igzip.BadGzipFile) as error:
+            raise AssemblyError(f"the cached segment {segment.name} is damaged: {error}") from error
+
+    def close(self, what: str, unpacked_bytes: int = 0) -> Layer:
+        """End the archive; `unpacked_bytes` is what appended segments hold."""
+        self._unpacked_bytes += self.segment.close().unpacked_bytes
+        self.segment = SegmentWriter(self._out, self._plain)
+        self.segment.add_end(END_OF_ARCHIVE)
+        return Layer(
+            digest="sha256:" + self._out.sha256.hexdigest(),
+            diff_id="sha256:" + self._plain.hexdigest(),
+            size_bytes=self._out.size_bytes,
+            unpacked_bytes=self._unpacked_bytes + unpacked_bytes,
+            what=what,
+        )
+
+
+class _HashingWriter:
+    def __init__(self, out: BinaryIO) -> None:
+        self.sha256 = hashlib.sha256()
+        self.size_bytes = 0
+        self._out = out
+
+    def write(self, data: bytes | memoryview) -> int:
+        self.sha256.update(data)
+        self.size_bytes += len(data)
+        return self._out.write(data)
+
+
+def leading_directories(infos: Iterable[SegmentInfo]) -> dict[str, Entry]:
+    """Return the directories that lead to what segments hold, less those they hold themselves."""
+    infos = list(infos)
+    found: dict[str, Entry] = {}
+    own = {entry.path for info in infos for entry in info.entries if entry.kind == "directory"}
+    for info in infos:
+        for entry in info.entries:
+            folder = entry.path.rpartition("/")[0]
+            while folder and folder not in found:
+                found[folder] = Entry(folder, EntryKind.DIRECTORY, 0o755)
+                folder = folder.rpartition("/")[0]
+    return {path: entry for path, entry in found.items() if path not in own}
