@@ -1,0 +1,222 @@
+"""Turns a Debian package into a segment of a layer, and notes what it means for the image."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import IO, Any, cast
+
+from orchestrator.engines.assembler.deb.actions import Action, Copy, Omit, action_to_json
+from orchestrator.engines.assembler.deb.reader import CHUNK, DebArchive, DebMember, open_deb
+from orchestrator.engines.assembler.deb.rules import CANNOT_DO, KEPT_CONTENTS, RULES
+from orchestrator.engines.assembler.deb.scripts import plan_actions
+from orchestrator.engines.assembler.elf import ElfFile, is_elf, read_elf
+from orchestrator.errors import ArtifactError, AssemblyError
+from orchestrator.model import LockedDeb
+from orchestrator.oci.segment import SegmentInfo, SegmentWriter
+from orchestrator.oci.tar import Entry, EntryKind
+
+ALIASES = ("bin", "lib", "lib32", "lib64", "libx32", "sbin")
+STATUS_FOLDER = "var/lib/dpkg/status.d"
+
+_MAX_KEPT_BYTES = 1 << 20
+_SPOOL_BYTES = 16 << 20
+_LEFT_OUT = re.compile(r"usr/share/(doc|groff|info|linda|lintian|locale|man)(/.*)?")
+_KEPT_ANYWAY = re.compile(r"usr/share/(doc/[^/]+/copyright|locale/locale\.alias)")
+_DOC_FOLDER = re.compile(r"usr/share/doc/[^/]+")
+
+
+def write_deb_segment(deb_file: Path, deb: LockedDeb, writer: SegmentWriter) -> None:
+    """Write a package's files to a segment, and to its notes what the finaliser must know.
+
+    Paths are those of a merged /usr. Documentation is left out as Debian's slim images do,
+    copyright files are kept. Notes get `deb` (name, version), `elf` (facts of its ELF files),
+    `actions` (what its scripts would leave behind), `left_out` (what stays undone, in words)
+    and `contents` (texts by path).
+
+    Raises:
+        ArtifactError: The package cannot be read, or holds what no image can.
+        AssemblyError: One of its scripts does what is not known here.
+        OSError: The package's file cannot be read or the segment not written.
+    """
+    with open_deb(deb_file, deb.name) as archive:
+        actions = _for_architecture(plan_actions(deb.name, archive.control), deb)
+        writer.info.notes["deb"] = {"name": deb.name, "version": deb.version}
+        _write_status(deb, archive.control, writer)
+        _Laying(deb, writer, actions).lay(archive)
+        writer.info.notes["actions"] = [
+            action_to_json(action) for action in actions if not isinstance(action, Omit)
+        ]
+        rule = RULES.get(deb.name)
+        if rule is not None and rule.left_out:
+            writer.info.notes["left_out"] = rule.left_out
+
+
+def note_file(info: SegmentInfo, path: str, data: bytes) -> None:
+    """Keep a file's text in a segment's notes where the finaliser wants it (`KEPT_CONTENTS`).
+
+    Raises:
+        Nothing: Bytes that are no UTF-8 are kept with replacement characters.
+    """
+    if keeps_content(path):
+        contents = info.notes.setdefault("contents", {})
+        contents[path] = data.decode("utf-8", "replace")
+
+
+def keeps_content(path: str) -> bool:
+    """Tell whether the finaliser wants to know a file's text."""
+    return any(fnmatchcase(path, pattern) for pattern in KEPT_CONTENTS)
+
+
+def canonical(path: str) -> str:
+    """Return the path in a merged /usr: what lies in `bin` lies in `usr/bin`."""
+    return f"usr/{path}" if path.partition("/")[0] in ALIASES else path
+
+
+def is_left_out(path: str, *, is_symlink: bool = False) -> bool:
+    """Tell whether a path is documentation that images go without.
+
+    Symbolic links between folders of documentation stay, as copyright files lie behind them.
+    """
+    if not _LEFT_OUT.fullmatch(path) or _KEPT_ANYWAY.fullmatch(path):
+        return False
+    return not (is_symlink and _DOC_FOLDER.fullmatch(path))
+
+
+class _Laying:
+    """One package on its way into a segment."""
+
+    def __init__(self, deb: LockedDeb, writer: SegmentWriter, actions: list[Action]) -> None:
+        self._deb, self._writer = deb, writer
+        self._omitted = {action.path for action in actions if isinstance(action, Omit)}
+        self._kept = {action.source for action in actions if isinstance(action, Copy)}
+        self._plain_folders: set[str] = set()
+        self._leading: set[str] = set()
+        self._elf: dict[str, ElfFile] = {}
+
+    def lay(self, archive: DebArchive) -> None:
+        for member in archive.members():
+            entry = self._place(member.entry)
+            if entry is None:
+                continue
+            if entry.kind is EntryKind.FILE:
+                self._lay_file(entry, member)
+            else:
+                self._lay_other(entry)
+        for folder in sorted(self._plain_folders - self._leading):
+            self._add(Entry(folder, EntryKind.DIRECTORY, 0o755))
+        elf_files = sorted(self._elf.values(), key=lambda elf: elf.path)
+        self._writer.info.notes["elf"] = [elf.to_json() for elf in elf_files]
+
+    def _place(self, entry: Entry) -> Entry | None:
+        """Return the entry as it stands in the image, or nothing where it is left out."""
+        is_symlink = entry.kind is EntryKind.SYMLINK
+        path = canonical(entry.path)
+        if entry.path in ALIASES and is_symlink:
+            return None
+        if path in self._omitted or is_left_out(path, is_symlink=is_symlink):
+            return None
+        for pattern, why in CANNOT_DO.items():
+            if fnmatchcase(path, pattern):
+                raise AssemblyError(
+                    f"Debian package {self._deb.name} ships {path}: {why}",
+                    hint="nothing of an image is run while it is assembled; pick another"
+                    " package, or define this image by a Dockerfile",
+                )
+        link = canonical(entry.link) if entry.kind is EntryKind.HARDLINK else entry.link
+        return replace(entry, path=path, link=link)
+
+    def _lay_other(self, entry: Entry) -> None:
+        if entry.kind is EntryKind.DIRECTORY and _is_plain(entry):
+            self._plain_folders.add(entry.path)
+            return
+        if entry.kind is EntryKind.HARDLINK and entry.link in self._elf:
+            self._elf[entry.path] = replace(self._elf[entry.link], path=entry.path)
+        self._add(entry)
+
+    def _lay_file(self, entry: Entry, member: DebMember) -> None:
+        first = next(member.chunks, b"")
+        if is_elf(first):
+            self._lay_elf(entry, first, member.chunks)
+            return
+        if keeps_content(entry.path) or entry.path in self._kept:
+            if entry.size_bytes > _MAX_KEPT_BYTES:
+                raise ArtifactError(f"Debian package {self._deb.name}: {entry.path} is too large")
+            first += b"".join(member.chunks)
+            contents = self._writer.info.notes.setdefault("contents", {})
+            contents[entry.path] = first.decode("utf-8", "replace")
+        self._add_stream(entry, _chain(first, member.chunks))
+
+    def _lay_elf(self, entry: Entry, first: bytes, rest: Iterator[bytes]) -> None:
+        with tempfile.SpooledTemporaryFile(_SPOOL_BYTES) as spool:
+            for chunk in _chain(first, rest):
+                spool.write(chunk)
+            elf = read_elf(cast("Any", spool), entry.path)
+            if elf is not None:
+                self._elf[entry.path] = elf
+            spool.seek(0)
+            self._add_stream(entry, _chunks(spool))
+
+    def _add(self, entry: Entry) -> None:
+        self._add_stream(entry, ())
+
+    def _add_stream(self, entry: Entry, chunks: Any) -> None:
+        if entry.path.partition("/")[0] in ALIASES:
+            raise AssertionError(f"{entry.path} would hide the link of a merged /usr")
+        folder = entry.path.rpartition("/")[0]
+        while folder and folder not in self._leading:
+            self._leading.add(folder)
+            folder = folder.rpartition("/")[0]
+        self._writer.add_stream(entry, chunks)
+
+
+def _is_plain(entry: Entry) -> bool:
+    return (entry.mode, entry.uid, entry.gid) == (0o755, 0, 0)
+
+
+def _for_architecture(actions: list[Action], deb: LockedDeb) -> list[Action]:
+    """Put the multiarch tuple into the paths of a rule's directories."""
+    multiarch = {"amd64": "x86_64-linux-gnu", "arm64": "aarch64-linux-gnu"}.get(deb.architecture)
+    return [
+        replace(action, path=action.path.format(multiarch=multiarch))
+        if not isinstance(action, Copy) and "{multiarch}" in action.path
+        else action
+        for action in actions
+    ]
+
+
+def _write_status(deb: LockedDeb, control: Mapping[str, str], writer: SegmentWriter) -> None:
+    """Write what scanners read: the control stanza, and the sums of the files that are there."""
+    stanza = control["control"].rstrip("\n").split("\n", 1)
+    status = "\n".join([stanza[0], "Status: install ok installed", *stanza[1:]]) + "\n"
+    _add_text(writer, f"{STATUS_FOLDER}/{deb.name}", status)
+    if sums := _present_sums(control.get("md5sums", "")):
+        _add_text(writer, f"{STATUS_FOLDER}/{deb.name}.md5sums", sums)
+
+
+def _present_sums(md5sums: str) -> str:
+    lines = []
+    for line in md5sums.splitlines():
+        digest, _, path = line.partition("  ")
+        if path and not is_left_out(canonical(path)):
+            lines.append(f"{digest}  {canonical(path)}\n")
+    return "".join(lines)
+
+
+def _add_text(writer: SegmentWriter, path: str, text: str) -> None:
+    data = text.encode()
+    writer.add(Entry(path, size_bytes=len(data)), data)
+
+
+def _chain(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
+    if first:
+        yield first
+    yield from rest
+
+
+def _chunks(file: IO[bytes]) -> Iterator[bytes]:
+    return iter(lambda: file.read(CHUNK), b"")
