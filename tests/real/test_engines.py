@@ -84,16 +84,13 @@ def test_engine_pushes_to_the_registry(client: docker.DockerClient, registry: st
 
 
 def test_docker_client_builds_with_the_engine(
-    docker26: DockerEngine, busybox: Path, tmp_path: Path
+    docker_engine: DockerEngine, client: docker.DockerClient, tmp_path: Path
 ) -> None:
-    with tiny_image(docker26, busybox):
-        environment = {**os.environ, **docker26.environment()}
-        command = ["docker", "buildx", "build", "--load", "--tag", "built", str(tmp_path)]
-        (tmp_path / "Dockerfile").write_text("FROM tiny\nUSER 0\nRUN echo built > /built\n")
-        subprocess.run(command, env=environment, check=True, capture_output=True)
-        client = docker26.client()
-        assert client.containers.run("built", ["cat", "/built"], remove=True) == b"built\n"
-        client.close()
+    (tmp_path / "Dockerfile").write_text("FROM tiny\nUSER 0\nRUN echo built > /built\n")
+    environment = {**os.environ, **docker_engine.environment()}
+    command = ["docker", "buildx", "build", "--load", "--tag", "built", str(tmp_path)]
+    subprocess.run(command, env=environment, check=True, capture_output=True)
+    assert client.containers.run("built", ["cat", "/built"], remove=True) == b"built\n"
 
 
 @pytest.mark.parametrize("version", engines.VERSIONS)

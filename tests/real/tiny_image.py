@@ -36,6 +36,9 @@ def _layer(busybox: Path) -> tuple[bytes, bytes]:
     members = [_member("bin", kind=tarfile.DIRTYPE, mode=0o755)]
     members.append(_member("bin/busybox", busybox.read_bytes(), mode=0o755))
     members += [_member(f"bin/{a}", kind=tarfile.SYMTYPE, link="busybox") for a in _APPLETS]
+    members += [_member("etc", kind=tarfile.DIRTYPE, mode=0o755)]
+    members += [_member("etc/passwd", b"root:x:0:0:root:/:/bin/sh\n")]
+    members += [_member("etc/group", b"root:x:0:\n")]
     members += [_member("www", kind=tarfile.DIRTYPE, mode=0o755)]
     members += [_member("www/health", b"ok\n"), bytes(2 * tarfile.BLOCKSIZE)]
     compressed = (gzip.compress(member, mtime=0) for member in members)

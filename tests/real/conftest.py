@@ -1,0 +1,52 @@
+"""Which images of this repository the tests are run for, and how these get into an engine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import cache
+
+import docker
+import pytest
+
+from tests.real.docker_engine import DockerEngine
+from tests.real.reference import UnavailableImageError, find_images, load_image
+
+SERVICES = ("discord", "testing", "webhook")
+BASES = ("python-base", "python-web")
+"""What stands for the rest where `--full` is not given."""
+
+_SUBJECTS = {
+    "service": (("services",), SERVICES),
+    "base": (("base",), BASES),
+    "image": (("base", "services"), BASES + SERVICES),
+}
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    for argument, (folders, representatives) in _SUBJECTS.items():
+        if argument in metafunc.fixturenames:
+            is_full = metafunc.config.getoption("--full")
+            names = find_images(*folders) if is_full else representatives
+            metafunc.parametrize(argument, names, scope="module")
+
+
+@pytest.fixture(scope="session")
+def load(request: pytest.FixtureRequest) -> Callable[[DockerEngine, str], None]:
+    """Return a function that brings an image into an engine, once; skips what none can make."""
+
+    @cache
+    def load_once(engine: DockerEngine, name: str) -> None:
+        try:
+            load_image(engine, name)
+        except UnavailableImageError as unavailable:
+            pytest.skip(str(unavailable))
+
+    return load_once
+
+
+@pytest.fixture(scope="module")
+def client(docker_engine: DockerEngine) -> Iterator[docker.DockerClient]:
+    """Return a client of each engine in turn."""
+    client = docker_engine.client()
+    yield client
+    client.close()

@@ -1,0 +1,89 @@
+"""Every base of this repository holds what it promises to the services that stand on it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+
+import docker
+import pytest
+from docker.models.containers import Container
+from packaging.requirements import Requirement
+
+from tests.real.containers import run_detached
+from tests.real.docker_engine import DockerEngine
+from tests.real.reference import requirements, system_packages
+
+PYTHON = "/opt/venv/bin/python"
+
+IMPORT_SHALLOWEST = """
+import importlib, importlib.metadata, json, sys
+for name in json.loads(sys.argv[1]):
+    files = importlib.metadata.files(name) or []
+    packages = [file.parent for file in files if file.name == "__init__.py"]
+    depth = min((len(package.parts) for package in packages), default=0)
+    for package in packages:
+        if len(package.parts) == depth:
+            importlib.import_module(".".join(package.parts))
+"""
+
+
+@pytest.fixture(scope="module")
+def container(
+    docker_engine: DockerEngine,
+    client: docker.DockerClient,
+    load: Callable[[DockerEngine, str], None],
+    base: str,
+) -> Iterator[Container]:
+    load(docker_engine, base)
+    with run_detached(client, base, entrypoint=["sleep", "3600"], init=True) as started:
+        yield started
+
+
+def output_of(container: Container, *command: str) -> str:
+    result = container.exec_run(list(command))
+    assert isinstance(result.output, bytes)
+    output = result.output.decode(errors="replace").strip()
+    assert result.exit_code == 0, output
+    return output
+
+
+def evaluate(container: Container, imports: str, expression: str) -> str:
+    return output_of(container, PYTHON, "-c", f"import {imports}; print({expression})")
+
+
+def test_required_packages_are_imported(container: Container, base: str) -> None:
+    names = [Requirement(line).name for line in requirements(base)]
+    output_of(container, PYTHON, "-c", IMPORT_SHALLOWEST, json.dumps(names))
+
+
+def test_certificates_of_authorities_are_trusted(container: Container) -> None:
+    count = "ssl.create_default_context().cert_store_stats()['x509_ca']"
+    assert int(evaluate(container, "ssl", count)) > 100
+
+
+def test_time_zones_are_known(container: Container) -> None:
+    zone = "zoneinfo.ZoneInfo('Europe/Lisbon').key"
+    assert evaluate(container, "zoneinfo", zone) == "Europe/Lisbon"
+
+
+def test_user_has_a_name(container: Container) -> None:
+    assert evaluate(container, "getpass", "getpass.getuser()")
+
+
+def test_libraries_are_found_by_ctypes(container: Container, base: str) -> None:
+    if "libsndfile1" not in system_packages(base):
+        pytest.skip(f"{base} has no libsndfile1")
+    assert "libsndfile.so.1" in evaluate(
+        container, "ctypes.util", "ctypes.util.find_library('sndfile')"
+    )
+
+
+def test_ffmpeg_runs(container: Container, base: str) -> None:
+    if "ffmpeg" not in system_packages(base):
+        pytest.skip(f"{base} has no ffmpeg")
+    assert output_of(container, "ffmpeg", "-version").startswith("ffmpeg version")
+
+
+def test_curl_runs(container: Container) -> None:
+    assert output_of(container, "curl", "--version").startswith("curl ")
