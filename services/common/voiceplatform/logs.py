@@ -43,3 +43,11 @@ def configure_logs(level: str = "INFO") -> None:
     logging.basicConfig(handlers=[handler], level=level, force=True)
     logging.captureWarnings(capture=True)
     logging.getLogger("uvicorn.access").addFilter(_NoProbes())
+
+
+def take_over_loggers() -> None:
+    """Have loggers that a library gave handlers of their own write as all others do."""
+    for name in list(logging.root.manager.loggerDict):
+        logger = logging.getLogger(name)
+        logger.handlers.clear()
+        logger.propagate = True

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from streamlit.runtime import exists
@@ -9,6 +11,7 @@ from streamlit.starlette import App
 
 from voiceplatform.components import READY, Components, Status, waiting
 from voiceplatform.health import health_routes
+from voiceplatform.logs import take_over_loggers
 
 
 def runtime() -> Status:
@@ -16,6 +19,17 @@ def runtime() -> Status:
     return READY if exists() else waiting("starting")
 
 
+@asynccontextmanager
+async def lifespan(_: App) -> AsyncIterator[None]:
+    """Undo what Streamlit does to logs while it is imported."""
+    take_over_loggers()
+    yield
+
+
 components = Components()
 components.add("streamlit", runtime)
-app = App(Path(__file__).with_name("dashboard.py"), routes=health_routes("monitoring", components))
+app = App(
+    Path(__file__).with_name("dashboard.py"),
+    lifespan=lifespan,
+    routes=health_routes("monitoring", components),
+)
