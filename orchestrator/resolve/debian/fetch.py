@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import ssl
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from orchestrator.errors import FetchError
+from orchestrator.fetch import http_client
 
 if TYPE_CHECKING:
     import httpx
@@ -49,24 +49,11 @@ class Fetcher:
             client.close()
 
     def _get(self, uri: str) -> bytes:
-        response = self._request(uri)
-        if response.status_code in _NOT_FOUND:
-            raise MissingFileError(
-                f"{uri}: not found", hint="the archive may not carry the suite or component"
-            )
-        if not response.is_success:
-            raise FetchError(
-                f"{uri}: the server answered {response.status_code}",
-                hint="try again later, or set another mirror under [debian]",
-            )
-        return response.content
-
-    def _request(self, uri: str) -> httpx.Response:
         import httpx  # noqa: PLC0415 - heavy, and not needed for local mirrors
 
         for attempt in range(1, _ATTEMPTS + 1):
             try:
-                return self._http().get(uri)
+                return self._stream(uri)
             except httpx.TransportError as error:
                 if attempt == _ATTEMPTS:
                     raise _out_of_reach(uri, error) from error
@@ -74,16 +61,26 @@ class Fetcher:
                 raise _out_of_reach(uri, error) from error
         raise AssertionError("unreachable")
 
-    def _http(self) -> httpx.Client:
-        import httpx  # noqa: PLC0415 - see above
+    def _stream(self, uri: str) -> bytes:
+        # The digests are those of the files as they lie there: some servers call a .gz file
+        # plain text in gzip encoding, and a client would inflate it.
+        headers = {"Accept-Encoding": "identity"}
+        with self._http().stream("GET", uri, headers=headers) as response:
+            if response.status_code in _NOT_FOUND:
+                raise MissingFileError(
+                    f"{uri}: not found", hint="the archive may not carry the suite or component"
+                )
+            if not response.is_success:
+                raise FetchError(
+                    f"{uri}: the server answered {response.status_code}",
+                    hint="try again later, or set another mirror under [debian]",
+                )
+            return b"".join(response.iter_raw())
 
+    def _http(self) -> httpx.Client:
         with self._lock:
             if self._client is None:
-                # The default context honours SSL_CERT_FILE, as a company's proxy needs it.
-                context = ssl.create_default_context()
-                self._client = httpx.Client(
-                    verify=context, follow_redirects=True, timeout=_TIMEOUT_S
-                )
+                self._client = http_client(_TIMEOUT_S)
             return self._client
 
 

@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
 
-from orchestrator.errors import FetchError
+from orchestrator.errors import FetchError, disk_error
 from orchestrator.resolve.debian.fetch import Fetcher, MissingFileError
 from orchestrator.resolve.debian.release import (
     IndexFile,
@@ -120,10 +120,7 @@ def _keep(target: Path, content: bytes) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         _write_atomically(target, content)
     except OSError as error:
-        raise FetchError(
-            f"cannot write {target}: {error.strerror}",
-            hint="free some space, or move the cache with ORCH_CACHE",
-        ) from error
+        raise disk_error(error, target) from error
 
 
 def _write_atomically(target: Path, content: bytes) -> None:
