@@ -9,7 +9,13 @@ import docker
 import pytest
 
 from tests.real.docker_engine import DockerEngine
-from tests.real.reference import UnavailableImageError, find_images, load_image
+from tests.real.reference import (
+    UnavailableImageError,
+    find_images,
+    load_image,
+    skip_unavailable,
+    system_packages,
+)
 
 SERVICES = ("discord", "testing", "webhook")
 BASES = ("python-base", "python-web")
@@ -18,8 +24,14 @@ BASES = ("python-base", "python-web")
 _SUBJECTS = {
     "service": (("services",), SERVICES),
     "base": (("base",), BASES),
-    "image": (("base", "services"), BASES + SERVICES),
+    "image": (("base", "services"), (*BASES, *SERVICES)),
 }
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line(
+        "markers", "system_package(name): only for images that ask for a Debian package"
+    )
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -27,19 +39,21 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         if argument in metafunc.fixturenames:
             is_full = metafunc.config.getoption("--full")
             names = find_images(*folders) if is_full else representatives
-            metafunc.parametrize(argument, names, scope="module")
+            wanted = {mark.args[0] for mark in metafunc.definition.iter_markers("system_package")}
+            holding = [name for name in names if wanted <= system_packages(name)]
+            metafunc.parametrize(argument, holding, scope="module")
 
 
 @pytest.fixture(scope="session")
-def load(request: pytest.FixtureRequest) -> Callable[[DockerEngine, str], None]:
-    """Return a function that brings an image into an engine, once; skips what none can make."""
+def load() -> Callable[[DockerEngine, str], None]:
+    """Return a function that brings an image into an engine, once; skips what is unavailable."""
 
     @cache
     def load_once(engine: DockerEngine, name: str) -> None:
         try:
             load_image(engine, name)
         except UnavailableImageError as unavailable:
-            pytest.skip(str(unavailable))
+            skip_unavailable(unavailable)
 
     return load_once
 

@@ -12,7 +12,7 @@ from packaging.requirements import Requirement
 
 from tests.real.containers import run_detached
 from tests.real.docker_engine import DockerEngine
-from tests.real.reference import requirements, system_packages
+from tests.real.reference import requirements
 
 PYTHON = "/opt/venv/bin/python"
 
@@ -71,17 +71,14 @@ def test_user_has_a_name(container: Container) -> None:
     assert evaluate(container, "getpass", "getpass.getuser()")
 
 
-def test_libraries_are_found_by_ctypes(container: Container, base: str) -> None:
-    if "libsndfile1" not in system_packages(base):
-        pytest.skip(f"{base} has no libsndfile1")
-    assert "libsndfile.so.1" in evaluate(
-        container, "ctypes.util", "ctypes.util.find_library('sndfile')"
-    )
+@pytest.mark.system_package("libsndfile1")
+def test_libraries_are_found_by_ctypes(container: Container) -> None:
+    library = "ctypes.util.find_library('sndfile')"
+    assert evaluate(container, "ctypes.util", library) == "libsndfile.so.1"
 
 
-def test_ffmpeg_runs(container: Container, base: str) -> None:
-    if "ffmpeg" not in system_packages(base):
-        pytest.skip(f"{base} has no ffmpeg")
+@pytest.mark.system_package("ffmpeg")
+def test_ffmpeg_runs(container: Container) -> None:
     assert output_of(container, "ffmpeg", "-version").startswith("ffmpeg version")
 
 

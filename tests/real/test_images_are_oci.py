@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.real.reference import LAYOUT, UnavailableImageError, build_image
+from tests.real.reference import LAYOUT, UnavailableImageError, build_image, skip_unavailable
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +19,7 @@ def reference(image: str) -> str:
     try:
         build_image(image)
     except UnavailableImageError as unavailable:
-        pytest.skip(str(unavailable))
+        skip_unavailable(unavailable)
     return f"{LAYOUT}:{image}"
 
 
