@@ -232,6 +232,8 @@ def test_a_tampered_index_is_refused(mirror: Mirror, cache: Path, *, same_size: 
     with pytest.raises(FetchError) as caught:
         mirror.open(cache).universe(AMD64)
     assert "main/binary-amd64/Packages: " in caught.value.message
+    unit = "SHA-256" if same_size else "bytes"
+    assert unit in caught.value.message
     assert "expected" in caught.value.message
     assert "found" in caught.value.message
     assert not [*cache.rglob("*.packages")]

@@ -204,6 +204,11 @@ def test_held_packages_meet_dependencies_and_are_not_added_again() -> None:
     assert resolve(universe, "app", "lib", held=held("lib", "libc")) == ["app", "new"]
 
 
+def test_what_a_held_package_needs_is_its_parents_business() -> None:
+    universe = universe_of([stanza("app", depends="lib"), stanza("lib", depends="gone")])
+    assert resolve(universe, "app", "lib", held=held("lib")) == ["app"]
+
+
 def test_a_held_package_keeps_its_version_though_the_archive_has_moved_on() -> None:
     universe = universe_of([stanza("app", depends="lib (>= 1)"), stanza("lib=2")])
     assert resolve(universe, "app", held=held("lib=1.5")) == ["app"]
@@ -336,6 +341,12 @@ def test_what_only_maintainer_scripts_need_is_added_when_asked_for() -> None:
     assert resolve(universe, "app", "dpkg") == ["app", "dpkg", "tar"]
 
 
+def test_what_is_asked_for_must_fit_those_who_need_it() -> None:
+    universe = universe_of([stanza("app", depends="dpkg (>= 2)"), stanza("dpkg")])
+    assert resolve(universe, "app") == ["app"]
+    assert "dpkg (>= 2)" in refusal(universe, "app", "dpkg").message
+
+
 def test_every_package_left_out_has_a_reason() -> None:
     assert all(len(reason.split()) > 3 for reason in SCRIPT_ONLY.values())
 
@@ -375,6 +386,12 @@ def test_a_stanza_without_a_needed_field_is_refused_when_looked_at() -> None:
     )
     with pytest.raises(ArtifactError, match="a has no field"):
         resolve_debs(universe, ["a"], {}, {})
+
+
+@pytest.mark.parametrize("stanza_text", [stanza("a=x:1"), stanza("a", depends="b (=> 1)")])
+def test_a_malformed_stanza_is_refused_by_name(stanza_text: str) -> None:
+    with pytest.raises(ArtifactError, match="Packages index: a: "):
+        resolve(universe_of([stanza_text]), "a")
 
 
 def test_blank_lines_between_stanzas_are_passed_over() -> None:

@@ -65,7 +65,7 @@ def test_two_spellings_are_one_version(one: str, other: str) -> None:
 
 def test_only_the_last_hyphen_begins_the_revision() -> None:
     assert version_key("1.0-beta-1") < version_key("1.0-beta-2")
-    assert version_key("1.0-2-1") > version_key("1.0-1-9")
+    assert version_key("1.0-1-1") > version_key("1.0+1-1")
 
 
 @pytest.mark.parametrize(

@@ -123,6 +123,7 @@ class Universe:
 def _parse_deb(stanza: bytes, architecture: str) -> Deb:
     fields = next(iter(parse_paragraphs(stanza.decode(errors="replace"))))
     try:
+        version_key(fields["version"])  # refused here, where the package can be named
         return Deb(
             name=fields["package"],
             version=fields["version"],
