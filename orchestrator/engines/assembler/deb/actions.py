@@ -65,7 +65,15 @@ class Omit:
     path: str
 
 
-Action = Alternative | Directory | Symlink | TextFile | Copy | Omit
+@dataclass(frozen=True, slots=True)
+class Chmod:
+    """A shipped file whose mode the script changes."""
+
+    path: str
+    mode: int
+
+
+Action = Alternative | Directory | Symlink | TextFile | Copy | Omit | Chmod
 
 _KINDS: Mapping[str, type[Action]] = {
     "alternative": Alternative,
@@ -74,6 +82,7 @@ _KINDS: Mapping[str, type[Action]] = {
     "file": TextFile,
     "copy": Copy,
     "omit": Omit,
+    "chmod": Chmod,
 }
 _NAMES = {kind: name for name, kind in _KINDS.items()}
 

@@ -11,7 +11,7 @@ import shlex
 from collections.abc import Iterator, Mapping
 
 from orchestrator.engines.assembler.deb.actions import Action, Alternative, Copy
-from orchestrator.engines.assembler.deb.rules import RULES
+from orchestrator.engines.assembler.deb.rule_table import RULES
 from orchestrator.errors import AssemblyError
 
 SCRIPTS = ("preinst", "postinst")
@@ -35,6 +35,7 @@ _WITHOUT_EFFECT = {
     "dh_installmodules": "indexes kernel modules",
     "dh_installsystemd": "enables and starts units; an image starts one command",
     "dh_installsystemduser": "enables units; an image starts one command",
+    "dh_installtmpfiles": "runs systemd-tmpfiles, where systemd is",
     "dh_installudev": "reloads device rules",
     "dh_installxmlcatalogs": "registers XML catalogues",
     "dh_makeshlibs": "runs ldconfig, whose cache is written for the whole image",
@@ -42,16 +43,17 @@ _WITHOUT_EFFECT = {
     "dh_pypy3": "compiles bytecode, which is only a cache",
     "dh_python2": "compiles bytecode, which is only a cache",
     "dh_python3": "compiles bytecode, which is only a cache",
+    "dh_usrlocal": "makes empty folders for what is installed by hand",
     "dh_systemd_enable": "enables units; an image starts one command",
     "dh_systemd_start": "starts units; an image starts one command",
 }
 
 _HARMLESS = re.compile(
     r"""
-    set\ [-+][eux]+ | : | true | fi | esac | done | then | ;; | \#DEBHELPER\#
+    set\ [-+][eux]+ | case\ "?\$\{?1\}?"?\ in | : | true | fi | esac | ;; | \#DEBHELPER\#
     | exit\ \d | exit | shift | umask\ \d+
     | (export\ )?(LC_ALL|LANG|DEBIAN_FRONTEND)=\w+
-    | echo\ [^>|;&`$]*("postinst|"preinst|"?unknown|called\ with)[^>|;&`]*(>&\ ?2)?
+    | echo\ ("([^"`$\\]|\\`|\$\d)*"|'[^']*')(\ 1?>&2)?
     | if\ which\ \S+\ >/dev/null\ 2>&1;\ then\ ldconfig;\ fi | ldconfig
     """,
     re.VERBOSE,
@@ -68,7 +70,9 @@ _FIRST_INSTALL = re.compile(
     | test\ "?\$1"?\ ==?\ "?(configure|install)"? | \[\ -z\ "\$\{?2\}?"\ \]""",
     re.VERBOSE,
 )
-_ARM = re.compile(r"\(?\s*([\w*|\s-]+)\)\s*(.*)")
+_ONE_OF_CALLS = re.compile(r"""(\[ "?\$\{?1\}?"? ==? "?[\w-]+"? \](?: \|\| (?=\[)|$))+""")
+_INSTALLS_ALTERNATIVE = re.compile(r"update-alternatives( --quiet| --force)* --install ")
+_ARM = re.compile(r"\(?\s*([\w*-]+(?:\s*\|\s*[\w*-]+)*)\s*\)\s*(.*)")
 _EFFECTIVE_ARMS = {"configure", "install", "*"}
 _MAINTSCRIPT_HELPER = re.compile(
     r"dpkg-maintscript-helper (rm_conffile|mv_conffile|symlink_to_dir|dir_to_symlink) "
@@ -101,7 +105,7 @@ def _generated(package: str, script: str, kind: str, body: str) -> Iterator[Acti
     if kind not in {"dh_installalternatives", "dh_installdeb", "dh_ucf"}:
         raise _not_understood(package, script, f"{kind}: {_first_statement(body)}")
     for statement in _statements(body):
-        if statement.startswith("update-alternatives --install "):
+        if _INSTALLS_ALTERNATIVE.match(statement):
             yield _alternative(package, script, statement)
         elif statement.startswith("ucf "):
             source, target = shlex.split(statement)[-2:]
@@ -121,16 +125,12 @@ def _written(package: str, script: str, text: str) -> Iterator[Action]:
         position += 1
         if statement.startswith("if "):
             position = _after_condition(package, script, statements, position - 1)
-        elif statement.startswith("case "):
-            if not re.fullmatch(r'case "?\$\{?1\}?"? in', statement):
-                raise _not_understood(package, script, statement)
-        elif (arm := _ARM.fullmatch(statement)) is not None:
-            labels = {label.strip() for label in arm.group(1).split("|")}
+        elif (arm := _arm(statements, position - 1)) is not None:
             if arm.group(2):
                 statements.insert(position, arm.group(2))
-            if not labels & _EFFECTIVE_ARMS:
+            if not {label.strip() for label in arm.group(1).split("|")} & _EFFECTIVE_ARMS:
                 position = _after_arm(statements, position)
-        elif statement.startswith("update-alternatives ") and " --install " in statement:
+        elif _INSTALLS_ALTERNATIVE.match(statement):
             yield _alternative(package, script, statement)
         elif not _HARMLESS.fullmatch(statement.removesuffix(";;").strip() or ":"):
             raise _not_understood(package, script, statement)
@@ -143,10 +143,12 @@ def _after_condition(package: str, script: str, statements: list[str], at: int) 
     plain = not re.search(r"\|\||[`;]|\$\(| -o ", condition)
     if plain and all(_FIRST_INSTALL.fullmatch(part) for part in parts):
         return at + 1
+    if _ONE_OF_CALLS.fullmatch(condition) and re.search(r"\b(configure|install)\b", condition):
+        return at + 1
     end = _end_of_if(statements, at)
     body = statements[at + 1 : end]
     never = plain and any(_UPGRADE_ONLY.fullmatch(part) for part in parts)
-    if not never or any(re.match(r"else|elif", line) for line in body):
+    if not never or end == len(statements) or any(re.match(r"else|elif", line) for line in body):
         raise _not_understood(package, script, statements[at])
     return end + 1
 
@@ -162,6 +164,13 @@ def _end_of_if(statements: list[str], at: int) -> int:
     return len(statements)
 
 
+def _arm(statements: list[str], at: int) -> re.Match[str] | None:
+    """Return the match of a statement that begins an arm of a `case`."""
+    before = statements[at - 1] if at else ""
+    opens = before.startswith("case ") or before.endswith(";;")
+    return _ARM.fullmatch(statements[at]) if opens else None
+
+
 def _after_arm(statements: list[str], position: int) -> int:
     while position < len(statements) and not statements[position].endswith((";;", "esac")):
         position += 1
@@ -170,28 +179,38 @@ def _after_arm(statements: list[str], position: int) -> int:
 
 
 def _alternative(package: str, script: str, statement: str) -> Alternative:
-    words = [
-        word for word in shlex.split(statement) if word not in {"--quiet", "--force", "--verbose"}
-    ]
-    slaves = []
-    rest = words[6:]
-    while rest and rest[0] == "--slave" and len(rest) >= 4:
-        slaves.append((rest[1], rest[2], rest[3]))
-        rest = rest[4:]
     literal = not re.search(r"[$`<>|;&*]", statement)
-    if words[1:2] != ["--install"] or rest or not literal or not words[5].lstrip("-").isdigit():
-        raise _not_understood(package, script, statement)
-    return Alternative(words[2], words[3], words[4], int(words[5]), tuple(slaves))
+    try:
+        words = shlex.split(statement, comments=True)
+        words = [word for word in words if word not in {"--quiet", "--force"}]
+        _, _, link, name, path, priority, *rest = words
+        slaves = list(zip(rest[1::4], rest[2::4], rest[3::4], strict=True))
+        if not literal or len(rest) % 4 or set(rest[::4]) - {"--slave"}:
+            raise _not_understood(package, script, statement)
+        return Alternative(link, name, path, int(priority), tuple(slaves))
+    except ValueError as error:
+        raise _not_understood(package, script, statement) from error
 
 
 def _statements(text: str) -> Iterator[str]:
-    """Yield a script's statements, a line each: continuations joined, comments dropped."""
-    joined = re.sub(r"\\\n", " ", text)
-    joined = re.sub(r"[ \t]*\n[ \t]*then\b", "; then", joined)
-    for line in joined.splitlines():
-        statement = re.sub(r"\s+", " ", line).strip()
-        if statement == "#DEBHELPER#" or (statement and not statement.startswith("#")):
-            yield statement
+    """Yield a script's statements, a line each: continuations joined, comments dropped.
+
+    A comment ends with its line, whether or not a backslash stands there.
+    """
+    pending = ""
+    for line in re.sub(r"[ \t]*\n[ \t]*then\b", "; then", text).splitlines():
+        words = re.sub(r"\s+", " ", line).strip()
+        is_comment = words.startswith("#") and words != "#DEBHELPER#"
+        if not is_comment:
+            pending += words
+        if pending.endswith("\\") and not is_comment and " #" not in words:
+            pending = pending.removesuffix("\\")
+            continue
+        if pending.strip():
+            yield pending.strip()
+        pending = ""
+    if pending.strip():
+        yield pending.strip()
 
 
 def _first_statement(body: str) -> str:

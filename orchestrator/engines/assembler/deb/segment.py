@@ -10,9 +10,10 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import IO, Any, cast
 
-from orchestrator.engines.assembler.deb.actions import Action, Copy, Omit, action_to_json
+from orchestrator.engines.assembler.deb.actions import Action, Chmod, Copy, Omit, action_to_json
 from orchestrator.engines.assembler.deb.reader import CHUNK, DebArchive, DebMember, open_deb
-from orchestrator.engines.assembler.deb.rules import CANNOT_DO, KEPT_CONTENTS, RULES
+from orchestrator.engines.assembler.deb.rule_table import RULES
+from orchestrator.engines.assembler.deb.rules import CANNOT_DO, KEPT_CONTENTS, PLUGINS
 from orchestrator.engines.assembler.deb.scripts import plan_actions
 from orchestrator.engines.assembler.elf import ElfFile, is_elf, read_elf
 from orchestrator.errors import ArtifactError, AssemblyError
@@ -49,7 +50,7 @@ def write_deb_segment(deb_file: Path, deb: LockedDeb, writer: SegmentWriter) -> 
         _write_status(deb, archive.control, writer)
         _Laying(deb, writer, actions).lay(archive)
         writer.info.notes["actions"] = [
-            action_to_json(action) for action in actions if not isinstance(action, Omit)
+            action_to_json(action) for action in actions if not isinstance(action, Omit | Chmod)
         ]
         rule = RULES.get(deb.name)
         if rule is not None and rule.left_out:
@@ -94,6 +95,7 @@ class _Laying:
         self._deb, self._writer = deb, writer
         self._omitted = {action.path for action in actions if isinstance(action, Omit)}
         self._kept = {action.source for action in actions if isinstance(action, Copy)}
+        self._modes = {action.path: action.mode for action in actions if isinstance(action, Chmod)}
         self._plain_folders: set[str] = set()
         self._leading: set[str] = set()
         self._elf: dict[str, ElfFile] = {}
@@ -128,7 +130,8 @@ class _Laying:
                     " package, or define this image by a Dockerfile",
                 )
         link = canonical(entry.link) if entry.kind is EntryKind.HARDLINK else entry.link
-        return replace(entry, path=path, link=link)
+        mode = self._modes.get(path, entry.mode)
+        return replace(entry, path=path, link=link, mode=mode)
 
     def _lay_other(self, entry: Entry) -> None:
         if entry.kind is EntryKind.DIRECTORY and _is_plain(entry):
@@ -144,12 +147,22 @@ class _Laying:
             self._lay_elf(entry, first, member.chunks)
             return
         if keeps_content(entry.path) or entry.path in self._kept:
-            if entry.size_bytes > _MAX_KEPT_BYTES:
-                raise ArtifactError(f"Debian package {self._deb.name}: {entry.path} is too large")
-            first += b"".join(member.chunks)
-            contents = self._writer.info.notes.setdefault("contents", {})
-            contents[entry.path] = first.decode("utf-8", "replace")
+            first += b"".join(member.chunks) if entry.size_bytes <= _MAX_KEPT_BYTES else b""
+            self._keep(entry, first)
         self._add_stream(entry, _chain(first, member.chunks))
+
+    def _keep(self, entry: Entry, data: bytes) -> None:
+        """Note a file's text; a text must be whole, for copies are made of it."""
+        try:
+            text = data.decode() if len(data) == entry.size_bytes else None
+        except UnicodeDecodeError:
+            text = None
+        if text is None:
+            raise ArtifactError(
+                f"Debian package {self._deb.name}: {entry.path} is too large, or no UTF-8 text",
+                hint="pick another package, or define this image by a Dockerfile",
+            )
+        self._writer.info.notes.setdefault("contents", {})[entry.path] = text
 
     def _lay_elf(self, entry: Entry, first: bytes, rest: Iterator[bytes]) -> None:
         with tempfile.SpooledTemporaryFile(_SPOOL_BYTES) as spool:
@@ -157,6 +170,8 @@ class _Laying:
                 spool.write(chunk)
             elf = read_elf(cast("Any", spool), entry.path)
             if elf is not None:
+                if any(fnmatchcase(entry.path, pattern) for pattern in PLUGINS):
+                    elf = replace(elf, is_plugin=True)
                 self._elf[entry.path] = elf
             spool.seek(0)
             self._add_stream(entry, _chunks(spool))

@@ -1,0 +1,116 @@
+"""Checks that the dynamic linker would find every library that an image's files need."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from orchestrator.engines.assembler.elf import ElfFile
+from orchestrator.engines.assembler.tree import Tree
+
+_LIB = {"x86_64": "lib/x86_64-linux-gnu", "aarch64": "lib/aarch64-linux-gnu"}
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class MissingLibrary:
+    """A file of an image, and a library it needs that the image lacks."""
+
+    path: str
+    library: str
+
+
+def missing_libraries(
+    own: Iterable[ElfFile],
+    tree: Tree,
+    machine: str,
+    library_folders: Sequence[str],
+    *,
+    preloaded_below: Sequence[str] = (),
+    optional: Collection[str] = (),
+) -> list[MissingLibrary]:
+    """Return what the files need and the image does not hold, sorted.
+
+    `tree` is the whole image, its finaliser's links included; `library_folders` those of
+    `etc/ld.so.conf`. Searched are a file's rpath or runpath, then these folders. In
+    `preloaded_below` (a virtual environment), a library counts wherever it lies, for Python
+    code may load it by path before; names are looked up below the same entry only. `optional`
+    are names of libraries, or patterns, that may be missing. Files of other machines are left
+    to `foreign_files`.
+
+    Source: ld.so(8), "DESCRIPTION" and "Dynamic string tokens".
+
+    Raises:
+        Nothing: A library folder that is not there holds no libraries.
+    """
+    delivered = [
+        (folder.strip("/") + "/", _names_below(tree, folder)) for folder in preloaded_below
+    ]
+    standard = _Folders(tree, library_folders)
+    missing = set()
+    for elf in own:
+        if elf.machine != machine or elf.is_plugin or not elf.needed:
+            continue
+        named = _Folders(tree, _search_path(elf))
+        for library in elf.needed:
+            if any(fnmatchcase(library, pattern) for pattern in optional):
+                continue
+            if "/" in library:
+                found = tree.resolve(library) is not None
+            else:
+                found = named.hold(library) or standard.hold(library)
+            if not found and not any(
+                elf.path.startswith(folder) and library in names for folder, names in delivered
+            ):
+                missing.add(MissingLibrary(elf.path, library))
+    return sorted(missing)
+
+
+def foreign_files(own: Iterable[ElfFile], machine: str) -> list[str]:
+    """Return the paths of programs and shared libraries made for another machine, sorted.
+
+    Raises:
+        Nothing: Object files, which nothing loads, do not count.
+    """
+    return sorted(
+        elf.path
+        for elf in own
+        if elf.machine != machine and elf.elf_type in {"dyn", "exec"} and elf.needed
+    )
+
+
+class _Folders:
+    """A list of library folders, with what was asked of it remembered."""
+
+    def __init__(self, tree: Tree, folders: Iterable[str]) -> None:
+        self._tree = tree
+        self._folders = list(folders)
+        self._known: dict[str, bool] = {}
+
+    def hold(self, library: str) -> bool:
+        found = self._known.get(library)
+        if found is None:
+            paths = (posixpath.join(folder, library) for folder in self._folders)
+            found = any(self._tree.resolve(path) is not None for path in paths)
+            self._known[library] = found
+        return found
+
+
+def _search_path(elf: ElfFile) -> list[str]:
+    """Return the absolute folders of a file's runpath, or of its rpath where it has none."""
+    origin = "/" + posixpath.dirname(elf.path)
+    folders = []
+    for part in elf.runpath or elf.rpath:
+        folder = part.replace("${", "$").replace("}", "")
+        folder = folder.replace("$ORIGIN", origin).replace("$PLATFORM", elf.machine)
+        folder = folder.replace("$LIB", _LIB.get(elf.machine, "lib"))
+        if folder.startswith("/"):
+            folders.append(posixpath.normpath(folder))
+    return folders
+
+
+def _names_below(tree: Tree, folder: str) -> set[str]:
+    prefix = folder.strip("/") + "/"
+    paths = [*tree.files, *tree.symlinks]
+    return {posixpath.basename(path) for path in paths if path.startswith(prefix)}
