@@ -39,10 +39,10 @@ class Features(BaseModel):
 
 
 def load_librosa() -> Any:
-    """Import librosa and what it loads on first use; this takes seconds, and minutes never."""
+    """Import librosa and have numba compile what is needed, so that no request waits for it."""
     import librosa
 
-    librosa.feature.rms(y=librosa.tone(440, sr=8000, duration=0.1))
+    librosa.feature.tempo(y=librosa.tone(440, sr=8000, duration=1), sr=8000)
     return librosa
 
 
@@ -92,7 +92,7 @@ def measure(
         duration_s=len(mono) / rate,
         sample_rate=rate,
         rms=float(lib.feature.rms(y=mono).mean()),
-        tempo_bpm=float(lib.feature.rhythm.tempo(y=mono, sr=rate)[0]),
+        tempo_bpm=float(lib.feature.tempo(y=mono, sr=rate)[0]),
         centroid_hz=float(lib.feature.spectral_centroid(y=mono, sr=rate).mean()),
     )
 

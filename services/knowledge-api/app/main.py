@@ -50,16 +50,24 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     await app.state.store.close()
 
 
-openai: Resource[Any] = Resource("openai", load_client, environment("OPENAI_API_KEY"))
+embeddings: Resource[Any] = Resource("openai", load_client, environment("OPENAI_API_KEY"))
 components = Components()
 components.add("neo4j", server_status)
-app = create_service("knowledge-api", components=components, resources=[openai], lifespan=lifespan)
+app = create_service(
+    "knowledge-api", components=components, resources=[embeddings], lifespan=lifespan
+)
 
 
 async def embed(text: str) -> list[float]:
     """Return a text's embedding."""
+    client = embeddings.get()
+    from openai import OpenAIError
+
     model = settings.text("EMBEDDING_MODEL", "text-embedding-3-small")
-    answer = await openai.get().embeddings.create(model=model, input=text)
+    try:
+        answer = await client.embeddings.create(model=model, input=text)
+    except OpenAIError as error:
+        raise HTTPException(502, f"openai: {error}") from error
     return list(answer.data[0].embedding)
 
 

@@ -10,12 +10,13 @@ from voiceplatform import settings
 from voiceplatform.components import READY, Status, waiting
 
 DIMENSIONS = 1536
-CONNECT_S = 2.0
+LIMITS = {"connection_timeout": 2.0, "connection_acquisition_timeout": 2.0}  # in seconds
+RETRY_S = 5.0
 URI = settings.text("NEO4J_URI", "bolt://neo4j:7687")
-INDEX = """
+INDEX = f"""
 CREATE VECTOR INDEX passages IF NOT EXISTS FOR (p:Passage) ON (p.embedding)
-OPTIONS {indexConfig: {
-  `vector.dimensions`: $dimensions, `vector.similarity_function`: 'cosine'}}
+OPTIONS {{indexConfig: {{
+  `vector.dimensions`: {DIMENSIONS}, `vector.similarity_function`: 'cosine'}}}}
 """
 REMEMBER = """
 MERGE (d:Document {title: $title})
@@ -35,8 +36,7 @@ def _auth() -> tuple[str, str] | None:
 
 def server_status() -> Status:
     """Return whether the server answers; a connection of its own, given up after 2 seconds."""
-    limits = {"connection_timeout": CONNECT_S, "connection_acquisition_timeout": CONNECT_S}
-    with GraphDatabase.driver(URI, auth=_auth(), **limits) as driver:
+    with GraphDatabase.driver(URI, auth=_auth(), **LIMITS) as driver:
         try:
             driver.verify_connectivity()
         except Exception as error:
@@ -48,13 +48,15 @@ class Store:
     """Passages and their embeddings."""
 
     def __init__(self) -> None:
-        self._driver: AsyncDriver = AsyncGraphDatabase.driver(URI, auth=_auth())
+        self._driver: AsyncDriver = AsyncGraphDatabase.driver(
+            URI, auth=_auth(), max_transaction_retry_time=RETRY_S, **LIMITS
+        )
 
     async def close(self) -> None:
         await self._driver.close()
 
     async def remember(self, title: str, text: str, embedding: list[float]) -> None:
-        await self._driver.execute_query(INDEX, dimensions=DIMENSIONS)
+        await self._driver.execute_query(INDEX)
         await self._driver.execute_query(REMEMBER, title=title, text=text, embedding=embedding)
 
     async def find(self, embedding: list[float], limit: int) -> list[dict[str, Any]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import FastAPI, HTTPException
 from pydantic import BaseModel, Field
 
 from voiceplatform import settings
@@ -50,8 +50,12 @@ app: FastAPI = create_service("orchestrator", resources=[chain])
 @app.post("/turns")
 async def answer(turn: Turn) -> Answer:
     """Answer one turn of a conversation."""
+    ready_chain = chain.get()
+    from openai import OpenAIError
+
     history = [(role, text) for role, text in turn.history if role in {"human", "ai"}]
-    text = await chain.get().ainvoke(
-        {"history": history, "speaker": turn.speaker, "text": turn.text}
-    )
-    return Answer(text=text)
+    said = {"history": history, "speaker": turn.speaker, "text": turn.text}
+    try:
+        return Answer(text=await ready_chain.ainvoke(said))
+    except OpenAIError as error:
+        raise HTTPException(502, f"language model: {error}") from error
