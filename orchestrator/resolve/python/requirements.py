@@ -28,6 +28,10 @@ class RequirementLine:
         """Return the project's normalised name (PEP 503)."""
         return canonicalize_name(self.requirement.name)
 
+    def allows(self, version: str) -> bool:
+        """Tell whether a version satisfies the line; pre-releases count (PEP 440)."""
+        return self.requirement.specifier.contains(version, prereleases=True)
+
     def __str__(self) -> str:
         """Return the requirement as PEP 508 text."""
         return str(self.requirement)

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from packaging.utils import canonicalize_name
-from packaging.version import Version
 
 from orchestrator.errors import ResolutionError
 from orchestrator.graph import Graph
@@ -144,7 +143,7 @@ def _explain_conflict(tree: Tree, name: str, held: Pins) -> None:
     """Raise where a line of the image contradicts what an ancestor or a constraint holds."""
     for line in tree.lines[name]:
         pin = held.get(line.name)
-        if pin and not line.requirement.specifier.contains(Version(pin), prereleases=True):
+        if pin and not line.allows(pin):
             raise ConflictError(
                 f"{name} wants {line} ({line.where}), but it stands on "
                 f"{_holder(tree, name, line.name, pin)}",
@@ -152,9 +151,7 @@ def _explain_conflict(tree: Tree, name: str, held: Pins) -> None:
             )
         for other in tree.constraints:
             pins = [spec.version for spec in other.requirement.specifier if spec.operator == "=="]
-            if other.name == line.name and any(
-                not line.requirement.specifier.contains(pin, prereleases=True) for pin in pins
-            ):
+            if other.name == line.name and any(not line.allows(pin) for pin in pins):
                 raise ConflictError(
                     f"{name} wants {line} ({line.where}), but {other.where} pins {other}",
                     hint="change one of the two lines",

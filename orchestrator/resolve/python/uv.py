@@ -71,7 +71,7 @@ class Uv:
         self._cache = cache
         self._offline = offline
         self._program = _find_uv()
-        self._sdists: dict[Platform, set[str]] = {}
+        self._sdists: dict[Platform, frozenset[str]] = {}
 
     def compile_pins(
         self,
@@ -117,21 +117,20 @@ class Uv:
             _write_lines(work / "wanted.in", question.requirements)
             _write_lines(work / "constraints.in", question.constraints)
             output = question.output
-            _write_lines(work / output, question.preferred)
+            if question.preferred:
+                _write_lines(work / output, question.preferred)
             command = ["wanted.in", "-c", "constraints.in", "-o", output, *question.options]
+            sdists = set(self._sdists.get(question.target.platform, ()))
             while True:
-                result = self._run(command, question.target, work)
+                result = self._run([*command, *_allow(sdists)], question.target, work)
                 if result.returncode == 0:
+                    self._sdists[question.target.platform] = frozenset(sdists)  # grows only
                     return (work / output).read_text("utf-8")
-                self._allow_sdists(question.target.platform, result.stderr)
-
-    def _allow_sdists(self, platform: Platform, message: str) -> None:
-        """Note projects that come without any wheel, so that the next try takes their sdist."""
-        known = self._sdists.setdefault(platform, set())
-        found = set(_NEEDS_BUILD.findall(message)) - known
-        if not found:
-            raise NoSolutionError(_shorten(message), hint="change a requirement or a constraint")
-        known |= found
+                found = _without_wheels(result.stderr) - sdists
+                if not found:
+                    message = _shorten(result.stderr)
+                    raise NoSolutionError(message, hint="change a requirement or a constraint")
+                sdists |= found
 
     def _run(
         self, command: Sequence[str], target: Target, work: Path
@@ -148,11 +147,10 @@ class Uv:
 
     def _options(self, target: Target) -> list[str]:
         indexes = self._indexes
-        options = ["--no-header", "--quiet", "--no-config", "--no-build"]
+        options = ["--no-header", "--quiet", "--no-config", "--only-binary", ":all:"]
         options += ["--python", sys.executable, "--cache-dir", str(self._cache)]
         options += ["--python-version", target.python, "--python-platform", target.uv_platform]
         options += ["--index-strategy", "unsafe-best-match", "--color", "never"]
-        options += [f"--no-binary={name}" for name in sorted(self._sdists.get(target.platform, ()))]
         if indexes.index_url:
             options += ["--index-url", indexes.index_url]
         for url in indexes.extra_index_urls:
@@ -167,6 +165,24 @@ class Uv:
         if self._indexes.certificates:
             kept.setdefault("SSL_CERT_FILE", self._indexes.certificates)
         return kept
+
+
+def _allow(sdists: Iterable[str]) -> list[str]:
+    """Return the options that take projects as sdists though wheels are asked for."""
+    return [f"--no-binary={name}" for name in sorted(sdists)]
+
+
+def _without_wheels(message: str) -> set[str]:
+    """Return the projects that uv says it would take if it might build them.
+
+    Its hint alone is not enough: it also names projects whose other versions have wheels.
+    """
+    hinted = set(_NEEDS_BUILD.findall(message))
+    return {
+        name
+        for name in hinted
+        if re.search(rf"\b{re.escape(name)}(==\S+)? ha(s|ve) no usable wheels", message)
+    }
 
 
 def _write_lines(file: Path, lines: Iterable[str]) -> None:

@@ -1,0 +1,59 @@
+"""Writing files so that they are there whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from orchestrator.errors import disk_error
+
+
+@contextmanager
+def replacing(path: Path, *, mode: int = 0o644, sync: bool = False) -> Iterator[BinaryIO]:
+    """Open a new file beside `path` that takes its place when the block ends well.
+
+    `mode` is subject to the umask. `sync` waits until the bytes are on the disk.
+
+    Raises:
+        OrchError: The disk is full, or the folder cannot be written to.
+    """
+    temporary = ""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        with os.fdopen(handle, "wb") as file:
+            yield cast("BinaryIO", file)
+            file.flush()
+            os.fchmod(file.fileno(), mode & ~_umask())
+            if sync:
+                os.fsync(file.fileno())
+        Path(temporary).replace(path)
+        temporary = ""
+    except OSError as error:
+        raise disk_error(error, path) from error
+    finally:
+        if temporary:
+            Path(temporary).unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str, *, sync: bool = False) -> None:
+    """Write a text file whole or not at all.
+
+    Raises:
+        OrchError: As for `replacing`.
+    """
+    with replacing(path, sync=sync) as file:
+        file.write(text.encode("utf-8"))
+
+
+def _umask() -> int:
+    """Return the process's umask; reading it means setting it, so it is read once."""
+    return _UMASK
+
+
+_UMASK = os.umask(0o022)
+os.umask(_UMASK)

@@ -1,0 +1,97 @@
+"""The command line: parse, call app, print. One module a group of verbs."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from orchestrator import __version__
+from orchestrator.cli.output import Session, print_error
+from orchestrator.errors import ExitCode, OrchError
+
+_VERBS = {
+    "build": "build",
+    "plan": "build",
+    "graph": "graph",
+    "lock": "lock",
+}
+
+
+class _Verbs(click.Group):
+    """Imports a verb's module when the verb is used: starting must stay fast."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(_VERBS)
+
+    def get_command(
+        self,
+        ctx: click.Context,  # noqa: ARG002 - click's signature
+        cmd_name: str,
+    ) -> click.Command | None:
+        if cmd_name not in _VERBS:
+            return None
+        module = importlib.import_module(f"orchestrator.cli.{_VERBS[cmd_name]}")
+        command: click.Command = getattr(module, cmd_name)
+        return command
+
+
+@click.command(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "-C",
+    "directory",
+    type=click.Path(path_type=Path),
+    default=Path(),
+    metavar="DIR",
+    help="Run as if started in DIR.",
+)
+@click.option("-v", "--verbose", is_flag=True, help="Say more.")
+@click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
+@click.option(
+    "--log-format",
+    type=click.Choice(["auto", "console", "json"]),
+    default="auto",
+    help="How log lines look; auto is json in CI.",
+)
+@click.version_option(__version__, prog_name="orch")
+@click.pass_context
+def orch(
+    context: click.Context,
+    directory: Path,
+    verbose: bool,  # noqa: FBT001 - a flag of the command line
+    quiet: bool,  # noqa: FBT001 - a flag of the command line
+    log_format: str,
+) -> None:
+    """Build the tiers of a monorepo's container images.
+
+    \b
+    orch graph            show what stands on what
+    orch lock             pin every package
+    orch build            bring every image up to date
+    orch build python-web bring one image, and what it stands on, up to date
+    """  # noqa: D301 - click's mark for a paragraph that is not to be wrapped
+    context.obj = Session(directory, verbose=verbose, quiet=quiet, log_format=log_format)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and exit with its code."""
+    try:
+        code: Any = orch.main(args=arguments, prog_name="orch", standalone_mode=False)
+    except OrchError as error:
+        print_error(error)
+        sys.exit(error.exit_code)
+    except click.Abort:
+        sys.exit(ExitCode.INTERRUPTED)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(ExitCode.WRONG_REQUEST)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(ExitCode.FAILED)
+    except KeyboardInterrupt:
+        print_error(OrchError("interrupted"))
+        sys.exit(ExitCode.INTERRUPTED)
+    sys.exit(code if isinstance(code, int) else ExitCode.DONE)

@@ -1,0 +1,47 @@
+"""Where things are kept: in the workspace's `.orch` folder and in the user's cache."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Paths:
+    """The places of one workspace; deleting any of them loses time, never correctness."""
+
+    root: Path
+    cache: Path
+
+    @classmethod
+    def of(cls, root: Path) -> Paths:
+        """Return the places for a workspace; `ORCH_CACHE` moves the cache."""
+        given = os.environ.get("ORCH_CACHE")
+        base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+        return cls(root, Path(given).absolute() if given else Path(base) / "orch")
+
+    @property
+    def state(self) -> Path:
+        """Return the workspace's own folder, which git ignores."""
+        return self.root / ".orch"
+
+    @property
+    def layout(self) -> Path:
+        """Return the OCI layout that holds every image."""
+        return self.state / "layout"
+
+    @property
+    def logs(self) -> Path:
+        """Return the folder of an image's log files."""
+        return self.state / "logs"
+
+    @property
+    def lock(self) -> Path:
+        """Return the lock."""
+        return self.root / "orch.lock"
+
+    @property
+    def downloads(self) -> Path:
+        """Return the folder of downloaded files, by sha256."""
+        return self.cache / "downloads"

@@ -1,0 +1,225 @@
+"""Resolving the whole tree into a lock: Debian first, then Python on what Debian brings."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from orchestrator.errors import ResolutionError
+from orchestrator.graph import Graph
+from orchestrator.lockfile import ImageLock, Lock
+from orchestrator.model import LockedDeb, LockedWheel, Platform, Workspace
+from orchestrator.resolve.debian import DebianArchive, resolve_debs
+from orchestrator.resolve.inputs import (
+    inputs_digest,
+    read_constraints,
+    read_tree_requirements,
+    wanted_debs,
+)
+from orchestrator.resolve.python.tags import choose_file, rank_of
+from orchestrator.resolve.python.tree import Pins, Resolved, Tree, resolve_tree
+from orchestrator.resolve.python.uv import DistributionFile, Target, Uv
+
+_GLIBC = re.compile(r"(\d+)\.(\d+)")
+_CAUTIOUS_GLIBC = (2, 28)
+
+
+@dataclass(frozen=True, slots=True)
+class Upgrade:
+    """Which versions may move though the previous lock's still satisfy."""
+
+    everything: bool = False
+    packages: Collection[str] = ()
+
+    def keep(self, pins: Mapping[str, str]) -> dict[str, str]:
+        """Return the previous versions that are to be kept where possible."""
+        if self.everything:
+            return {}
+        return {name: pin for name, pin in pins.items() if name not in self.packages}
+
+
+@dataclass(slots=True)
+class Resolution:
+    """A new lock, and what a person should know of how it came about."""
+
+    lock: Lock
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Where packages are resolved from; `measure` gives the size of a file that has none."""
+
+    archive: Callable[[], DebianArchive]
+    uv: Callable[[], Uv]
+    measure: Callable[[Iterable[DistributionFile]], Mapping[str, int]]
+    progress: Callable[[str], None] = lambda _: None
+
+
+def resolve_lock(
+    workspace: Workspace, graph: Graph, sources: Sources, previous: Lock, upgrade: Upgrade
+) -> Resolution:
+    """Resolve every image for every platform of the settings.
+
+    A child is resolved against what its ancestors hold and locks only what it adds. Versions of
+    the previous lock are kept where they satisfy and are still offered.
+
+    Raises:
+        ResolutionError: An image's packages cannot be resolved, or contradict an ancestor's.
+        FetchError: An index is out of reach or not to be trusted.
+    """
+    lines = read_tree_requirements(workspace)
+    constraints = read_constraints(workspace)
+    images: dict[tuple[str, Platform], ImageLock] = {}
+    notes: list[str] = []
+    for platform in workspace.settings.platforms:
+        sources.progress(f"Debian packages for {platform}")
+        debs = _resolve_debian(workspace, graph, sources, platform, previous, upgrade)
+        sources.progress(f"Python packages for {platform}")
+        tree = Tree(
+            graph,
+            lines,
+            constraints,
+            {name: _target(workspace, graph, name, platform, debs) for name in graph.images},
+            upgrade.keep(_previous_pins(previous, platform)),
+        )
+        resolved = resolve_tree(tree, sources.uv())
+        wheels = _locate(tree, resolved, sources, previous, platform)
+        for name in graph.images:
+            inputs = inputs_digest(workspace, graph, name, lines[name])
+            images[name, platform] = _image_lock(
+                debs[name], wheels.get(name, ()), inputs, resolved.unavailable.get(name, "")
+            )
+        notes += _notes(resolved, platform)
+    dates = sources.archive().release_dates() if any(a.debs for a in images.values()) else {}
+    settings = workspace.settings
+    lock = Lock(settings.python.version, settings.debian.suite, dates, images)
+    return Resolution(lock, notes)
+
+
+def _image_lock(
+    debs: tuple[LockedDeb, ...], wheels: tuple[LockedWheel, ...], inputs: str, unavailable: str
+) -> ImageLock:
+    if unavailable:
+        return ImageLock(inputs=inputs, unavailable=unavailable)
+    return ImageLock(debs, wheels, inputs)
+
+
+def _resolve_debian(
+    workspace: Workspace,
+    graph: Graph,
+    sources: Sources,
+    platform: Platform,
+    previous: Lock,
+    upgrade: Upgrade,
+) -> dict[str, tuple[LockedDeb, ...]]:
+    pins = {
+        deb.name: deb.version
+        for (_, locked_for), adds in previous.images.items()
+        if locked_for == platform
+        for deb in adds.debs
+    }
+    preferred = upgrade.keep(pins)
+    added: dict[str, tuple[LockedDeb, ...]] = {}
+    for name in graph.images:
+        held = {deb.name: deb for image in graph.chain(name)[:-1] for deb in added[image.name]}
+        wanted = wanted_debs(workspace, graph, name)
+        missing = [item for item in wanted if item.partition("=")[0] not in held or "=" in item]
+        if not missing:
+            added[name] = ()
+            continue
+        try:
+            universe = sources.archive().universe(platform)
+            added[name] = resolve_debs(universe, missing, held, preferred)
+        except ResolutionError as error:
+            error.file = error.file or str(graph.images[name].file)
+            raise error.during(f"locking {name} for {platform}") from error
+    return added
+
+
+def _target(
+    workspace: Workspace,
+    graph: Graph,
+    name: str,
+    platform: Platform,
+    debs: Mapping[str, tuple[LockedDeb, ...]],
+) -> Target:
+    """Return what an image's wheels must fit: its Python, and the C library its chain holds."""
+    glibc = _CAUTIOUS_GLIBC
+    for image in graph.chain(name):
+        for deb in debs[image.name]:
+            if deb.name == "libc6" and (match := _GLIBC.match(deb.version)):
+                glibc = (int(match.group(1)), int(match.group(2)))
+    return Target(platform, workspace.settings.python.version, glibc)
+
+
+def _previous_pins(previous: Lock, platform: Platform) -> dict[str, str]:
+    return {
+        wheel.name: wheel.version
+        for (_, locked_for), adds in previous.images.items()
+        if locked_for == platform
+        for wheel in adds.wheels
+    }
+
+
+def _locate(
+    tree: Tree, resolved: Resolved, sources: Sources, previous: Lock, platform: Platform
+) -> dict[str, tuple[LockedWheel, ...]]:
+    """Choose the file of every pin; what the previous lock chose is taken over."""
+    known = {
+        (wheel.name, wheel.version): wheel
+        for (_, locked_for), adds in previous.images.items()
+        if locked_for == platform
+        for wheel in adds.wheels
+        if wheel.is_wheel
+    }
+    wanted = _missing(tree, resolved, known)
+    chosen: list[DistributionFile] = []
+    for target, pins in wanted:
+        offered = sources.uv().find_files(pins, target)
+        for name, version in pins.items():
+            found = choose_file(offered.get(name, ()), target)
+            if found is None:
+                raise ResolutionError(f"{name} {version} has no file that fits {platform}")
+            chosen.append(found)
+    sizes = sources.measure(chosen)
+    for file in chosen:
+        size = file.size_bytes or sizes.get(file.url, 0)
+        wheel = LockedWheel(file.name, file.version, file.file, file.sha256, size)
+        known[wheel.name, wheel.version] = wheel
+    return {
+        name: tuple(known[item] for item in sorted(pins.items()))
+        for name, pins in resolved.adds.items()
+    }
+
+
+def _missing(
+    tree: Tree, resolved: Resolved, known: Mapping[tuple[str, str], LockedWheel]
+) -> list[tuple[Target, Pins]]:
+    """Group the pins whose file must be looked up; a group holds each name once."""
+    groups: list[tuple[Target, dict[str, str]]] = []
+    for name, pins in resolved.adds.items():
+        for item in pins.items():
+            target = tree.targets[name]
+            if item in known and rank_of(known[item].file, target) is not None:
+                continue
+            for group_target, group in groups:
+                if group_target == target and group.get(item[0], item[1]) == item[1]:
+                    group[item[0]] = item[1]
+                    break
+            else:
+                groups.append((target, dict([item])))
+    return [(target, group) for target, group in groups]
+
+
+def _notes(resolved: Resolved, platform: Platform) -> list[str]:
+    notes = [
+        f"{name} cannot be locked for {platform}: {why}"
+        for name, why in resolved.unavailable.items()
+    ]
+    notes += [
+        f"{name} has several versions on {platform}: {', '.join(versions)}"
+        for name, versions in sorted(resolved.split.items())
+    ]
+    return notes
