@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from typing import Generic, TypeVar
 
 from voiceplatform.components import READY, Status, waiting
 
+log = logging.getLogger(__name__)
 T = TypeVar("T")
 Missing = Callable[[], str]
 
@@ -59,7 +61,8 @@ class Resource(Generic[T]):
         try:
             self._value = self._load()
         except Exception as error:
-            self._error = f"{type(error).__name__}: {error}"
+            log.exception("loading %s failed", self.name)
+            self._error = f"{type(error).__name__}: {error}".splitlines()[0]
 
 
 def files(*paths: Path) -> Missing:
