@@ -139,6 +139,7 @@ def test_the_shared_package_is_no_image() -> None:
 def voiceplatform(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
     """The shared package, importable for one test without being installed."""
     monkeypatch.syspath_prepend(str(COMMON.parent))
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)  # the folder is copied into images
     yield importlib.import_module("voiceplatform")
     for module in [name for name in sys.modules if name.split(".")[0] == "voiceplatform"]:
         del sys.modules[module]
