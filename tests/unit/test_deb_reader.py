@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.engines.assembler.deb import reader
-from orchestrator.engines.assembler.deb.reader import open_deb
+from orchestrator.engines.assembler.deb.reader import DebMember, open_deb
 from orchestrator.errors import ArtifactError
 from orchestrator.oci.tar import EntryKind
 from tests.debs import COMPRESSORS, ar_of, file, folder, link, make_deb, special
@@ -100,5 +100,8 @@ def test_what_is_no_package_is_refused(tmp_path: Path, data: bytes) -> None:
 def test_an_error_of_the_reader_is_not_taken_for_a_damaged_package(tmp_path: Path) -> None:
     deb = make_deb(tmp_path / "a.deb", [file("./a", b"x")])
     with pytest.raises(OSError, match="disk full"), open_deb(deb, "sample") as archive:
-        for _ in archive.members():
-            raise OSError("disk full")
+        _write_where_no_room_is(next(archive.members()))
+
+
+def _write_where_no_room_is(member: DebMember) -> None:
+    raise OSError(f"disk full at {member.entry.path}")

@@ -30,7 +30,7 @@ def missing_libraries(
     preloaded_below: Sequence[str] = (),
     optional: Collection[str] = (),
 ) -> list[MissingLibrary]:
-    """Return what the files need and the image does not hold, sorted.
+    """Return the libraries and interpreters that the files need and the image lacks, sorted.
 
     `tree` is the whole image, its finaliser's links included; `library_folders` those of
     `etc/ld.so.conf`. Searched are a file's rpath or runpath, then these folders. In
@@ -50,28 +50,26 @@ def missing_libraries(
     standard = _Folders(tree, library_folders)
     missing = set()
     for elf in own:
-        if elf.machine != machine or elf.is_plugin or not elf.needed:
+        if elf.machine != machine or elf.is_plugin:
             continue
+        if elf.interpreter and tree.resolve(elf.interpreter) is None:
+            missing.add(MissingLibrary(elf.path, elf.interpreter))
+        names = [known for folder, known in delivered if elf.path.startswith(folder)]
         named = _Folders(tree, _search_path(elf))
         for library in elf.needed:
-            if any(fnmatchcase(library, pattern) for pattern in optional):
-                continue
-            if "/" in library:
-                found = tree.resolve(library) is not None
-            else:
-                found = named.hold(library) or standard.hold(library)
-            if not found and not any(
-                elf.path.startswith(folder) and library in names for folder, names in delivered
-            ):
+            found = named.hold(library) or standard.hold(library)
+            if not found and not any(library in known for known in names):
                 missing.add(MissingLibrary(elf.path, library))
-    return sorted(missing)
+    return sorted(
+        row for row in missing if not any(fnmatchcase(row.library, pattern) for pattern in optional)
+    )
 
 
 def foreign_files(own: Iterable[ElfFile], machine: str) -> list[str]:
-    """Return the paths of programs and shared libraries made for another machine, sorted.
+    """Return the paths of files to be linked dynamically on another machine, sorted.
 
     Raises:
-        Nothing: Object files, which nothing loads, do not count.
+        Nothing: Object files and static programs, which are often data, do not count.
     """
     return sorted(
         elf.path
@@ -91,7 +89,9 @@ class _Folders:
     def hold(self, library: str) -> bool:
         found = self._known.get(library)
         if found is None:
-            paths = (posixpath.join(folder, library) for folder in self._folders)
+            # A name with a slash is a path: ld.so searches no folder for it, nor does join.
+            folders = ["/"] if "/" in library else self._folders
+            paths = (posixpath.join(folder, library) for folder in folders)
             found = any(self._tree.resolve(path) is not None for path in paths)
             self._known[library] = found
         return found

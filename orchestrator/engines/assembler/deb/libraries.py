@@ -37,18 +37,22 @@ def library_entries(
     """
     if "etc/ld.so.conf" not in contents:
         return []
-    files = _files_by_folder(chain, links, platform.machine)
+    tree = Tree.of(chain, links)
+    files = _files_by_folder(chain, tree, platform.machine)
     libraries: list[Library] = []
-    entries = []
+    entries: list[tuple[Entry, bytes]] = []
     for folder in library_folders(contents):
         found = [
             LibraryFile(folder, name, elf, is_link)
             for name, elf, is_link in files.get(real_folder(folder), ())
         ]
-        chosen, missing_links = choose_libraries(found)
+        chosen, soname_links = choose_libraries(found)
         libraries += chosen
-        for path, target in sorted(missing_links.items()):
-            entries.append((Entry(path, EntryKind.SYMLINK, 0o777, link=target), b""))
+        entries += [
+            (Entry(path, EntryKind.SYMLINK, 0o777, link=target), b"")
+            for path, target in sorted(soname_links.items())
+            if path not in tree.symlinks and path not in tree.files
+        ]
     cache = write_cache(libraries, platform.machine)
     return [*entries, (Entry(CACHE, size_bytes=len(cache)), cache)]
 
@@ -65,14 +69,13 @@ def elf_files(chain: Sequence[SegmentInfo]) -> Iterator[ElfFile]:
 
 
 def _files_by_folder(
-    chain: Sequence[SegmentInfo], links: Mapping[str, str], machine: str
+    chain: Sequence[SegmentInfo], tree: Tree, machine: str
 ) -> dict[str, list[tuple[str, ElfFile, bool]]]:
     shared = {
         elf.path: elf
         for elf in elf_files(chain)
         if elf.machine == machine and elf.elf_class == 64 and elf.elf_type == "dyn"
     }
-    tree = Tree.of(chain, links)
     files: dict[str, list[tuple[str, ElfFile, bool]]] = {}
     for path, elf in shared.items():
         folder, _, name = path.rpartition("/")

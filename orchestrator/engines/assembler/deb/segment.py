@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -98,6 +99,7 @@ class _Laying:
         self._modes = {action.path: action.mode for action in actions if isinstance(action, Chmod)}
         self._plain_folders: set[str] = set()
         self._leading: set[str] = set()
+        self._written: set[str] = set()
         self._elf: dict[str, ElfFile] = {}
 
     def lay(self, archive: DebArchive) -> None:
@@ -130,6 +132,8 @@ class _Laying:
                     " package, or define this image by a Dockerfile",
                 )
         link = canonical(entry.link) if entry.kind is EntryKind.HARDLINK else entry.link
+        if is_symlink and _leads_to_itself(path, entry):
+            return None
         mode = self._modes.get(path, entry.mode)
         return replace(entry, path=path, link=link, mode=mode)
 
@@ -182,11 +186,23 @@ class _Laying:
     def _add_stream(self, entry: Entry, chunks: Any) -> None:
         if entry.path.partition("/")[0] in ALIASES:
             raise AssertionError(f"{entry.path} would hide the link of a merged /usr")
+        if entry.path in self._written:
+            raise ArtifactError(
+                f"Debian package {self._deb.name} ships {entry.path} twice in a merged /usr",
+                hint="pick another version of the package",
+            )
+        self._written.add(entry.path)
         folder = entry.path.rpartition("/")[0]
         while folder and folder not in self._leading:
             self._leading.add(folder)
             folder = folder.rpartition("/")[0]
         self._writer.add_stream(entry, chunks)
+
+
+def _leads_to_itself(path: str, entry: Entry) -> bool:
+    """Tell whether merging /usr made a link between the two places of one file."""
+    target = posixpath.join("/", posixpath.dirname(entry.path), entry.link)
+    return canonical(posixpath.normpath(target).lstrip("/")) == path
 
 
 def _is_plain(entry: Entry) -> bool:
