@@ -66,6 +66,22 @@ class SegmentInfo:
     unpacked_bytes: int = 0
     notes: dict[str, Any] = field(default_factory=dict)
 
+    def note(self, entry: Entry, sha256: str = "") -> None:
+        """Remember a member."""
+        self.unpacked_bytes += entry.size_bytes
+        self.entries.append(
+            SegmentEntry(
+                entry.path,
+                entry.kind.name.lower(),
+                entry.mode,
+                entry.size_bytes,
+                sha256,
+                entry.link,
+                entry.uid,
+                entry.gid,
+            )
+        )
+
     def to_json(self) -> str:
         """Return the info as one line of JSON."""
         rows = [list(asdict(entry).values()) for entry in self.entries]
@@ -133,7 +149,7 @@ class SegmentWriter:
         if size != entry.size_bytes:
             raise ValueError(f"{entry.path}: {size} bytes came, {entry.size_bytes} were promised")
         self._pending += padding(size)
-        self._note(entry, digest.hexdigest() if entry.kind is EntryKind.FILE else "")
+        self.info.note(entry, digest.hexdigest() if entry.kind is EntryKind.FILE else "")
 
     def begin_deflated(self, entry: Entry) -> None:
         """Begin a file whose deflate data comes by `deflated`, to be ended by `end_deflated`."""
@@ -151,7 +167,7 @@ class SegmentWriter:
         """End the file begun last; CRC-32 and SHA-256 are those of its uncompressed data."""
         self._out.write(_GZIP_TRAILER.pack(crc32, entry.size_bytes & 0xFFFFFFFF))
         self._pending += padding(entry.size_bytes)
-        self._note(entry, sha256)
+        self.info.note(entry, sha256)
 
     def add_end(self, blocks: bytes) -> None:
         """Add what ends an archive, and write everything that is pending."""
@@ -162,21 +178,6 @@ class SegmentWriter:
         """Write what is pending and return what the segment holds."""
         self._flush()
         return self.info
-
-    def _note(self, entry: Entry, sha256: str) -> None:
-        self.info.unpacked_bytes += entry.size_bytes
-        self.info.entries.append(
-            SegmentEntry(
-                entry.path,
-                entry.kind.name.lower(),
-                entry.mode,
-                entry.size_bytes,
-                sha256,
-                entry.link,
-                entry.uid,
-                entry.gid,
-            )
-        )
 
     def _flush(self) -> None:
         data, has_data = self._pending, self._pending_has_data

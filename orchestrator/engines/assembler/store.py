@@ -1,0 +1,147 @@
+"""Segments and layers kept by the key of their inputs, shared by all images and workspaces."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from functools import lru_cache
+from pathlib import Path
+
+from orchestrator.atomic import replacing, write_text
+from orchestrator.errors import AssemblyError
+from orchestrator.oci.layer import Layer, LayerWriter, leading_directories
+from orchestrator.oci.segment import SegmentInfo, SegmentWriter
+from orchestrator.oci.tar import Entry
+
+FORMAT = 1
+"""Part of every key; raised when segments or layers are written differently."""
+
+
+def key_of(*parts: object) -> str:
+    """Return the key of inputs: strings, numbers, and tuples of these."""
+    return hashlib.sha256(json.dumps([FORMAT, *parts]).encode()).hexdigest()
+
+
+class Store:
+    """A folder of segments and layers.
+
+    What is there is whole: bytes come first, the small file that vouches for them last. Two
+    processes that make the same thing make the same bytes, so that the last one wins harmlessly.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def has_segment(self, key: str) -> bool:
+        """Tell whether a segment is there."""
+        return self._info_path(key).is_file() and self.segment_path(key).is_file()
+
+    def segment_path(self, key: str) -> Path:
+        """Return where a segment's bytes lie."""
+        return self.folder / "segments" / key[:2] / f"{key}.gz"
+
+    def read_info(self, key: str) -> SegmentInfo:
+        """Read what a segment holds.
+
+        Raises:
+            AssemblyError: The segment is not there, or its description is damaged.
+        """
+        return _read_info(self._info_path(key))
+
+    def make_segment(self, key: str, write: Callable[[SegmentWriter], None]) -> None:
+        """Make a segment, unless it is there."""
+        if self.has_segment(key):
+            return
+        with replacing(self.segment_path(key)) as file:
+            writer = SegmentWriter(file)
+            write(writer)
+            info = writer.close()
+        write_text(self._info_path(key), info.to_json())
+
+    def find_layer(self, key: str) -> Layer | None:
+        """Return a layer that was made before, if its blob is still there."""
+        try:
+            layer = Layer(**json.loads(self._layer_path(key).read_text("utf-8")))
+            if self.blob_path(layer.digest).stat().st_size == layer.size_bytes:
+                return layer
+        except (OSError, ValueError, TypeError):
+            return None
+        return None
+
+    def blob_path(self, digest: str) -> Path:
+        """Return where a layer's blob lies."""
+        return self.folder / "blobs" / digest.removeprefix("sha256:")
+
+    def join_segments(self, key: str, segments: Sequence[str], what: str) -> Layer:
+        """Make a layer of segments, in their order.
+
+        Raises:
+            AssemblyError: A segment is damaged; it is thrown away.
+        """
+        infos = [self.read_info(segment) for segment in segments]
+
+        def write(writer: LayerWriter) -> int:
+            for segment in segments:
+                try:
+                    writer.append(self.segment_path(segment))
+                except AssemblyError:
+                    self._info_path(segment).unlink(missing_ok=True)
+                    raise
+            return sum(info.unpacked_bytes for info in infos)
+
+        return self._make_layer(key, leading_directories(infos), write, what)
+
+    def write_entries(
+        self, key: str, entries: Sequence[tuple[Entry, bytes | Path]], what: str
+    ) -> Layer:
+        """Make a layer of entries whose data is at hand or in a file."""
+
+        def write(writer: LayerWriter) -> int:
+            for entry, data in entries:
+                writer.segment.add(entry, data if isinstance(data, bytes) else data.read_bytes())
+            return 0
+
+        return self._make_layer(key, _directories_of(entries), write, what)
+
+    def _make_layer(
+        self,
+        key: str,
+        directories: Mapping[str, Entry],
+        write: Callable[[LayerWriter], int],
+        what: str,
+    ) -> Layer:
+        scratch = self.folder / "blobs" / f"unnamed-{key}"
+        with replacing(scratch) as file:
+            writer = LayerWriter(file, directories)
+            unpacked = write(writer)
+            layer = writer.close(what, unpacked)
+        scratch.replace(self.blob_path(layer.digest))
+        write_text(self._layer_path(key), json.dumps(asdict(layer)))
+        return layer
+
+    def _info_path(self, key: str) -> Path:
+        return self.folder / "segments" / key[:2] / f"{key}.json"
+
+    def _layer_path(self, key: str) -> Path:
+        return self.folder / "layers" / key[:2] / f"{key}.json"
+
+
+@lru_cache(maxsize=2048)
+def _read_info(path: Path) -> SegmentInfo:
+    try:
+        return SegmentInfo.from_json(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        path.unlink(missing_ok=True)
+        raise AssemblyError(
+            f"the cached segment {path.stem[:12]} is damaged and was thrown away",
+            hint="build again; it is made anew",
+        ) from error
+
+
+def _directories_of(entries: Sequence[tuple[Entry, bytes | Path]]) -> dict[str, Entry]:
+    info = SegmentInfo()
+    for entry, _ in entries:
+        info.note(entry)
+    return leading_directories([info])

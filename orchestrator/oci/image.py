@@ -1,0 +1,101 @@
+"""Image configs and manifests (OCI image specification, config.md and manifest.md)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from orchestrator.model import Platform
+from orchestrator.oci.layer import Layer
+
+CONFIG_MEDIA_TYPE = "application/vnd.oci.image.config.v1+json"
+MANIFEST_MEDIA_TYPE = "application/vnd.oci.image.manifest.v1+json"
+INDEX_MEDIA_TYPE = "application/vnd.oci.image.index.v1+json"
+
+
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """Bytes with their digest; what a config or a manifest is stored as."""
+
+    media_type: str
+    data: bytes
+
+    @property
+    def digest(self) -> str:
+        """Return the digest, `sha256:` and 64 hexadecimal digits."""
+        return "sha256:" + hashlib.sha256(self.data).hexdigest()
+
+    @property
+    def descriptor(self) -> dict[str, Any]:
+        """Return the content descriptor (OCI image specification, descriptor.md)."""
+        return {"mediaType": self.media_type, "digest": self.digest, "size": len(self.data)}
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltImage:
+    """An image as blobs: its config, its manifest, and its layers, the parent's first."""
+
+    config: Blob
+    manifest: Blob
+    layers: tuple[Layer, ...]
+
+    @property
+    def digest(self) -> str:
+        """Return the manifest's digest, which is the image's."""
+        return self.manifest.digest
+
+    @property
+    def size_bytes(self) -> int:
+        """Return what the image weighs in a registry: manifest, config and layers."""
+        layers = sum(layer.size_bytes for layer in self.layers)
+        return layers + len(self.manifest.data) + len(self.config.data)
+
+    @property
+    def unpacked_bytes(self) -> int:
+        """Return the size of all files in all layers."""
+        return sum(layer.unpacked_bytes for layer in self.layers)
+
+
+def make_image(
+    platform: Platform,
+    runtime: Mapping[str, Any],
+    layers: Sequence[Layer],
+    annotations: Mapping[str, str],
+) -> BuiltImage:
+    """Put an image together; `runtime` is the config's `config` object.
+
+    Neither clock nor machine reaches the image: there is no `created`.
+    """
+    config = Blob(
+        CONFIG_MEDIA_TYPE,
+        canonical_json(
+            {
+                "architecture": platform.architecture,
+                "os": platform.os,
+                "config": dict(runtime),
+                "rootfs": {"type": "layers", "diff_ids": [layer.diff_id for layer in layers]},
+                "history": [{"created_by": f"orch: {layer.what}"} for layer in layers],
+            }
+        ),
+    )
+    manifest = Blob(
+        MANIFEST_MEDIA_TYPE,
+        canonical_json(
+            {
+                "schemaVersion": 2,
+                "mediaType": MANIFEST_MEDIA_TYPE,
+                "config": config.descriptor,
+                "layers": [layer.descriptor for layer in layers],
+                "annotations": dict(annotations),
+            }
+        ),
+    )
+    return BuiltImage(config, manifest, tuple(layers))
+
+
+def canonical_json(value: Any) -> bytes:
+    """Return JSON whose bytes depend on nothing but the value."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()

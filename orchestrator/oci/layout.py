@@ -1,0 +1,168 @@
+"""An OCI image layout: one folder with the blobs of all images and an index of their names."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from orchestrator.atomic import replacing, write_text
+from orchestrator.errors import AssemblyError, disk_error
+from orchestrator.model import Platform
+from orchestrator.oci.image import INDEX_MEDIA_TYPE, Blob, BuiltImage, canonical_json
+
+REF_NAME = "org.opencontainers.image.ref.name"
+_LAYOUT = json.dumps({"imageLayoutVersion": "1.0.0"})
+
+
+class Layout:
+    """A layout on disk (OCI image specification, image-layout.md); safe for several writers.
+
+    An image of one platform is named by its manifest, one of several platforms by an index.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def blob_path(self, digest: str) -> Path:
+        """Return where a blob lies, or would lie."""
+        algorithm, _, hexadecimal = digest.partition(":")
+        return self.folder / "blobs" / algorithm / hexadecimal
+
+    def has_image(self, digest: str) -> bool:
+        """Tell whether a manifest, its config and its layers are all there, of the right size."""
+        try:
+            manifest = self.read_json(digest)
+            wanted = [manifest["config"], *manifest["layers"]]
+            return all(
+                self.blob_path(item["digest"]).stat().st_size == item["size"] for item in wanted
+            )
+        except (OSError, ValueError, KeyError, TypeError, AssemblyError):
+            return False
+
+    def read_json(self, digest: str) -> dict[str, Any]:
+        """Read a config, a manifest or an index.
+
+        Raises:
+            AssemblyError: It is not there, or is not JSON.
+        """
+        try:
+            value = json.loads(self.blob_path(digest).read_bytes())
+        except (OSError, ValueError) as error:
+            raise AssemblyError(
+                f"the layout has no readable {digest}", hint="build again; what lacks is made anew"
+            ) from error
+        if not isinstance(value, dict):
+            raise AssemblyError(f"{digest} in the layout is no object")
+        return value
+
+    def add_blob(self, blob: Blob) -> None:
+        """Keep a config or a manifest."""
+        path = self.blob_path(blob.digest)
+        if not (path.is_file() and path.stat().st_size == len(blob.data)):
+            with replacing(path) as file:
+                file.write(blob.data)
+
+    def add_file(self, digest: str, source: Path) -> None:
+        """Keep a layer: as another name of the same file where the file system allows."""
+        path = self.blob_path(digest)
+        try:
+            if path.is_file() and path.stat().st_size == source.stat().st_size:
+                return
+            path.parent.mkdir(parents=True, exist_ok=True)
+            temporary = path.with_name(f".{path.name}.{os.getpid()}")
+            temporary.unlink(missing_ok=True)
+            try:
+                temporary.hardlink_to(source)
+            except OSError:
+                shutil.copyfile(source, temporary)
+            temporary.replace(path)
+        except OSError as error:
+            raise disk_error(error, path) from error
+
+    def name(
+        self,
+        images: Mapping[str, tuple[Platform, BuiltImage]],
+        annotations: Mapping[str, str],
+    ) -> None:
+        """Give images their names, all at once; earlier images of those names lose them.
+
+        The other platforms of a name stay. `annotations` go to the index's descriptors: they
+        say when and from what commit, which must not reach an image that did not change.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        write_text(self.folder / "oci-layout", _LAYOUT)
+        with self._locked():
+            entries = {entry["annotations"][REF_NAME]: entry for entry in self._entries()}
+            for name, (platform, image) in images.items():
+                manifests = self._manifests(entries.get(name))
+                manifests[platform.key] = {
+                    **image.manifest.descriptor,
+                    "platform": {"architecture": platform.architecture, "os": platform.os},
+                }
+                entries[name] = self._named(name, manifests, annotations)
+            index = {
+                "schemaVersion": 2,
+                "mediaType": INDEX_MEDIA_TYPE,
+                "manifests": [entries[name] for name in sorted(entries)],
+            }
+            write_text(self.folder / "index.json", json.dumps(index, indent=1), sync=True)
+
+    def names(self) -> dict[str, dict[str, str]]:
+        """Return each name's manifest digests, by platform."""
+        return {
+            entry["annotations"][REF_NAME]: {
+                key: item["digest"] for key, item in self._manifests(entry).items()
+            }
+            for entry in self._entries()
+        }
+
+    def _named(
+        self, name: str, manifests: Mapping[str, dict[str, Any]], annotations: Mapping[str, str]
+    ) -> dict[str, Any]:
+        notes = {**annotations, REF_NAME: name}
+        if len(manifests) == 1:
+            return {**next(iter(manifests.values())), "annotations": notes}
+        index = Blob(
+            INDEX_MEDIA_TYPE,
+            canonical_json(
+                {
+                    "schemaVersion": 2,
+                    "mediaType": INDEX_MEDIA_TYPE,
+                    "manifests": [manifests[key] for key in sorted(manifests)],
+                }
+            ),
+        )
+        self.add_blob(index)
+        return {**index.descriptor, "annotations": notes}
+
+    def _manifests(self, entry: dict[str, Any] | None) -> dict[str, dict[str, Any]]:
+        if entry is None:
+            return {}
+        items = [entry]
+        if entry["mediaType"] == INDEX_MEDIA_TYPE:
+            items = self.read_json(entry["digest"])["manifests"]
+        return {
+            f"{item['platform']['os']}/{item['platform']['architecture']}": {
+                key: value for key, value in item.items() if key != "annotations"
+            }
+            for item in items
+        }
+
+    def _entries(self) -> list[dict[str, Any]]:
+        try:
+            index = json.loads((self.folder / "index.json").read_bytes())
+            return [entry for entry in index["manifests"] if REF_NAME in entry["annotations"]]
+        except (FileNotFoundError, ValueError, KeyError, TypeError):
+            return []
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        with (self.folder / ".lock").open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield

@@ -1,0 +1,169 @@
+"""The plan: which images are to be built, and why. It decides and does nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+from orchestrator.fingerprint import Fingerprint, Input
+from orchestrator.graph import Graph
+from orchestrator.model import Image, Platform
+
+_CHANGED = {
+    "file": "file-changed",
+    "mode": "mode-changed",
+    "link": "link-changed",
+    "recipe": "recipe-changed",
+    "argument": "argument-changed",
+    "package": "package-changed",
+    "wheel": "wheel-changed",
+    "parent": "parent-changed",
+    "external": "external-changed",
+    "platform": "platform-changed",
+    "orch": "orch-changed",
+}
+_DETAIL = 12
+
+
+class Action(Enum):
+    """What is to be done with an image."""
+
+    BUILD = "build"
+    REUSE = "reuse"
+    UNAVAILABLE = "unavailable"
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why an image is to be built: a code of the contract, what it is about, and more."""
+
+    code: str
+    subject: str = ""
+    detail: str = ""
+
+    def __str__(self) -> str:
+        """Return the reason as a person reads it."""
+        text = f"{self.code} {self.subject}".rstrip()
+        return f"{text} ({self.detail})" if self.detail else text
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What is remembered of an image's last build on a platform."""
+
+    fingerprint: Fingerprint
+    digest: str
+    present: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One image of the plan."""
+
+    image: Image
+    platform: Platform
+    tier: int
+    action: Action
+    fingerprint: Fingerprint
+    reasons: tuple[Reason, ...] = ()
+    digest: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Steps in topological order; those an image stands on come before it."""
+
+    steps: Mapping[str, Step]
+
+    @property
+    def to_build(self) -> tuple[Step, ...]:
+        """Return the steps that build."""
+        return tuple(step for step in self.steps.values() if step.action is Action.BUILD)
+
+
+def plan_builds(
+    graph: Graph,
+    platform: Platform,
+    current: Mapping[str, Fingerprint],
+    recorded: Mapping[str, Recorded],
+    *,
+    unavailable: Mapping[str, str] | None = None,
+    forced: Collection[str] = (),
+) -> Plan:
+    """Decide which images to build, and why.
+
+    `current` has the images wanted and all they stand on. An image is stale when its inputs
+    moved, its record or its image is missing, or it is forced. Steps come in topological order,
+    ties in workspace order, so equal inputs give an equal plan.
+    """
+    unavailable = unavailable or {}
+    steps: dict[str, Step] = {}
+    for name in graph.images:
+        if name not in current:
+            continue
+        why_not = unavailable.get(name) or _unavailable_parent(graph, steps, name)
+        record = recorded.get(name)
+        reasons = _reasons(current[name], record, forced=name in forced)
+        if why_not:
+            action, reasons = Action.UNAVAILABLE, (Reason("unavailable", name, why_not),)
+        else:
+            action = Action.BUILD if reasons else Action.REUSE
+        steps[name] = Step(
+            graph.images[name],
+            platform,
+            graph.tiers[name],
+            action,
+            current[name],
+            reasons,
+            record.digest if record and not reasons else "",
+        )
+    return Plan(steps)
+
+
+def _unavailable_parent(graph: Graph, steps: Mapping[str, Step], name: str) -> str:
+    for parent in graph.parents[name]:
+        if parent in steps and steps[parent].action is Action.UNAVAILABLE:
+            return f"it stands on {parent}, which is unavailable"
+    return ""
+
+
+def _reasons(current: Fingerprint, record: Recorded | None, *, forced: bool) -> tuple[Reason, ...]:
+    if record is None:
+        return (Reason("never-built"),)
+    if current.digest != record.fingerprint.digest:
+        return compare_inputs(record.fingerprint.inputs, current.inputs)
+    if not record.present:
+        return (Reason("image-missing", record.digest[:19]),)
+    return (Reason("forced"),) if forced else ()
+
+
+def compare_inputs(before: Collection[Input], after: Collection[Input]) -> tuple[Reason, ...]:
+    """Return what differs between two sets of inputs, one reason each, in a stable order."""
+    old = {(item.kind, item.subject): item.value for item in before}
+    new = {(item.kind, item.subject): item.value for item in after}
+    reasons = []
+    for key in sorted(old.keys() | new.keys()):
+        if old.get(key) != new.get(key):
+            reasons += _difference(*key, old.get(key), new.get(key))
+    return tuple(reasons)
+
+
+def _difference(kind: str, subject: str, old: str | None, new: str | None) -> list[Reason]:
+    if kind == "mode" and (old is None or new is None):
+        return []
+    if kind in {"file", "link"} and old is None:
+        return [Reason("file-added", subject)]
+    if kind in {"file", "link"} and new is None:
+        return [Reason("file-removed", subject)]
+    detail = f"{_short(kind, old)} -> {_short(kind, new)}"
+    return [Reason(_CHANGED[kind], subject, detail)]
+
+
+def _short(kind: str, value: str | None) -> str:
+    """Return a version, or the beginning of a digest, as fits in a line."""
+    if value is None:
+        return "(none)"
+    if kind in {"package", "wheel"}:
+        return value.partition(" ")[0]
+    return value if len(value) <= 2 * _DETAIL else value[:_DETAIL]
