@@ -119,7 +119,10 @@ def make_elf(
     machine: int = 62,
     elf_type: int = 3,
 ) -> bytes:
-    """Return a 64-bit little-endian ELF file that has a dynamic section and nothing to run."""
+    """Return a 64-bit little-endian ELF file that has a dynamic section and nothing to run.
+
+    Behind the section's end stands one more tag, which does not count.
+    """
     strings = bytearray(b"\0")
 
     def offset_of(text: str) -> int:
@@ -136,7 +139,7 @@ def make_elf(
     interpreter_at = strings_at + len(strings)
     interp = interpreter.encode() + b"\0"
     dynamic_at = interpreter_at + len(interp)
-    dynamic = b"".join(struct.pack("<qQ", *tag) for tag in [*tags, (5, strings_at), (0, 0)])
+    dynamic = b"".join(struct.pack("<qQ", *tag) for tag in [*tags, (5, strings_at), (0, 0), (1, 1)])
     size = dynamic_at + len(dynamic)
 
     def header(kind: int, offset: int, length: int) -> bytes:

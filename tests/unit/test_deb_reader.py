@@ -79,6 +79,16 @@ def test_a_truncated_package_is_refused(tmp_path: Path, compression: str, missin
         contents(deb)
 
 
+@pytest.mark.parametrize("compression", [".gz", ".xz", ".bz2"])
+def test_a_damaged_checksum_behind_the_files_is_refused(tmp_path: Path, compression: str) -> None:
+    deb = make_deb(tmp_path / "a.deb", [file("./a", b"x")], compression=compression)
+    data = bytearray(deb.read_bytes().rstrip(b"\n"))
+    data[-12] ^= 0xFF
+    deb.write_bytes(data + b"\n" * (len(data) % 2))
+    with pytest.raises(ArtifactError, match="sample"):
+        contents(deb)
+
+
 def test_a_package_that_unpacks_beyond_belief_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -80,6 +80,19 @@ def test_each_machine_has_its_own_flags() -> None:
     assert write_cache(libraries, "aarch64")[48:52] == b"\x03\x0a\0\0"
 
 
+def test_libraries_of_another_machine_are_left_out() -> None:
+    elf = read_elf(io.BytesIO(make_elf("libx.so.1", machine=183)), "usr/lib/libx.so.1")
+    assert elf is not None
+    info = SegmentInfo([SegmentEntry(elf.path, "file", 0o644)], notes={"elf": [elf.to_json()]})
+
+    def cache(platform: str) -> bytes:
+        made = library_entries([info], {}, CONFIGURATION, Platform.parse(platform))
+        return made[-1][1]
+
+    assert b"libx.so.1" in cache("linux/arm64")
+    assert b"libx.so.1" not in cache("linux/amd64")
+
+
 def _tree(root: Path) -> SegmentInfo:
     """Make a tree that has each of ldconfig's cases, and the info of a segment that holds it."""
     (root / "usr/lib/x86_64-linux-gnu/sub").mkdir(parents=True)

@@ -120,8 +120,6 @@ class _Laying:
         """Return the entry as it stands in the image, or nothing where it is left out."""
         is_symlink = entry.kind is EntryKind.SYMLINK
         path = canonical(entry.path)
-        if entry.path in ALIASES and is_symlink:
-            return None
         if path in self._omitted or is_left_out(path, is_symlink=is_symlink):
             return None
         for pattern, why in CANNOT_DO.items():
