@@ -22,8 +22,7 @@ class ElfFile:
     """An ELF file's header and dynamic section; `path` is where the image has it.
 
     `machine` is the kernel's name (`x86_64`, `aarch64`), or `EM_...` for others; `elf_class`
-    is 32 or 64; `elf_type` is `exec`, `dyn`, `rel` or `core`. A plugin's own package lets it go
-    without the libraries it needs.
+    is 32 or 64; `elf_type` is `exec`, `dyn`, `rel` or `core`.
     """
 
     path: str
@@ -35,7 +34,6 @@ class ElfFile:
     rpath: tuple[str, ...] = ()
     runpath: tuple[str, ...] = ()
     interpreter: str = ""
-    is_plugin: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Return the facts in JSON's types, empty ones left out."""
@@ -51,7 +49,6 @@ class ElfFile:
             "rpath": list(self.rpath),
             "runpath": list(self.runpath),
             "interpreter": self.interpreter,
-            "plugin": self.is_plugin,
         }
         return facts | {key: value for key, value in optional.items() if value}
 
@@ -72,7 +69,6 @@ class ElfFile:
             tuple(facts.get("rpath", ())),
             tuple(facts.get("runpath", ())),
             facts.get("interpreter", ""),
-            facts.get("plugin", False),
         )
 
 

@@ -3,12 +3,42 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from types import MappingProxyType
 
 from orchestrator.engines.assembler.elf import ElfFile
 from orchestrator.engines.assembler.tree import Tree
+from orchestrator.errors import AssemblyError
+
+PLUGINS: Mapping[str, str] = MappingProxyType(
+    {
+        "*/numba/np/ufunc/tbbpool.*.so": "one of three thread pools; used where tbb is",
+        "usr/lib/*/caca/libgl_plugin.so*": "draws through OpenGL; its libraries are recommended",
+        "usr/lib/*/tc/q_atm.so": "speaks ATM; its library is suggested",
+    }
+)
+"""Files, and why, whose package works without the libraries they need."""
+
+_DEBIAN_PACKAGES: Mapping[str, str] = MappingProxyType(
+    {
+        "libGL.so.1": "libgl1",
+        "libSM.so.6": "libsm6",
+        "libX11.so.6": "libx11-6",
+        "libXext.so.6": "libxext6",
+        "libXrender.so.1": "libxrender1",
+        "libasound.so.2": "libasound2",
+        "libglib-2.0.so.0": "libglib2.0-0",
+        "libgobject-2.0.so.0": "libglib2.0-0",
+        "libgomp.so.1": "libgomp1",
+        "libgthread-2.0.so.0": "libglib2.0-0",
+        "libpq.so.5": "libpq5",
+        "libportaudio.so.2": "libportaudio2",
+        "libsndfile.so.1": "libsndfile1",
+        "libstdc++.so.6": "libstdc++6",
+    }
+)
 
 _LIB = {"x86_64": "lib/x86_64-linux-gnu", "aarch64": "lib/aarch64-linux-gnu"}
 
@@ -37,7 +67,7 @@ def missing_libraries(
     `preloaded_below` (a virtual environment), a library counts wherever it lies, for Python
     code may load it by path before; names are looked up below the same entry only. `optional`
     are names of libraries, or patterns, that may be missing. Files of other machines are left
-    to `foreign_files`.
+    to `foreign_files`; those of `PLUGINS` pass.
 
     Source: ld.so(8), "DESCRIPTION" and "Dynamic string tokens".
 
@@ -50,7 +80,7 @@ def missing_libraries(
     standard = _Folders(tree, library_folders)
     missing = set()
     for elf in own:
-        if elf.machine != machine or elf.is_plugin:
+        if elf.machine != machine or _is_plugin(elf):
             continue
         if elf.interpreter and tree.resolve(elf.interpreter) is None:
             missing.add(MissingLibrary(elf.path, elf.interpreter))
@@ -65,6 +95,30 @@ def missing_libraries(
     )
 
 
+def require_libraries(missing: Sequence[MissingLibrary]) -> None:
+    """Refuse an image that lacks libraries.
+
+    Raises:
+        AssemblyError: There are such; each is named once, with a file that needs it.
+    """
+    if not missing:
+        return
+    needed_by: dict[str, list[str]] = {}
+    for row in missing:
+        needed_by.setdefault(row.library, []).append(row.path)
+    lines = []
+    for library, paths in sorted(needed_by.items()):
+        others = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
+        lines.append(f"{library}, which {paths[0]}{others} needs")
+    packages = sorted({_DEBIAN_PACKAGES[name] for name in needed_by if name in _DEBIAN_PACKAGES})
+    add = f"add {', '.join(packages)} to" if packages else "add the Debian package of each to"
+    raise AssemblyError(
+        f"the image has no {'; no '.join(lines)}",
+        hint=f"{add} [system] packages; where the program works without, name the library in"
+        " [system] optional-libraries",
+    )
+
+
 def foreign_files(own: Iterable[ElfFile], machine: str) -> list[str]:
     """Return the paths of files to be linked dynamically on another machine, sorted.
 
@@ -76,6 +130,10 @@ def foreign_files(own: Iterable[ElfFile], machine: str) -> list[str]:
         for elf in own
         if elf.machine != machine and elf.elf_type in {"dyn", "exec"} and elf.needed
     )
+
+
+def _is_plugin(elf: ElfFile) -> bool:
+    return any(fnmatchcase(elf.path, pattern) for pattern in PLUGINS)
 
 
 class _Folders:

@@ -40,8 +40,3 @@ CANNOT_DO: Mapping[str, str] = MappingProxyType(
     }
 )
 """Files whose effect needs a program of the image to be run when they are installed."""
-
-PLUGINS: Mapping[str, str] = MappingProxyType(
-    {"usr/lib/*/caca/libgl_plugin.so*": "draws through OpenGL; its libraries are recommended"}
-)
-"""Files, and why, whose libraries Debian lets a package do without."""

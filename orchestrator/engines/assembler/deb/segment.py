@@ -14,7 +14,7 @@ from typing import IO, Any, cast
 from orchestrator.engines.assembler.deb.actions import Action, Chmod, Copy, Omit, action_to_json
 from orchestrator.engines.assembler.deb.reader import CHUNK, DebArchive, DebMember, open_deb
 from orchestrator.engines.assembler.deb.rule_table import RULES
-from orchestrator.engines.assembler.deb.rules import CANNOT_DO, KEPT_CONTENTS, PLUGINS
+from orchestrator.engines.assembler.deb.rules import CANNOT_DO, KEPT_CONTENTS
 from orchestrator.engines.assembler.deb.scripts import plan_actions
 from orchestrator.engines.assembler.elf import ElfFile, is_elf, read_elf
 from orchestrator.errors import ArtifactError, AssemblyError
@@ -172,8 +172,6 @@ class _Laying:
                 spool.write(chunk)
             elf = read_elf(cast("Any", spool), entry.path)
             if elf is not None:
-                if any(fnmatchcase(entry.path, pattern) for pattern in PLUGINS):
-                    elf = replace(elf, is_plugin=True)
                 self._elf[entry.path] = elf
             spool.seek(0)
             self._add_stream(entry, _chunks(spool))
