@@ -200,3 +200,16 @@ def test_no_user_is_the_last_that_an_ancestor_names() -> None:
 def test_a_user_that_is_none_is_an_error(user: str) -> None:
     with pytest.raises(AssemblyError, match=r"config\.user"):
         resolve_user(user, [BASE_PASSWD])
+
+
+def test_only_numbers_are_taken_where_the_users_are_not_known() -> None:
+    assert resolve_user("1000", []) == User(1000, 1000, "", "/")
+    assert resolve_user("1000:2000", []) == User(1000, 2000, "", "/")
+    assert resolve_user("root", []).uid == 0
+    for user in ("app", "1000:staff"):
+        with pytest.raises(AssemblyError, match="not known here"):
+            resolve_user(user, [])
+
+
+def test_nothing_is_made_for_a_user_of_an_image_that_is_not_ours() -> None:
+    assert finalised(package(), user="1000") == {}

@@ -32,6 +32,11 @@ class Accounts:
     made: list[User] = field(default_factory=list)
     last: User = User(0, 0, "root", "/root")
 
+    @property
+    def is_ours(self) -> bool:
+        """Tell whether the image's `/etc/passwd` is made by us, from base-passwd's."""
+        return bool(self.passwd)
+
     def find(self, user: str) -> User | None:
         """Return the user of that name or number."""
         for line in self.passwd:
@@ -57,10 +62,11 @@ def resolve_user(
     An empty user is the last of those that the image's ancestors name, or root. A number that
     nobody has becomes the user `app`; a name that nobody has gets the number 1000, or the next
     free one. `chain` are the segments of the image and its ancestors, `inherited_users` the
-    ancestors' `config.user`, oldest first.
+    ancestors' `config.user`, oldest first. Of an image without base-passwd, one that stands on
+    an image not assembled here, only numbers are taken.
 
     Raises:
-        AssemblyError: The user is no valid name or number.
+        AssemblyError: The user is no valid name or number, or a name that cannot be looked up.
     """
     return read_accounts(chain, [*inherited_users, user]).last
 
@@ -89,13 +95,13 @@ def _take(accounts: Accounts, text: str) -> User:
             f"config.user {text!r} is neither a name nor a number",
             hint='write a name ("app"), a number ("1000") or either with a group ("app:app")',
         )
-    found = accounts.find(user) or (
-        User(0, 0, "root", "/root") if user in {"0", "root"} else _make(accounts, user)
-    )
+    found = accounts.find(user) or _new(accounts, user)
     if not group:
         return found
     gid = accounts.find_group(group)
     if gid is None:
+        if not accounts.is_ours and not group.isdigit():
+            raise _unknown(group)
         gid = int(group) if group.isdigit() else found.uid
         accounts.group.append(f"{_free_group_name(accounts, group, gid)}:x:{gid}:")
     return User(found.uid, gid, found.name, found.home)
@@ -110,6 +116,24 @@ def _free_group_name(accounts: Accounts, group: str, gid: int) -> str:
     if not group.isdigit():
         return group
     return "app" if accounts.find_group("app") is None else f"app{gid}"
+
+
+def _new(accounts: Accounts, user: str) -> User:
+    """Return a user that no known passwd names; made, where the image's passwd is ours."""
+    if user in {"0", "root"}:
+        return User(0, 0, "root", "/root")
+    if accounts.is_ours:
+        return _make(accounts, user)
+    if user.isdigit():
+        return User(int(user), int(user), "", "/")
+    raise _unknown(user)
+
+
+def _unknown(name: str) -> AssemblyError:
+    return AssemblyError(
+        f"config.user names {name!r} in an image whose users are not known here",
+        hint='write numbers: "1000:1000"',
+    )
 
 
 def _make(accounts: Accounts, user: str) -> User:
