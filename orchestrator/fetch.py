@@ -72,7 +72,7 @@ class Downloads:
         self._on_bytes = on_bytes
         self._pool = ThreadPoolExecutor(jobs, thread_name_prefix="fetch")
         self._running: dict[str, Future[Path]] = {}
-        self._verified: set[str] = set()
+        self.gone: set[str] = set()
         self._lock = threading.Lock()
         self._client: httpx.Client | None = None
 
@@ -151,6 +151,7 @@ class Downloads:
                 hint="a proxy or mirror altered it, or the lock is wrong; nothing was kept of it",
             )
         tried = "; ".join(problems) or "no configured source offers it"
+        self.gone.add(artifact.sha256)
         raise GoneError(f"{artifact.name} cannot be fetched: {tried}", hint=artifact.gone_hint)
 
     def _download(self, url: str, part: BinaryIO) -> None:

@@ -32,6 +32,11 @@ class Paths:
         return self.state / "layout"
 
     @property
+    def database(self) -> Path:
+        """Return the file of records."""
+        return self.state / "state.db"
+
+    @property
     def logs(self) -> Path:
         """Return the folder of an image's log files."""
         return self.state / "logs"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from orchestrator.fingerprint import Fingerprint, Input
@@ -55,6 +55,10 @@ class Recorded:
     fingerprint: Fingerprint
     digest: str
     present: bool = True
+
+    def without_image(self) -> Recorded:
+        """Return the record of an image that is no longer there."""
+        return replace(self, present=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from orchestrator import app
+from orchestrator.app import locking
 from orchestrator.cli.output import Session
 from orchestrator.errors import ExitCode
 
@@ -36,10 +36,10 @@ def lock(
     if packages and not upgrade:
         raise click.UsageError("PACKAGE goes with --upgrade")
     if check:
-        app.check_locked(session.directory)
+        locking.check_locked(session.directory)
         session.note("orch.lock answers what is asked for")
         return ExitCode.DONE
-    written = app.lock(
+    written = locking.lock(
         session.directory,
         upgrade=upgrade,
         packages=packages,

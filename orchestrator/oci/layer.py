@@ -17,6 +17,10 @@ from orchestrator.oci.tar import END_OF_ARCHIVE, Entry, EntryKind
 LAYER_MEDIA_TYPE = "application/vnd.oci.image.layer.v1.tar+gzip"
 
 
+UNPACKED = "io.orch.unpacked-bytes"
+"""Annotation of a layer's descriptor: the size of its files, in bytes."""
+
+
 @dataclass(frozen=True, slots=True)
 class Layer:
     """A finished layer: its blob's digest and size, its diffID, and what it is, for people."""
@@ -34,6 +38,7 @@ class Layer:
             "mediaType": LAYER_MEDIA_TYPE,
             "digest": self.digest,
             "size": self.size_bytes,
+            "annotations": {UNPACKED: str(self.unpacked_bytes)},
         }
 
 

@@ -14,7 +14,8 @@ from typing import Any
 from orchestrator.atomic import replacing, write_text
 from orchestrator.errors import AssemblyError, disk_error
 from orchestrator.model import Platform
-from orchestrator.oci.image import INDEX_MEDIA_TYPE, Blob, BuiltImage, canonical_json
+from orchestrator.oci.image import INDEX_MEDIA_TYPE, MANIFEST_MEDIA_TYPE, Blob, canonical_json
+from orchestrator.oci.layer import UNPACKED, Layer
 
 REF_NAME = "org.opencontainers.image.ref.name"
 _LAYOUT = json.dumps({"imageLayoutVersion": "1.0.0"})
@@ -61,6 +62,27 @@ class Layout:
             raise AssemblyError(f"{digest} in the layout is no object")
         return value
 
+    def read_image(self, digest: str) -> tuple[list[Layer], dict[str, Any]]:
+        """Read a manifest: its layers, and the runtime part of its config.
+
+        Raises:
+            AssemblyError: The image is not in the layout.
+        """
+        manifest = self.read_json(digest)
+        config = self.read_json(manifest["config"]["digest"])
+        rows = zip(manifest["layers"], config["rootfs"]["diff_ids"], config["history"], strict=True)
+        layers = [
+            Layer(
+                item["digest"],
+                diff_id,
+                item["size"],
+                int(item.get("annotations", {}).get(UNPACKED, 0)),
+                history["created_by"].removeprefix("orch: "),
+            )
+            for item, diff_id, history in rows
+        ]
+        return layers, config["config"]
+
     def add_blob(self, blob: Blob) -> None:
         """Keep a config or a manifest."""
         path = self.blob_path(blob.digest)
@@ -87,10 +109,10 @@ class Layout:
 
     def name(
         self,
-        images: Mapping[str, tuple[Platform, BuiltImage]],
+        images: Mapping[str, tuple[Platform, str]],
         annotations: Mapping[str, str],
     ) -> None:
-        """Give images their names, all at once; earlier images of those names lose them.
+        """Name images, given by manifest digest, all at once; what had these names loses them.
 
         The other platforms of a name stay. `annotations` go to the index's descriptors: they
         say when and from what commit, which must not reach an image that did not change.
@@ -99,10 +121,12 @@ class Layout:
         write_text(self.folder / "oci-layout", _LAYOUT)
         with self._locked():
             entries = {entry["annotations"][REF_NAME]: entry for entry in self._entries()}
-            for name, (platform, image) in images.items():
+            for name, (platform, digest) in images.items():
                 manifests = self._manifests(entries.get(name))
                 manifests[platform.key] = {
-                    **image.manifest.descriptor,
+                    "mediaType": MANIFEST_MEDIA_TYPE,
+                    "digest": digest,
+                    "size": self.blob_path(digest).stat().st_size,
                     "platform": {"architecture": platform.architecture, "os": platform.os},
                 }
                 entries[name] = self._named(name, manifests, annotations)

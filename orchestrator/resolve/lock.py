@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -20,9 +19,7 @@ from orchestrator.resolve.inputs import (
 from orchestrator.resolve.python.tags import choose_file, rank_of
 from orchestrator.resolve.python.tree import Pins, Resolved, Tree, resolve_tree
 from orchestrator.resolve.python.uv import DistributionFile, Target, Uv
-
-_GLIBC = re.compile(r"(\d+)\.(\d+)")
-_CAUTIOUS_GLIBC = (2, 28)
+from orchestrator.resolve.target import target_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +78,14 @@ def resolve_lock(
             graph,
             lines,
             constraints,
-            {name: _target(workspace, graph, name, platform, debs) for name in graph.images},
+            {
+                name: target_of(
+                    workspace.settings.python.version,
+                    platform,
+                    [deb for image in graph.chain(name) for deb in debs[image.name]],
+                )
+                for name in graph.images
+            },
             upgrade.keep(_previous_pins(previous, platform)),
         )
         resolved = resolve_tree(tree, sources.uv())
@@ -136,22 +140,6 @@ def _resolve_debian(
             error.file = error.file or str(graph.images[name].file)
             raise error.during(f"locking {name} for {platform}") from error
     return added
-
-
-def _target(
-    workspace: Workspace,
-    graph: Graph,
-    name: str,
-    platform: Platform,
-    debs: Mapping[str, tuple[LockedDeb, ...]],
-) -> Target:
-    """Return what an image's wheels must fit: its Python, and the C library its chain holds."""
-    glibc = _CAUTIOUS_GLIBC
-    for image in graph.chain(name):
-        for deb in debs[image.name]:
-            if deb.name == "libc6" and (match := _GLIBC.match(deb.version)):
-                glibc = (int(match.group(1)), int(match.group(2)))
-    return Target(platform, workspace.settings.python.version, glibc)
 
 
 def _previous_pins(previous: Lock, platform: Platform) -> dict[str, str]:

@@ -1,0 +1,1 @@
+"""The one place where things are wired together; one module a verb."""

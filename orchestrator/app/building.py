@@ -1,0 +1,162 @@
+"""`orch build`: the plan, the engine that carries it out, records and names."""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from orchestrator.app.opened import Opened, archive_of
+from orchestrator.app.planning import BuildOptions, Planned, plan
+from orchestrator.oci.layout import Layout
+from orchestrator.plan import Step
+from orchestrator.ports import Observer, Outcome, Status
+from orchestrator.state import State
+
+if TYPE_CHECKING:
+    from orchestrator.engines.assembler.engine import Assembler
+
+_RELOCKS = 3
+
+
+@dataclass(slots=True)
+class BuildRun:
+    """What a build came to."""
+
+    planned: Planned
+    started: datetime
+    outcomes: dict[str, Outcome] = field(default_factory=dict)
+    duration_s: float = 0.0
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def ok(self) -> bool:
+        """Tell whether nothing failed and nothing was cut short."""
+        bad = {Status.FAILED, Status.SKIPPED, Status.CANCELLED}
+        return not any(outcome.status in bad for outcome in self.outcomes.values())
+
+
+def build(opened: Opened, options: BuildOptions, observer: Observer) -> BuildRun:
+    """Bring the selected images, and what they stand on, up to date.
+
+    Images get their names in the layout when all are settled; what was built is recorded and
+    named also where others failed. With `relock_missing`, Debian packages that no place has any
+    more are pinned anew, and what needs them is built again.
+
+    Raises:
+        OrchError: The request or the workspace is wrong; what fails in a step is its outcome.
+    """
+    run = BuildRun(plan(opened, options), datetime.now(UTC))
+    clock = time.monotonic()
+    for _ in range(_RELOCKS):
+        gone = _carry_out(run, options, observer)
+        if not gone or not options.relock_missing:
+            break
+        run.notes += _relock(run.planned, gone)
+        run.planned = plan(opened, options)
+    run.duration_s = time.monotonic() - clock
+    return run
+
+
+def _carry_out(run: BuildRun, options: BuildOptions, observer: Observer) -> frozenset[str]:
+    """Run the plan; return the sha256 of the files that no place has."""
+    planned = run.planned
+    if not planned.plan.to_build:
+        run.outcomes = {name: _settled(step) for name, step in planned.plan.steps.items()}
+        return frozenset()
+    from orchestrator.schedule import Run  # noqa: PLC0415 - only where something is built
+
+    jobs = options.jobs or os.cpu_count() or 1
+    state = State(planned.opened.paths.database)
+    with ExitStack() as resources:
+        engine, gone = _open_assembler(planned, options, jobs, observer, resources)
+        scheduled = Run(
+            planned.plan,
+            planned.opened.graph,
+            engine,
+            observer,
+            lambda outcome: _record(state, outcome),
+            fail_fast=options.fail_fast,
+        )
+        run.outcomes = scheduled.run(jobs + 1)
+    _name(run)
+    return frozenset(gone)
+
+
+def _settled(step: Step) -> Outcome:
+    if step.reasons:
+        return Outcome(step, Status.UNAVAILABLE, step.reasons[0].detail)
+    return Outcome(step, Status.REUSED)
+
+
+def _open_assembler(
+    planned: Planned, options: BuildOptions, jobs: int, observer: Observer, resources: ExitStack
+) -> tuple[Assembler, set[str]]:
+    """Open the engine, with all downloads begun; `resources` closes what it uses."""
+    from orchestrator.app import materials  # noqa: PLC0415 - slow to import, like the next
+    from orchestrator.engines.assembler.engine import Assembler as Engine  # noqa: PLC0415
+    from orchestrator.engines.assembler.jobs import Workers  # noqa: PLC0415
+    from orchestrator.engines.assembler.store import Store  # noqa: PLC0415
+    from orchestrator.fetch import Downloads  # noqa: PLC0415
+
+    opened = planned.opened
+    downloads = Downloads(
+        opened.paths.downloads, offline=options.offline, on_bytes=observer.fetched
+    )
+    resources.callback(downloads.close)
+    store = Store(opened.paths.cache)
+    workers = Workers(jobs)
+    resources.callback(workers.close)
+    engine = Engine(
+        opened.graph,
+        planned.lock,
+        opened.workspace.settings,
+        materials.of(planned, offline=options.offline),
+        store,
+        Layout(opened.paths.layout),
+        downloads,
+        workers,
+    )
+    if jobs > 1 and engine.missing_bytes(planned.plan.to_build) > Workers.WORTH_STARTING_BYTES:
+        workers.start()
+    engine.start_fetching(planned.plan.to_build)
+    return engine, downloads.gone
+
+
+def _record(state: State, outcome: Outcome) -> None:
+    step = outcome.step
+    state.write(
+        step.image.name, step.platform.key, step.fingerprint, outcome.digest, outcome.duration_s
+    )
+
+
+def _name(run: BuildRun) -> None:
+    """Name what was built, all at once."""
+    from orchestrator.git import commit_annotations  # noqa: PLC0415 - only after a build
+
+    opened, platform = run.planned.opened, run.planned.platform
+    done = {
+        name: (platform, outcome.digest)
+        for name, outcome in run.outcomes.items()
+        if outcome.status in {Status.BUILT, Status.REUSED}
+    }
+    if done:
+        Layout(opened.paths.layout).name(done, commit_annotations(opened.paths.root))
+
+
+def _relock(planned: Planned, gone: frozenset[str]) -> list[str]:
+    """Pin vanished Debian packages anew and write the lock; return what moved."""
+    from orchestrator.atomic import write_text  # noqa: PLC0415 - rarely needed
+    from orchestrator.lockfile import format_lock  # noqa: PLC0415
+    from orchestrator.resolve.relock import relock_debs  # noqa: PLC0415
+
+    opened = planned.opened
+    debs = {deb for adds in planned.lock.images.values() for deb in adds.debs if deb.sha256 in gone}
+    lock, moved = relock_debs(
+        planned.lock, opened.graph, opened.workspace, archive_of(opened)(), debs
+    )
+    write_text(opened.paths.lock, format_lock(lock), sync=True)
+    return [f"orch.lock changed, review it: {line}" for line in moved]

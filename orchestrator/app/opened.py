@@ -1,0 +1,79 @@
+"""A workspace that is open for a verb: its graph, its places, its lock and its sources."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from orchestrator.errors import LockError
+from orchestrator.graph import Graph, build_graph
+from orchestrator.lockfile import Lock, parse_lock
+from orchestrator.model import Workspace
+from orchestrator.paths import Paths
+from orchestrator.workspace import read_workspace
+
+if TYPE_CHECKING:
+    from orchestrator.resolve.debian import DebianArchive
+    from orchestrator.resolve.python.uv import Uv
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A workspace that a verb works on."""
+
+    workspace: Workspace
+    graph: Graph
+    paths: Paths
+
+
+def open_workspace(directory: Path) -> Opened:
+    """Read the workspace of a folder and order its images.
+
+    Raises:
+        WorkspaceError: Settings, a recipe or an edge is not valid.
+    """
+    workspace = read_workspace(directory)
+    return Opened(workspace, build_graph(workspace), Paths.of(workspace.root))
+
+
+def read_lock(opened: Opened) -> Lock:
+    """Read the workspace's lock.
+
+    Raises:
+        LockError: There is none, or it cannot be read.
+    """
+    try:
+        return parse_lock(opened.paths.lock.read_text("utf-8"))
+    except FileNotFoundError:
+        raise LockError("there is no orch.lock", hint="run: orch lock") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise LockError(f"orch.lock cannot be read: {error}") from error
+
+
+def archive_of(opened: Opened) -> Callable[[], DebianArchive]:
+    """Return the Debian archives of this machine, opened when first asked for."""
+
+    @functools.cache
+    def archive() -> DebianArchive:
+        from orchestrator.resolve.debian import open_archive  # noqa: PLC0415 - slow to import
+
+        return open_archive(opened.workspace.settings.debian, opened.paths.cache)
+
+    return archive
+
+
+def uv_of(opened: Opened, *, offline: bool = False) -> Callable[[], Uv]:
+    """Return uv with this machine's indexes, found when first asked for."""
+
+    @functools.cache
+    def uv() -> Uv:
+        from orchestrator.resolve.python.indexes import read_indexes  # noqa: PLC0415
+        from orchestrator.resolve.python.uv import Uv as Resolver  # noqa: PLC0415
+
+        indexes = read_indexes(opened.workspace.settings.python)
+        return Resolver(indexes, opened.paths.cache / "uv", offline=offline)
+
+    return uv

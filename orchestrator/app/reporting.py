@@ -1,0 +1,47 @@
+"""`orch build --report`: a build as a document."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from orchestrator.app.building import BuildRun
+from orchestrator.atomic import write_text
+from orchestrator.oci.layout import Layout
+from orchestrator.ports import Made, Outcome, Status
+from orchestrator.report.documents import outcome_document
+
+
+def write_report(run: BuildRun, file: Path) -> None:
+    """Write a build's report, `orch.build/1`.
+
+    Raises:
+        OrchError: The file cannot be written.
+    """
+    layout = Layout(run.planned.opened.paths.layout)
+    document = {
+        "schema": "orch.build/1",
+        "ok": run.ok,
+        "started": run.started.isoformat(timespec="seconds"),
+        "duration_s": round(run.duration_s, 3),
+        "notes": run.notes,
+        "images": [
+            outcome_document(outcome, _made(layout, outcome)) for outcome in run.outcomes.values()
+        ],
+    }
+    write_text(file, json.dumps(document, indent=2) + "\n")
+
+
+def _made(layout: Layout, outcome: Outcome) -> Made | None:
+    if outcome.made or outcome.status is not Status.REUSED:
+        return outcome.made
+    layers, _ = layout.read_image(outcome.digest)
+    manifest = layout.read_json(outcome.digest)
+    own = layout.blob_path(outcome.digest).stat().st_size + manifest["config"]["size"]
+    return Made(
+        outcome.digest,
+        own + sum(layer.size_bytes for layer in layers),
+        sum(layer.unpacked_bytes for layer in layers),
+        tuple(layers),
+        frozenset(layer.digest for layer in layers),
+    )

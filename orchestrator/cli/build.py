@@ -1,0 +1,156 @@
+"""`orch build` and `orch plan`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from orchestrator.app.opened import Opened, open_workspace
+from orchestrator.app.planning import BuildOptions, default_platform
+from orchestrator.app.planning import plan as make_plan
+from orchestrator.cli.options import format_option, selection_of, selection_options
+from orchestrator.cli.output import Session, is_terminal
+from orchestrator.errors import ExitCode
+from orchestrator.model import Platform
+from orchestrator.ports import Outcome, Status
+from orchestrator.report.documents import plan_document
+from orchestrator.report.progress import (
+    JsonProgress,
+    LiveProgress,
+    PlainProgress,
+    Progress,
+    SilentProgress,
+)
+from orchestrator.report.text import format_outcome, format_summary, plan_lines
+
+_platform = click.option("--platform", metavar="OS/ARCH", help="Instead of this machine's.")
+
+
+@click.command()
+@selection_options
+@_platform
+@click.option("--jobs", type=click.IntRange(1, 256), help="Processes at work; default: all cores.")
+@click.option("--fail-fast/--keep-going", default=False, help="Stop at the first failure.")
+@click.option("--force", is_flag=True, help="Build the selected images though nothing changed.")
+@click.option("--dry-run", is_flag=True, help="Show the plan and do nothing, as orch plan.")
+@click.option("--offline", is_flag=True, help="Fetch nothing; only what is in the cache.")
+@click.option(
+    "--relock-missing",
+    is_flag=True,
+    help="Pin Debian packages that no mirror has any more anew, in orch.lock.",
+)
+@click.option("--strict", is_flag=True, help="Fail where an image is unavailable here.")
+@click.option("--load", is_flag=True, help="Load the selected images into Docker.")
+@click.option(
+    "--report",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write what was done as JSON; also when something failed.",
+)
+@click.option(
+    "--progress",
+    type=click.Choice(["auto", "plain", "json", "none"]),
+    default="auto",
+    help="How progress is shown, on standard error.",
+)
+@click.pass_obj
+def build(session: Session, /, report: Path | None, **values: Any) -> int:
+    """Bring images, and what they stand on, up to date; default: all.
+
+    \b
+    orch build                   all images
+    orch build 'python-ml*'      those, and what they stand on
+    orch build --load discord    and load it into Docker
+    """  # noqa: D301 - click's mark for a paragraph that is not to be wrapped
+    from orchestrator.app.building import build as run_build  # noqa: PLC0415 - not for dry runs
+
+    opened = open_workspace(session.directory)
+    options = _options(opened, values)
+    if values["dry_run"]:
+        return _show_plan(opened, options, "text")
+    progress = _progress(session, values["progress"], len(opened.graph.images))
+    with progress:
+        run = run_build(opened, options, progress)
+    for note in run.notes:
+        session.warn(note)
+    if report is not None:
+        from orchestrator.app.reporting import write_report  # noqa: PLC0415 - only when asked
+
+        write_report(run, report)
+    _show_settled(session, run.outcomes)
+    session.note(format_summary(run.outcomes, run.duration_s))
+    if values["load"] and run.ok:
+        from orchestrator.app.loading import load  # noqa: PLC0415 - only when asked
+
+        load(run, session.note)
+    return _exit_code(run.outcomes, run.planned.wanted, options, strict=values["strict"])
+
+
+@click.command()
+@selection_options
+@_platform
+@click.option("--force", is_flag=True, help="As if the selected images had to be built.")
+@format_option
+@click.pass_obj
+def plan(session: Session, /, format_: str, **values: Any) -> int:
+    """Show what a build would do, and why; write nothing."""
+    opened = open_workspace(session.directory)
+    return _show_plan(opened, _options(opened, values), format_)
+
+
+def _options(opened: Opened, values: dict[str, Any]) -> BuildOptions:
+    given = values.get("platform")
+    return BuildOptions(
+        platform=Platform.parse(given) if given else default_platform(opened),
+        selection=selection_of(values),
+        jobs=values.get("jobs") or 0,
+        fail_fast=values.get("fail_fast", False),
+        force=values.get("force", False),
+        offline=values.get("offline", False),
+        relock_missing=values.get("relock_missing", False),
+    )
+
+
+def _show_plan(opened: Opened, options: BuildOptions, format_: str) -> int:
+    planned = make_plan(opened, options)
+    if format_ == "json":
+        click.echo(json.dumps(plan_document(planned.plan), indent=2))
+    else:
+        click.echo("\n".join(plan_lines(opened.graph, planned.plan)))
+    return ExitCode.DONE
+
+
+def _progress(session: Session, wanted: str, total: int) -> Progress:
+    if session.quiet or wanted == "none":
+        return SilentProgress()
+    if wanted == "json":
+        return JsonProgress(sys.stderr)
+    if wanted == "auto" and is_terminal():
+        return LiveProgress(total)
+    return PlainProgress(session.note, total)
+
+
+def _show_settled(session: Session, outcomes: dict[str, Outcome]) -> None:
+    """Repeat at the end what did not go well, so that nobody has to scroll for it."""
+    for outcome in outcomes.values():
+        if outcome.status is Status.UNAVAILABLE:
+            session.warn(format_outcome(outcome))
+        elif outcome.status in {Status.FAILED, Status.SKIPPED, Status.CANCELLED}:
+            click.echo(format_outcome(outcome), err=True)
+
+
+def _exit_code(
+    outcomes: dict[str, Outcome], wanted: tuple[str, ...], options: BuildOptions, *, strict: bool
+) -> int:
+    statuses = {outcome.status for outcome in outcomes.values()}
+    if Status.CANCELLED in statuses and Status.FAILED not in statuses:
+        return ExitCode.INTERRUPTED
+    if statuses & {Status.FAILED, Status.SKIPPED}:
+        return ExitCode.FAILED
+    named = not options.selection.is_everything
+    missing = any(outcomes[name].status is Status.UNAVAILABLE for name in wanted)
+    return ExitCode.MISSING_TOOL if missing and (named or strict) else ExitCode.DONE

@@ -1,0 +1,46 @@
+"""Options that several verbs share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from orchestrator.select import Selection
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def selection_options(command: F) -> F:
+    """Add the options that select images; `selection_of` reads them."""
+    options = [
+        click.argument("images", nargs=-1, metavar="[IMAGE]..."),
+        click.option("--tier", "tiers", type=int, multiple=True, help="Only images of this tier."),
+        click.option("--bases", is_flag=True, help="Only base images."),
+        click.option("--services", is_flag=True, help="Only services."),
+        click.option("--with-dependents", is_flag=True, help="And all that stands on them."),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def selection_of(values: dict[str, Any]) -> Selection:
+    """Take the selection's options out of a command's."""
+    return Selection(
+        names=values.pop("images"),
+        tiers=frozenset(values.pop("tiers")),
+        bases=values.pop("bases"),
+        services=values.pop("services"),
+        with_dependents=values.pop("with_dependents"),
+    )
+
+
+format_option = click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    help="How data is printed.",
+)

@@ -1,0 +1,120 @@
+"""What an image consists of: its own packages and its ancestors', with the keys of each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from orchestrator.engines.assembler.interpreter import bytecode_version
+from orchestrator.engines.assembler.store import Store, key_of
+from orchestrator.engines.assembler.wheel.segment import Venv
+from orchestrator.graph import Graph
+from orchestrator.lockfile import Lock
+from orchestrator.model import Image, LockedDeb, LockedWheel, Platform, Settings
+from orchestrator.oci.segment import SegmentInfo
+
+BIG_WHEEL_BYTES = 8_000_000
+"""From this size on, compressed, a wheel gets a layer of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one image of a chain adds: packages with the keys of their segments."""
+
+    image: Image
+    debs: tuple[tuple[LockedDeb, str], ...]
+    wheels: tuple[tuple[LockedWheel, str], ...]
+
+    @property
+    def user(self) -> str:
+        """Return the recipe's user, or nothing."""
+        return self.image.recipe.config.user
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """An image's parts: the ancestors', oldest first, and its own."""
+
+    platform: Platform
+    venv: Venv
+    inherited: tuple[Part, ...]
+    own: Part
+
+    @property
+    def chain(self) -> tuple[Part, ...]:
+        """Return all parts, the root's first."""
+        return (*self.inherited, self.own)
+
+    @property
+    def has_venv(self) -> bool:
+        """Tell whether the image has a virtual environment, its own or an ancestor's."""
+        return any(part.wheels for part in self.chain)
+
+    @property
+    def begins_venv(self) -> bool:
+        """Tell whether the image is the first of its chain with Python packages."""
+        return bool(self.own.wheels) and not any(part.wheels for part in self.inherited)
+
+    @property
+    def debs(self) -> tuple[LockedDeb, ...]:
+        """Return the Debian packages of the whole chain."""
+        return tuple(deb for part in self.chain for deb, _ in part.debs)
+
+
+def contents_of(
+    graph: Graph, lock: Lock, settings: Settings, platform: Platform, name: str
+) -> Contents:
+    """Put together what an image consists of.
+
+    Raises:
+        LockError: The lock lacks an image of the chain.
+    """
+    venv = Venv(settings.python.venv, settings.python.version)
+    chain = graph.chain(name)
+    debs = [deb for image in chain for deb in lock.image(image.name, platform).debs]
+    version = bytecode_version(settings.python.version, debs)
+    parts = []
+    for image in chain:
+        adds = lock.image(image.name, platform)
+        bytecode = version if image.recipe.bytecode else ""
+        parts.append(
+            Part(
+                image,
+                tuple((deb, key_of("deb", deb.sha256)) for deb in adds.debs),
+                tuple((wheel, wheel_key(wheel, venv, bytecode)) for wheel in adds.wheels),
+            )
+        )
+    return Contents(platform, venv, tuple(parts[:-1]), parts[-1])
+
+
+def wheel_key(wheel: LockedWheel, venv: Venv, bytecode: str) -> str:
+    """Return the key of a wheel's segment; `bytecode` is the version compiled for, or empty."""
+    return key_of("wheel", wheel.sha256, venv.path, venv.python, bytecode)
+
+
+def wheel_groups(part: Part) -> list[tuple[str, list[str]]]:
+    """Return the layers of an image's wheels: what each is, and the keys of its segments.
+
+    Small wheels share a layer, big ones get their own, so that a new version of one moves few
+    bytes. Wheels that win over others by `prefer` come last.
+    """
+    winners = set(part.image.recipe.prefer.values())
+    small = [(wheel, key) for wheel, key in part.wheels if not _is_big(wheel)]
+    small.sort(key=lambda item: item[0].name in winners)
+    big = [(wheel, key) for wheel, key in part.wheels if _is_big(wheel)]
+    big.sort(key=lambda item: item[0].name in winners)
+    groups = [(f"{wheel.name} {wheel.version}", [key]) for wheel, key in big]
+    if small:
+        count = len(small)
+        what = f"{count} Python packages" if count > 1 else f"{small[0][0].name} package"
+        groups.insert(0, (what, [key for _, key in small]))
+    return groups
+
+
+def _is_big(wheel: LockedWheel) -> bool:
+    return wheel.size_bytes >= BIG_WHEEL_BYTES
+
+
+def infos(store: Store, parts: Sequence[Part]) -> list[SegmentInfo]:
+    """Read what the parts' Debian segments hold."""
+    return [store.read_info(key) for part in parts for _, key in part.debs]

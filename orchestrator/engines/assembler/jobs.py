@@ -1,0 +1,108 @@
+"""The heavy work of assembling, as functions that worker processes run."""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+from orchestrator.engines.assembler.deb.segment import write_deb_segment
+from orchestrator.engines.assembler.store import Store
+from orchestrator.engines.assembler.wheel.archive import WheelArchive
+from orchestrator.engines.assembler.wheel.bytecode import Compiler, Interpreter
+from orchestrator.engines.assembler.wheel.segment import Venv, write_wheel_segment
+from orchestrator.errors import AssemblyError
+from orchestrator.model import LockedDeb
+from orchestrator.oci.layer import Layer
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_compilers = threading.local()
+
+
+def make_deb_segment(store: Path, key: str, file: Path, deb: LockedDeb) -> None:
+    """Make the segment of a Debian package."""
+    Store(store).make_segment(key, lambda writer: write_deb_segment(file, deb, writer))
+
+
+def make_wheel_segment(
+    store: Path, key: str, file: Path, name: str, venv: Venv, interpreter: Interpreter | None
+) -> None:
+    """Make the segment of a wheel; with bytecode, where an interpreter is given."""
+    compiler = _compiler(interpreter) if interpreter else None
+    with WheelArchive(file, name) as archive:
+        Store(store).make_segment(
+            key, lambda writer: write_wheel_segment(archive, venv, writer, compiler)
+        )
+
+
+def join_segments(store: Path, key: str, segments: Sequence[str], what: str) -> Layer:
+    """Make a layer of segments."""
+    return Store(store).join_segments(key, segments, what)
+
+
+def _compiler(interpreter: Interpreter) -> Compiler:
+    """Return this thread's compiler; it is started once and ends with the process."""
+    known: dict[Interpreter, Compiler] = _compilers.__dict__.setdefault("known", {})
+    if interpreter not in known:
+        known[interpreter] = Compiler(interpreter)
+    return known[interpreter]
+
+
+class Workers:
+    """Runs jobs in processes once started, and before that in the calling thread."""
+
+    WORTH_STARTING_BYTES = 20_000_000
+    """Compressed input from which starting processes costs less than it saves."""
+
+    def __init__(self, processes: int) -> None:
+        self._processes = processes
+        self._pool: ProcessPoolExecutor | None = None
+
+    def start(self) -> None:
+        """Start the processes."""
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload([__name__])
+        self._pool = ProcessPoolExecutor(self._processes, context, initializer=_leave_signals_alone)
+
+    def submit(self, job: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """Start a job, or run it now."""
+        if self._pool is not None:
+            return self._pool.submit(job, *args, **kwargs)
+        future: Future[T] = Future()
+        try:
+            future.set_result(job(*args, **kwargs))
+        except BaseException as error:  # noqa: BLE001 - it is raised again by result()
+            future.set_exception(error)
+        return future
+
+    def close(self) -> None:
+        """Drop what has not begun, wait for what has, and end the processes."""
+        if self._pool is not None:
+            self._pool.shutdown(wait=True, cancel_futures=True)
+
+
+def result_of(future: Future[T]) -> T:
+    """Wait for a job.
+
+    Raises:
+        AssemblyError: Its process was killed, for want of memory perhaps.
+        Exception: Whatever the job raised.
+    """
+    try:
+        return future.result()
+    except BrokenProcessPool as error:
+        raise AssemblyError(
+            "a worker process was killed", hint="is there enough memory? --jobs 1 uses less"
+        ) from error
+
+
+def _leave_signals_alone() -> None:
+    """Let Ctrl-C reach the main process alone, which ends the others in order."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

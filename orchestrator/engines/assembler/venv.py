@@ -1,0 +1,35 @@
+"""The virtual environment that wheels are laid into, before any of them."""
+
+from __future__ import annotations
+
+from orchestrator.engines.assembler.wheel.segment import Venv
+from orchestrator.oci.tar import Entry, EntryKind
+
+_BIN = "/usr/bin"
+
+
+def venv_entries(venv: Venv) -> list[tuple[Entry, bytes]]:
+    """Return what `python -m venv --without-pip` makes, on the image's own interpreter.
+
+    Source: PEP 405; the `venv` module's documentation.
+    """
+    python = f"python{venv.python}"
+    text = (
+        f"home = {_BIN}\n"
+        "include-system-site-packages = false\n"
+        f"version = {venv.python}\n"
+        f"executable = {_BIN}/{python}\n"
+    ).encode()
+    root = venv.root
+    return [
+        (Entry(f"{root}/pyvenv.cfg", size_bytes=len(text)), text),
+        _link(f"{root}/bin/python", f"{_BIN}/{python}"),
+        _link(f"{root}/bin/python3", "python"),
+        _link(f"{root}/bin/{python}", "python"),
+        _link(f"{root}/lib64", "lib"),
+        (Entry(venv.site_packages, EntryKind.DIRECTORY, 0o755), b""),
+    ]
+
+
+def _link(path: str, target: str) -> tuple[Entry, bytes]:
+    return Entry(path, EntryKind.SYMLINK, 0o777, link=target), b""

@@ -1,0 +1,81 @@
+"""Plans, outcomes and graphs as JSON documents; keys are only ever added."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from orchestrator.graph import Graph
+from orchestrator.oci.layer import Layer
+from orchestrator.plan import Plan, Step
+from orchestrator.ports import Made, Outcome
+
+
+def graph_document(graph: Graph) -> dict[str, Any]:
+    """Return the graph, `orch.graph/1`."""
+    return {
+        "schema": "orch.graph/1",
+        "images": [
+            {
+                "name": image.name,
+                "kind": image.kind.value,
+                "tier": graph.tiers[image.name],
+                "path": str(image.path),
+                "definition": image.definition.value,
+                "file": str(image.file),
+                "parents": list(graph.parents[image.name]),
+                "dependents": list(graph.dependents[image.name]),
+                "external": list(graph.external[image.name]),
+                "deprecated": image.recipe.deprecated,
+            }
+            for image in graph.images.values()
+        ],
+    }
+
+
+def plan_document(plan: Plan) -> dict[str, Any]:
+    """Return a plan, `orch.plan/1`."""
+    return {"schema": "orch.plan/1", "images": [_step(step) for step in plan.steps.values()]}
+
+
+def _step(step: Step) -> dict[str, Any]:
+    return {
+        "name": step.image.name,
+        "tier": step.tier,
+        "platform": step.platform.key,
+        "action": step.action.value,
+        "fingerprint": step.fingerprint.digest,
+        "reasons": [
+            {"code": reason.code, "subject": reason.subject, "detail": reason.detail}
+            for reason in step.reasons
+        ],
+    }
+
+
+def outcome_document(outcome: Outcome, made: Made | None) -> dict[str, Any]:
+    """Return one image of a build report; `made` also says what a reused image holds."""
+    error = outcome.error
+    return {
+        "name": outcome.step.image.name,
+        "platform": outcome.step.platform.key,
+        "status": outcome.status.value,
+        "because": outcome.because,
+        "fingerprint": outcome.step.fingerprint.digest,
+        "digest": outcome.digest,
+        "size_bytes": made.size_bytes if made else 0,
+        "unpacked_bytes": made.unpacked_bytes if made else 0,
+        "duration_s": round(outcome.duration_s, 3),
+        "attempts": outcome.attempts,
+        "layers": [_layer(layer, made) for layer in made.layers] if made else [],
+        "error": {"message": str(error), "hint": error.hint, "log": ""} if error else None,
+    }
+
+
+def _layer(layer: Layer, made: Made) -> dict[str, Any]:
+    return {
+        "digest": layer.digest,
+        "diff_id": layer.diff_id,
+        "size_bytes": layer.size_bytes,
+        "unpacked_bytes": layer.unpacked_bytes,
+        "what": layer.what,
+        "reused": layer.digest in made.reused_layers,
+    }

@@ -1,0 +1,77 @@
+"""Outcomes, plans and graphs as a person reads them in a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from orchestrator.graph import Graph
+from orchestrator.plan import Action, Plan
+from orchestrator.ports import Outcome, Status
+
+_UNITS = ("B", "kB", "MB", "GB", "TB")
+_REASONS_SHOWN = 3
+
+
+def format_bytes(size_bytes: float) -> str:
+    """Return a size in decimal units, such as 12.3 MB."""
+    unit = 0
+    while size_bytes >= 1000 and unit < len(_UNITS) - 1:
+        size_bytes /= 1000
+        unit += 1
+    return f"{size_bytes:.0f} {_UNITS[unit]}" if unit == 0 else f"{size_bytes:.1f} {_UNITS[unit]}"
+
+
+def format_outcome(outcome: Outcome) -> str:
+    """Return an outcome as one line, an error with its hint below."""
+    name, status = outcome.step.image.name, outcome.status.value
+    if outcome.made:
+        made = outcome.made
+        new = sum(layer.digest not in made.reused_layers for layer in made.layers)
+        return (
+            f"{status} {name}  {made.digest[:19]}  {format_bytes(made.size_bytes)}, "
+            f"{new} of {len(made.layers)} layers new, {outcome.duration_s:.1f} s"
+        )
+    text = f"{status} {name}"
+    if outcome.error is not None:
+        text += f": {outcome.error}"
+        return f"{text}\n  hint: {outcome.error.hint}" if outcome.error.hint else text
+    return f"{text}: {outcome.because}" if outcome.because else text
+
+
+def format_summary(outcomes: Mapping[str, Outcome], duration_s: float) -> str:
+    """Return the closing line of a build."""
+    counts = dict.fromkeys(Status, 0)
+    for outcome in outcomes.values():
+        counts[outcome.status] += 1
+    parts = [f"{count} {status.value}" for status, count in counts.items() if count]
+    return f"{', '.join(parts) or 'nothing to build'} in {duration_s:.1f} s"
+
+
+def tree_lines(graph: Graph, notes: Mapping[str, str]) -> list[str]:
+    """Return the graph as a tree, each image with its note; only images that have one."""
+    lines: list[str] = []
+
+    def add(name: str, indent: str, mark: str, below: str) -> None:
+        lines.append(f"{indent}{mark}{name}{notes[name]}")
+        children = [child for child in graph.dependents[name] if child in notes]
+        for child in children:
+            last = child == children[-1]
+            add(child, indent + below, "└── " if last else "├── ", "    " if last else "│   ")
+
+    for name in graph.images:
+        if name in notes and not any(parent in notes for parent in graph.parents[name]):
+            add(name, "", "", "")
+    return lines
+
+
+def plan_lines(graph: Graph, plan: Plan) -> list[str]:
+    """Return a plan as a tree: what is built, what is reused, and why."""
+    notes = {}
+    for name, step in plan.steps.items():
+        shown: Sequence[str] = [str(reason) for reason in step.reasons[:_REASONS_SHOWN]]
+        more = len(step.reasons) - len(shown)
+        why = ", ".join(shown) + (f", and {more} more" if more > 0 else "")
+        notes[name] = f"  {step.action.value}" + (f": {why}" if why else "")
+    counts = {action: sum(s.action is action for s in plan.steps.values()) for action in Action}
+    total = ", ".join(f"{count} {action.value}" for action, count in counts.items() if count)
+    return [*tree_lines(graph, notes), f"{total}"]

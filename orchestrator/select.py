@@ -1,0 +1,55 @@
+"""Which images a verb is about: names, globs, tiers and kinds."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from orchestrator.errors import WorkspaceError
+from orchestrator.graph import Graph
+from orchestrator.model import ImageKind
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What was asked for; nothing asked for is everything."""
+
+    names: Sequence[str] = ()
+    tiers: Collection[int] = ()
+    bases: bool = False
+    services: bool = False
+    with_dependents: bool = False
+
+    @property
+    def is_everything(self) -> bool:
+        """Tell whether no image was singled out."""
+        return not (self.names or self.tiers or self.bases or self.services)
+
+    def choose(self, graph: Graph) -> tuple[str, ...]:
+        """Return the images that match all of what was asked for, in topological order.
+
+        Raises:
+            WorkspaceError: A name or glob matches no image.
+        """
+        chosen = set(graph.images)
+        if self.names:
+            chosen = {name for pattern in self.names for name in _matching(graph, pattern)}
+        if self.tiers:
+            chosen &= {name for name in chosen if graph.tiers[name] in self.tiers}
+        kinds = {ImageKind.BASE: self.bases, ImageKind.SERVICE: self.services}
+        if self.bases or self.services:
+            chosen = {name for name in chosen if kinds[graph.images[name].kind]}
+        if self.with_dependents:
+            return graph.descendants(chosen)
+        return tuple(name for name in graph.images if name in chosen)
+
+
+def _matching(graph: Graph, pattern: str) -> list[str]:
+    found = [name for name in graph.images if fnmatchcase(name, pattern)]
+    if not found:
+        near = difflib.get_close_matches(pattern, graph.images, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else "orch graph shows the images"
+        raise WorkspaceError(f"no image is named {pattern!r}", hint=hint)
+    return found
