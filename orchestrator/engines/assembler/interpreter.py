@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform as machine
 import re
 import shutil
@@ -96,13 +97,15 @@ def _unpack(file: Path, deb: LockedDeb, root: Path) -> None:
                 continue
             target.parent.mkdir(parents=True, exist_ok=True)
             if member.entry.kind is EntryKind.SYMLINK:
-                target.symlink_to(_below(root, member.entry.link))
+                target.symlink_to(_below(root, target, member.entry.link))
             elif member.entry.kind is EntryKind.FILE:
                 with target.open("wb") as out:
                     out.writelines(member.chunks)
                 target.chmod(0o755)
 
 
-def _below(root: Path, target: str) -> str:
-    """Return a symbolic link's target, an absolute one led back below `root`."""
-    return f"{root}{target}" if target.startswith("/") else target
+def _below(root: Path, link: Path, target: str) -> str:
+    """Return a symbolic link's target; an absolute one is led back below `root`, relatively."""
+    if not target.startswith("/"):
+        return target
+    return os.path.relpath(f"{root}{target}", link.parent)

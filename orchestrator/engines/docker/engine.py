@@ -26,7 +26,8 @@ class DockerEngine:
         from docker.errors import DockerException  # noqa: PLC0415 - slow to import
 
         try:
-            images = self._client.images.load(archive)
+            # The stubs know files alone; requests streams any iterator of bytes.
+            images = self._client.images.load(archive)  # type: ignore[arg-type]
         except DockerException as error:
             raise OrchError(f"Docker did not load the images: {error}") from error
         return [tag for image in images for tag in image.tags]

@@ -64,6 +64,7 @@ class WheelArchive:
         try:
             self._stream = file.open("rb")
             self._zip = zipfile.ZipFile(self._stream)
+            self._zip.filename = name  # the file lies under its digest
             self._map = mmap.mmap(self._stream.fileno(), 0, access=mmap.ACCESS_READ)
             source = WheelFile(self._zip)
             self.dist_info, self.data_dir = source.dist_info_dir, source.data_dir
