@@ -47,6 +47,11 @@ class Paths:
         return self.root / "orch.lock"
 
     @property
+    def wheel_places(self) -> Path:
+        """Return the file that remembers where wheels were found."""
+        return self.cache / "wheel-places.json"
+
+    @property
     def downloads(self) -> Path:
         """Return the folder of downloaded files, by sha256."""
         return self.cache / "downloads"

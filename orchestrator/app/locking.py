@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from orchestrator.app.opened import archive_of, open_workspace, read_lock, uv_of
 from orchestrator.lockfile import Lock
+
+if TYPE_CHECKING:
+    from orchestrator.resolve.python.uv import DistributionFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +40,18 @@ def lock(
     from orchestrator.atomic import write_text  # noqa: PLC0415 - used by this verb alone
     from orchestrator.lockfile import format_lock  # noqa: PLC0415 - likewise
     from orchestrator.resolve.lock import Sources, Upgrade, resolve_lock  # noqa: PLC0415
-    from orchestrator.wheelhouse.locate import measure_files  # noqa: PLC0415
+    from orchestrator.wheelhouse.locate import WheelPlaces, measure_files  # noqa: PLC0415
 
     opened = open_workspace(directory)
     previous = read_lock(opened) if opened.paths.lock.exists() else Lock()
-    sources = Sources(archive_of(opened), uv_of(opened), measure_files, progress)
+    uv = uv_of(opened)
+    places = WheelPlaces(opened.paths.wheel_places, uv)
+
+    def measure(files: Iterable[DistributionFile]) -> Mapping[str, int]:
+        places.remember(files)
+        return measure_files(files)
+
+    sources = Sources(archive_of(opened), uv, measure, progress)
     moving = Upgrade(everything=upgrade and not packages, packages=packages)
     resolution = resolve_lock(opened.workspace, opened.graph, sources, previous, moving)
     if not dry_run:
@@ -50,12 +61,16 @@ def lock(
 
 def _written(previous: Lock, new: Lock, notes: list[str]) -> LockWritten:
     before, after = _versions(previous), _versions(new)
-    changes = [
-        f"{name} {before.get((name, platform), '(none)')} -> "
-        f"{after.get((name, platform), '(none)')} ({platform})"
-        for name, platform in sorted(before.keys() | after.keys())
-        if before.get((name, platform)) != after.get((name, platform))
-    ]
+    changes = (
+        []
+        if not before
+        else [
+            f"{name} {before.get((name, platform), '(none)')} -> "
+            f"{after.get((name, platform), '(none)')} ({platform})"
+            for name, platform in sorted(before.keys() | after.keys())
+            if before.get((name, platform)) != after.get((name, platform))
+        ]
+    )
     unavailable = tuple(name for (name, _), adds in new.images.items() if adds.unavailable)
     images = len({name for name, _ in new.images})
     debs = {deb for adds in new.images.values() for deb in adds.debs}

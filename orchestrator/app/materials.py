@@ -11,15 +11,13 @@ from orchestrator.model import LockedWheel
 from orchestrator.resolve.python.uv import Target
 from orchestrator.wheelhouse.locate import WheelPlaces, deb_artifact
 
-WHEEL_PLACES = "wheel-places.json"
-
 
 def of(planned: Planned, *, offline: bool) -> Materials:
     """Return the materials of a plan."""
     opened = planned.opened
     archive = archive_of(opened)
     places = WheelPlaces(
-        opened.paths.cache / WHEEL_PLACES,
+        opened.paths.wheel_places,
         uv_of(opened, offline=offline),
         lambda: _wheels(planned),
     )

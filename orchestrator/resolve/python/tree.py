@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -84,18 +85,39 @@ def resolve_tree(tree: Tree, uv: Uv) -> Resolved:
 
 def _resolve_together(tree: Tree, uv: Uv, names: Iterable[str]) -> dict[Target, Pins] | None:
     """Resolve all requirements at once, target by target; None where they exclude each other."""
-    lines: dict[Target, dict[str, None]] = {}
+    lines: dict[Target, dict[str, RequirementLine]] = {}
     for name in names:
         wanted = lines.setdefault(tree.targets[name], {})
-        wanted |= dict.fromkeys(str(line) for line in tree.chain_lines(name))
-    constraints = [str(line) for line in tree.constraints]
+        wanted |= {str(line): line for line in tree.chain_lines(name)}
     try:
-        return {
-            target: uv.compile_pins(wanted, constraints, target, tree.preferred)
-            for target, wanted in lines.items()
-        }
+        return {target: _keeping(tree, uv, wanted, target) for target, wanted in lines.items()}
     except NoSolutionError:
         return None
+
+
+def _keeping(
+    tree: Tree, uv: Uv, wanted: Mapping[str, RequirementLine], target: Target
+) -> dict[str, str]:
+    """Resolve with as many versions of the previous lock as possible.
+
+    All of them are asked for first; then each where it fits; then none. The second way alone
+    would do, but uv weighs a preferred version by the first index that has it, and an index
+    may hold a version's wheels for one platform only.
+    """
+    constraints = [str(line) for line in tree.constraints]
+    asked = [*wanted.values(), *tree.constraints]
+    preferred = {
+        name: pin
+        for name, pin in tree.preferred.items()
+        if all(line.allows(pin) for line in asked if line.name == name)
+    }
+    if preferred:
+        pins = [f"{name}=={pin}" for name, pin in preferred.items()]
+        with contextlib.suppress(NoSolutionError):
+            return uv.compile_pins(wanted, [*constraints, *pins], target)
+        with contextlib.suppress(NoSolutionError):
+            return uv.compile_pins(wanted, constraints, target, preferred)
+    return uv.compile_pins(wanted, constraints, target)
 
 
 def _set_aside(tree: Tree, uv: Uv) -> dict[str, str]:
@@ -105,7 +127,7 @@ def _set_aside(tree: Tree, uv: Uv) -> dict[str, str]:
     def reason(name: str) -> str:
         lines = [str(line) for line in tree.chain_lines(name)]
         try:
-            uv.compile_pins(lines, constraints, tree.targets[name], tree.preferred)
+            uv.compile_pins(lines, constraints, tree.targets[name], cached=True)
         except NoSolutionError as error:
             return error.message if _NO_SOURCE.search(error.message) else ""
         return ""
@@ -132,7 +154,7 @@ def _closure(
     if together is None:
         constraints += [str(line) for line in tree.constraints]
     try:
-        found = uv.compile_pins(map(str, lines), constraints, target, tree.preferred)
+        found = uv.compile_pins(map(str, lines), constraints, target, cached=True)
     except NoSolutionError as error:
         _explain_conflict(tree, name, held)
         raise error.during(f"locking {name} for {target.platform}") from error

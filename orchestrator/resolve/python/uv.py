@@ -61,6 +61,7 @@ class _Question:
     options: tuple[str, ...]
     output: str
     preferred: tuple[str, ...] = ()
+    cached: bool = False
 
 
 class Uv:
@@ -79,11 +80,14 @@ class Uv:
         constraints: Iterable[str],
         target: Target,
         preferred: Mapping[str, str] | None = None,
+        *,
+        cached: bool = False,
     ) -> dict[str, str]:
         """Resolve requirements, PEP 508 lines, to versions by project name.
 
         `preferred` versions are kept where they satisfy. Projects without any wheel are taken
-        as sdists.
+        as sdists. `cached` says that what is needed was fetched before: then the network is
+        asked only where that turns out not to be so.
 
         Raises:
             NoSolutionError: Nothing satisfies them; the message is uv's explanation.
@@ -95,6 +99,7 @@ class Uv:
             ("--no-annotate",),
             "pins.txt",
             tuple(f"{name}=={version}" for name, version in (preferred or {}).items()),
+            cached,
         )
         return dict(_PIN.findall(self._compile(question)))
 
@@ -121,22 +126,27 @@ class Uv:
                 _write_lines(work / output, question.preferred)
             command = ["wanted.in", "-c", "constraints.in", "-o", output, *question.options]
             sdists = set(self._sdists.get(question.target.platform, ()))
+            offline = self._offline or question.cached
             while True:
-                result = self._run([*command, *_allow(sdists)], question.target, work)
+                result = self._run([*command, *_allow(sdists)], question, work, offline=offline)
                 if result.returncode == 0:
-                    self._sdists[question.target.platform] = frozenset(sdists)  # grows only
+                    self._sdists[question.target.platform] = frozenset(sdists)
                     return (work / output).read_text("utf-8")
                 found = _without_wheels(result.stderr) - sdists
-                if not found:
+                sdists |= found
+                if found:
+                    continue
+                if offline == self._offline:
                     message = _shorten(result.stderr)
                     raise NoSolutionError(message, hint="change a requirement or a constraint")
-                sdists |= found
+                offline = self._offline
 
     def _run(
-        self, command: Sequence[str], target: Target, work: Path
+        self, command: Sequence[str], question: _Question, work: Path, *, offline: bool
     ) -> subprocess.CompletedProcess[str]:
+        more = [*self._options(question.target), *(["--offline"] if offline else [])]
         return subprocess.run(
-            [self._program, "pip", "compile", *command, *self._options(target)],
+            [self._program, "pip", "compile", *command, *more],
             cwd=work,
             env=self._environment(),
             capture_output=True,
@@ -157,7 +167,7 @@ class Uv:
             options += ["--extra-index-url", url]
         for place in indexes.find_links:
             options += ["--find-links", place]
-        return [*options, "--offline"] if self._offline else options
+        return options
 
     def _environment(self) -> dict[str, str]:
         kept = {key: value for key, value in os.environ.items() if not key.startswith("UV_")}

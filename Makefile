@@ -1,0 +1,68 @@
+# Every target does its own set-up: a machine with Python 3.11+, git and make is enough.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+ORCH   := $(BIN)/orch
+
+.DEFAULT_GOAL := help
+
+.PHONY: help build plan graph lock docker-build-base docker-build-service test test-unit test-full \
+        lint format bench requirements clean
+
+help: ## Show what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-22s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+$(VENV)/.ready: requirements/dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "error: Python 3.11 or newer is needed; set PYTHON=..." >&2; exit 3; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+build: $(VENV)/.ready ## Assemble every image of base/ and services/
+	$(ORCH) build --relock-missing
+
+plan: $(VENV)/.ready ## Show what a build would do, and why
+	$(ORCH) plan
+
+graph: $(VENV)/.ready ## Show the tiers
+	$(ORCH) graph
+
+lock: $(VENV)/.ready ## Resolve and pin every package
+	$(ORCH) lock
+
+docker-build-base: $(VENV)/.ready ## Build the base images alone
+	$(ORCH) build --bases --relock-missing
+
+docker-build-service: $(VENV)/.ready ## Build one service: make docker-build-service SERVICE=webhook
+	@test -n "$(SERVICE)" || { echo "error: say which: make $@ SERVICE=webhook" >&2; exit 2; }
+	$(ORCH) build $(SERVICE) --relock-missing
+
+test: $(VENV)/.ready ## Run the tests; those whose real part is absent are skipped
+	$(BIN)/pytest $(PYTEST_ARGS)
+
+test-unit: $(VENV)/.ready ## Run the tests that need nothing but Python
+	$(BIN)/pytest tests/unit tests/properties
+
+test-full: $(VENV)/.ready ## Run all tests, every service on every engine too
+	$(BIN)/pytest --full
+
+lint: $(VENV)/.ready ## Check style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/.ready ## Put the code into shape
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/.ready ## Measure; the figures are ratios taken in one run
+	$(BIN)/python bench/assemble.py
+
+requirements: $(VENV)/.ready ## Pin anew what development and CI install
+	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 \
+		--generate-hashes --no-header --no-annotate --upgrade -q -o requirements/dev.txt
+
+clean: ## Remove what was built here, not the user's cache
+	rm -rf $(VENV) .orch .mypy_cache .ruff_cache .pytest_cache .hypothesis
