@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import unquote, urlsplit
 
-from orchestrator.errors import FetchError, OrchError, disk_error
+from orchestrator.errors import FetchError, InterruptedByUserError, OrchError, disk_error
 
 if TYPE_CHECKING:
     import httpx
@@ -73,6 +73,7 @@ class Downloads:
         self._pool = ThreadPoolExecutor(jobs, thread_name_prefix="fetch")
         self._running: dict[str, Future[Path]] = {}
         self.gone: set[str] = set()
+        self._stopping = threading.Event()
         self._lock = threading.Lock()
         self._client: httpx.Client | None = None
 
@@ -99,6 +100,11 @@ class Downloads:
                 future = self._pool.submit(self._ensure, artifact)
                 self._running[artifact.sha256] = future
             return future
+
+    def stop(self) -> None:
+        """Give up what runs and drop what has not begun; their futures say so."""
+        self._stopping.set()
+        self._pool.shutdown(wait=False, cancel_futures=True)
 
     def close(self) -> None:
         """Drop what has not begun and end the threads."""
@@ -198,6 +204,8 @@ class Downloads:
                 if response.status_code != 206:
                     part.truncate(0)
                 for chunk in response.iter_raw(CHUNK):
+                    if self._stopping.is_set():
+                        raise InterruptedByUserError("the download was given up")
                     part.write(chunk)
                     self._on_bytes(len(chunk))
         except httpx.TransportError as error:

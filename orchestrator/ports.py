@@ -60,6 +60,10 @@ class Engine(Protocol):
         """Make the image; `parents` are the digests of the siblings it stands on."""
         ...
 
+    def stop(self) -> None:
+        """Give up what can be given up; `build` then raises InterruptedByUserError."""
+        ...
+
 
 class Observer(Protocol):
     """Watches a run; called from several threads."""

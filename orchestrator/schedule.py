@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 
-from orchestrator.errors import OrchError, UnavailableError
+from orchestrator.errors import InterruptedByUserError, OrchError, UnavailableError
 from orchestrator.graph import Graph
 from orchestrator.plan import Action, Plan, Step
 from orchestrator.ports import Engine, Observer, Outcome, Status
@@ -31,9 +31,9 @@ class Run:
     def run(self, jobs: int) -> dict[str, Outcome]:
         """Run every step that builds, up to `jobs` at once; return outcomes in plan order.
 
-        A step begins when those it stands on are settled. `KeyboardInterrupt` lets the steps
-        that run come to their end, cancels the others, and is not raised again: the caller
-        sees it by the cancelled outcomes.
+        A step begins when those it stands on are settled. A first `KeyboardInterrupt` stops the
+        engine, cancels what has not begun and is not raised again: the caller sees it by the
+        cancelled outcomes. A second one is raised.
         """
         running: dict[Future[Outcome], Step] = {}
         waiting = list(self.plan.steps.values())
@@ -43,7 +43,10 @@ class Run:
                     waiting = self._start_ready(waiting, running, pool, jobs)
                     done, _ = wait(running, timeout=_POLL_S, return_when=FIRST_COMPLETED)
                 except KeyboardInterrupt:
+                    if self.stopping:
+                        raise
                     self.stopping = True
+                    self.engine.stop()
                     continue
                 for future in done:
                     running.pop(future)
@@ -103,6 +106,8 @@ class Run:
         started = time.monotonic()
         try:
             made = self.engine.build(step, self._parents(step))
+        except (InterruptedByUserError, CancelledError):
+            return Outcome(step, Status.CANCELLED, "the run was stopped")
         except UnavailableError as error:
             return Outcome(step, Status.UNAVAILABLE, str(error), error=error)
         except OrchError as error:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from orchestrator.app.opened import archive_of, uv_of
 from orchestrator.app.planning import Planned
-from orchestrator.engines.assembler.engine import Materials
+from orchestrator.engines.assembler.segments import Materials
 from orchestrator.model import LockedWheel
 from orchestrator.resolve.python.uv import Target
 from orchestrator.wheelhouse.locate import WheelPlaces, deb_artifact

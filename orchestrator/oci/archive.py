@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 
+from orchestrator.errors import AssemblyError
 from orchestrator.oci.layout import Layout
 from orchestrator.oci.tar import END_OF_ARCHIVE, Entry, padding, tar_header
 
@@ -44,8 +45,13 @@ def docker_archive(layout: Layout, images: Mapping[str, str]) -> Iterator[bytes]
 
 
 def _file(layout: Layout, digest: str, name: str, size_bytes: int) -> Iterator[bytes]:
+    path = layout.blob_path(digest)
+    if not (path.is_file() and path.stat().st_size == size_bytes):
+        raise AssemblyError(
+            f"the layout has no whole {digest}", hint="build again; what lacks is made anew"
+        )
     yield tar_header(Entry(name, size_bytes=size_bytes))
-    with layout.blob_path(digest).open("rb") as file:
+    with path.open("rb") as file:
         while chunk := file.read(_CHUNK):
             yield chunk
     yield padding(size_bytes)

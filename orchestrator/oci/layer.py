@@ -21,6 +21,10 @@ UNPACKED = "io.orch.unpacked-bytes"
 """Annotation of a layer's descriptor: the size of its files, in bytes."""
 
 
+_MODES = {"root": 0o700, "tmp": 0o1777, "var/tmp": 0o1777}
+"""Directories that files may be put into and that are not 0755 (base-files, FHS)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Layer:
     """A finished layer: its blob's digest and size, its diffID, and what it is, for people."""
@@ -106,6 +110,7 @@ def leading_directories(infos: Iterable[SegmentInfo]) -> dict[str, Entry]:
         for entry in info.entries:
             folder = entry.path.rpartition("/")[0]
             while folder and folder not in found:
-                found[folder] = Entry(folder, EntryKind.DIRECTORY, 0o755)
+                mode = _MODES.get(folder, 0o755)
+                found[folder] = Entry(folder, EntryKind.DIRECTORY, mode)
                 folder = folder.rpartition("/")[0]
     return {path: entry for path, entry in found.items() if path not in own}

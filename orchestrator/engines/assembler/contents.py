@@ -55,6 +55,10 @@ class Contents:
         """Tell whether the image is the first of its chain with Python packages."""
         return bool(self.own.wheels) and not any(part.wheels for part in self.inherited)
 
+    def compiles(self, deb: LockedDeb) -> bool:
+        """Tell whether a package's Python sources are to be compiled."""
+        return self.own.image.recipe.bytecode and _holds_python(deb)
+
     @property
     def debs(self) -> tuple[LockedDeb, ...]:
         """Return the Debian packages of the whole chain."""
@@ -80,11 +84,21 @@ def contents_of(
         parts.append(
             Part(
                 image,
-                tuple((deb, key_of("deb", deb.sha256)) for deb in adds.debs),
+                tuple((deb, deb_key(deb, bytecode)) for deb in adds.debs),
                 tuple((wheel, wheel_key(wheel, venv, bytecode)) for wheel in adds.wheels),
             )
         )
     return Contents(platform, venv, tuple(parts[:-1]), parts[-1])
+
+
+def deb_key(deb: LockedDeb, bytecode: str) -> str:
+    """Return the key of a Debian package's segment; see `wheel_key` for `bytecode`."""
+    return key_of("deb", deb.sha256, bytecode if _holds_python(deb) else "")
+
+
+def _holds_python(deb: LockedDeb) -> bool:
+    """Tell from its name whether a package brings Python sources to compile (Python Policy)."""
+    return deb.name.startswith(("python3", "libpython3"))
 
 
 def wheel_key(wheel: LockedWheel, venv: Venv, bytecode: str) -> str:

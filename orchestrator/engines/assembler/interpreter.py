@@ -11,9 +11,9 @@ import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from orchestrator.engines.assembler.bytecode import Interpreter
 from orchestrator.engines.assembler.deb.reader import open_deb
 from orchestrator.engines.assembler.store import key_of
-from orchestrator.engines.assembler.wheel.bytecode import Interpreter
 from orchestrator.errors import AssemblyError
 from orchestrator.model import LockedDeb, Platform
 from orchestrator.oci.tar import EntryKind

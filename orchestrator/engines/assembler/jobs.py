@@ -11,10 +11,10 @@ from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
+from orchestrator.engines.assembler.bytecode import Compiler, Interpreter
 from orchestrator.engines.assembler.deb.segment import write_deb_segment
 from orchestrator.engines.assembler.store import Store
 from orchestrator.engines.assembler.wheel.archive import WheelArchive
-from orchestrator.engines.assembler.wheel.bytecode import Compiler, Interpreter
 from orchestrator.engines.assembler.wheel.segment import Venv, write_wheel_segment
 from orchestrator.errors import AssemblyError
 from orchestrator.model import LockedDeb
@@ -26,9 +26,12 @@ T = TypeVar("T")
 _compilers = threading.local()
 
 
-def make_deb_segment(store: Path, key: str, file: Path, deb: LockedDeb) -> None:
-    """Make the segment of a Debian package."""
-    Store(store).make_segment(key, lambda writer: write_deb_segment(file, deb, writer))
+def make_deb_segment(
+    store: Path, key: str, file: Path, deb: LockedDeb, interpreter: Interpreter | None
+) -> None:
+    """Make the segment of a Debian package; with bytecode, where an interpreter is given."""
+    compiler = _compiler(interpreter) if interpreter else None
+    Store(store).make_segment(key, lambda writer: write_deb_segment(file, deb, writer, compiler))
 
 
 def make_wheel_segment(

@@ -4,19 +4,46 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
 
 from orchestrator.atomic import replacing, write_text
 from orchestrator.errors import AssemblyError
 from orchestrator.oci.layer import Layer, LayerWriter, leading_directories
-from orchestrator.oci.segment import SegmentInfo, SegmentWriter
+from orchestrator.oci.segment import CHUNK, SegmentInfo, SegmentWriter
 from orchestrator.oci.tar import Entry
 
 FORMAT = 1
 """Part of every key; raised when segments or layers are written differently."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileData:
+    """An entry's data, in a file that must still be what its digest says."""
+
+    path: Path
+    sha256: str
+
+    def chunks(self, size_bytes: int) -> Iterator[bytes]:
+        """Yield the file's data.
+
+        Raises:
+            AssemblyError: It is of another size or digest.
+        """
+        digest, size = hashlib.sha256(), 0
+        with self.path.open("rb") as file:
+            while size <= size_bytes and (chunk := file.read(CHUNK)):
+                digest.update(chunk)
+                size += len(chunk)
+                if size <= size_bytes:
+                    yield chunk
+        if size != size_bytes or digest.hexdigest() != self.sha256:
+            raise AssemblyError(f"{self.path} changed while it was being read", hint="build again")
+
+
+Data = bytes | FileData
 
 
 def key_of(*parts: object) -> str:
@@ -93,14 +120,19 @@ class Store:
 
         return self._make_layer(key, leading_directories(infos), write, what)
 
-    def write_entries(
-        self, key: str, entries: Sequence[tuple[Entry, bytes | Path]], what: str
-    ) -> Layer:
-        """Make a layer of entries whose data is at hand or in a file."""
+    def write_entries(self, key: str, entries: Sequence[tuple[Entry, Data]], what: str) -> Layer:
+        """Make a layer of entries whose data is at hand or in a file.
+
+        Raises:
+            AssemblyError: A file is no longer what it was when it was looked at.
+        """
 
         def write(writer: LayerWriter) -> int:
             for entry, data in entries:
-                writer.segment.add(entry, data if isinstance(data, bytes) else data.read_bytes())
+                if isinstance(data, bytes):
+                    writer.segment.add(entry, data)
+                else:
+                    writer.segment.add_stream(entry, data.chunks(entry.size_bytes))
             return 0
 
         return self._make_layer(key, _directories_of(entries), write, what)
@@ -140,7 +172,7 @@ def _read_info(path: Path) -> SegmentInfo:
         ) from error
 
 
-def _directories_of(entries: Sequence[tuple[Entry, bytes | Path]]) -> dict[str, Entry]:
+def _directories_of(entries: Sequence[tuple[Entry, Data]]) -> dict[str, Entry]:
     info = SegmentInfo()
     for entry, _ in entries:
         info.note(entry)

@@ -11,6 +11,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import IO, Any, cast
 
+from orchestrator.engines.assembler.bytecode import Compiler, pyc_path
 from orchestrator.engines.assembler.deb.actions import Action, Chmod, Copy, Omit, action_to_json
 from orchestrator.engines.assembler.deb.reader import CHUNK, DebArchive, DebMember, open_deb
 from orchestrator.engines.assembler.deb.rule_table import RULES
@@ -29,11 +30,16 @@ _MAX_KEPT_BYTES = 1 << 20
 _SPOOL_BYTES = 16 << 20
 _LEFT_OUT = re.compile(r"usr/share/(doc|groff|info|linda|lintian|locale|man)(/.*)?")
 _KEPT_ANYWAY = re.compile(r"usr/share/(doc/[^/]+/copyright|locale/locale\.alias)")
+_PYTHON_SOURCE = re.compile(r"usr/lib/python3(\.\d+)?/.*\.py")
 _DOC_FOLDER = re.compile(r"usr/share/doc/[^/]+")
 
 
-def write_deb_segment(deb_file: Path, deb: LockedDeb, writer: SegmentWriter) -> None:
+def write_deb_segment(
+    deb_file: Path, deb: LockedDeb, writer: SegmentWriter, compiler: Compiler | None = None
+) -> None:
     """Write a package's files to a segment, and to its notes what the finaliser must know.
+
+    Python sources are compiled where a compiler is given, as py3compile does in postinst.
 
     Paths are those of a merged /usr. Documentation is left out as Debian's slim images do,
     copyright files are kept. Notes get `deb` (name, version), `elf` (facts of its ELF files),
@@ -49,7 +55,7 @@ def write_deb_segment(deb_file: Path, deb: LockedDeb, writer: SegmentWriter) -> 
         actions = _for_architecture(plan_actions(deb.name, archive.control), deb)
         writer.info.notes["deb"] = {"name": deb.name, "version": deb.version}
         _write_status(deb, archive.control, writer)
-        _Laying(deb, writer, actions).lay(archive)
+        _Laying(deb, writer, actions, compiler).lay(archive)
         writer.info.notes["actions"] = [
             action_to_json(action) for action in actions if not isinstance(action, Omit | Chmod)
         ]
@@ -92,8 +98,15 @@ def is_left_out(path: str, *, is_symlink: bool = False) -> bool:
 class _Laying:
     """One package on its way into a segment."""
 
-    def __init__(self, deb: LockedDeb, writer: SegmentWriter, actions: list[Action]) -> None:
-        self._deb, self._writer = deb, writer
+    def __init__(
+        self,
+        deb: LockedDeb,
+        writer: SegmentWriter,
+        actions: list[Action],
+        compiler: Compiler | None,
+    ) -> None:
+        self._deb, self._writer, self._compiler = deb, writer, compiler
+        self._sources: list[tuple[str, bytes]] = []
         self._omitted = {action.path for action in actions if isinstance(action, Omit)}
         self._kept = {action.source for action in actions if isinstance(action, Copy)}
         self._modes = {action.path: action.mode for action in actions if isinstance(action, Chmod)}
@@ -111,6 +124,7 @@ class _Laying:
                 self._lay_file(entry, member)
             else:
                 self._lay_other(entry)
+        self._lay_bytecode()
         for folder in sorted(self._plain_folders - self._leading):
             self._add(Entry(folder, EntryKind.DIRECTORY, 0o755))
         elf_files = sorted(self._elf.values(), key=lambda elf: elf.path)
@@ -148,10 +162,22 @@ class _Laying:
         if is_elf(first):
             self._lay_elf(entry, first, member.chunks)
             return
+        if self._compiler is not None and _PYTHON_SOURCE.fullmatch(entry.path):
+            source = b"".join(_chain(first, member.chunks))
+            self._sources.append((f"/{entry.path}", source))
+            self._add_stream(entry, (source,) if source else ())
+            return
         if keeps_content(entry.path) or entry.path in self._kept:
             first += b"".join(member.chunks) if entry.size_bytes <= _MAX_KEPT_BYTES else b""
             self._keep(entry, first)
         self._add_stream(entry, _chain(first, member.chunks))
+
+    def _lay_bytecode(self) -> None:
+        if self._compiler is None:
+            return
+        for source, pyc in self._compiler.compile(self._sources):
+            path = pyc_path(source, self._compiler.interpreter).lstrip("/")
+            self._add_stream(Entry(path, size_bytes=len(pyc)), (pyc,))
 
     def _keep(self, entry: Entry, data: bytes) -> None:
         """Note a file's text; a text must be whole, for copies are made of it."""

@@ -11,6 +11,7 @@ from typing import Any
 from installer.scripts import Script
 from installer.utils import parse_entrypoints
 
+from orchestrator.engines.assembler.bytecode import Compiler, pyc_path
 from orchestrator.engines.assembler.elf import is_elf, read_elf
 from orchestrator.engines.assembler.wheel.archive import (
     Member,
@@ -18,7 +19,6 @@ from orchestrator.engines.assembler.wheel.archive import (
     WheelArchive,
     scratch,
 )
-from orchestrator.engines.assembler.wheel.bytecode import Compiler, pyc_path
 from orchestrator.oci.segment import SegmentWriter
 from orchestrator.oci.tar import Entry
 

@@ -1,0 +1,117 @@
+"""The layers of an image that are made of entries: system files, the venv, files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from orchestrator.engines.assembler.contents import Contents, infos
+from orchestrator.engines.assembler.deb.accounts import User, resolve_user
+from orchestrator.engines.assembler.deb.finalise import finaliser_entries
+from orchestrator.engines.assembler.segments import Joined
+from orchestrator.engines.assembler.store import Data, FileData, Store, key_of
+from orchestrator.engines.assembler.venv import venv_entries
+from orchestrator.fetch import Artifact, Downloads
+from orchestrator.files import SourceFile
+from orchestrator.model import FileFetch
+from orchestrator.oci.tar import Entry, EntryKind
+
+
+def system_layer(contents: Contents, store: Store) -> list[Joined]:
+    """Make what maintainer scripts would have left; nothing where nothing differs."""
+    own, users = contents.own, [part.user for part in contents.inherited]
+    if not own.debs and own.user in {"", *users[-1:]}:
+        return []
+    key = key_of(
+        "system",
+        contents.platform.key,
+        [key for part in contents.inherited for _, key in part.debs],
+        [key for _, key in own.debs],
+        own.user,
+        users,
+    )
+    if layer := store.find_layer(key):
+        return [Joined(layer, is_new=False)]
+    entries = finaliser_entries(
+        infos(store, contents.inherited),
+        infos(store, [own]),
+        contents.platform,
+        user=own.user,
+        inherited_users=users,
+    )
+    return [_made(store, key, entries, "system files")] if entries else []
+
+
+def venv_layer(contents: Contents, store: Store) -> list[Joined]:
+    """Make the virtual environment, in the first image of a chain that has Python packages."""
+    if not contents.begins_venv:
+        return []
+    key = key_of("venv", contents.venv.path, contents.venv.python)
+    return [_made(store, key, venv_entries(contents.venv), "virtual environment")]
+
+
+def fetched_layers(contents: Contents, store: Store, downloads: Downloads) -> list[Joined]:
+    """Make a layer of each `[[fetch]]`."""
+    return [_fetched(fetch, store, downloads) for fetch in contents.own.image.recipe.fetches]
+
+
+def _fetched(fetch: FileFetch, store: Store, downloads: Downloads) -> Joined:
+    key = key_of("fetch", fetch.target, fetch.sha256)
+    if layer := store.find_layer(key):
+        return Joined(layer, is_new=False)
+    artifact = Artifact(
+        fetch.url,
+        fetch.sha256,
+        0,
+        lambda: (fetch.url,),
+        gone_hint="change url and sha256 under [[fetch]]",
+    )
+    file = downloads.start(artifact).result()
+    entry = Entry(fetch.target.strip("/"), size_bytes=file.stat().st_size)
+    return _made(store, key, [(entry, FileData(file, fetch.sha256))], fetch.target)
+
+
+def files_layer(contents: Contents, store: Store, files: Sequence[SourceFile]) -> list[Joined]:
+    """Make the layer of an image's `[[files]]`."""
+    if not files:
+        return []
+    user = user_of(contents, store)
+    entries = [(_entry_of(file, user), _data_of(file)) for file in files]
+    rows = [
+        (entry.path, entry.mode, entry.uid, entry.gid, file.sha256, file.link)
+        for (entry, _), file in zip(entries, files, strict=True)
+    ]
+    return [_made(store, key_of("files", rows), entries, "files")]
+
+
+def user_of(contents: Contents, store: Store) -> User:
+    """Return who an image runs as."""
+    users = [part.user for part in contents.chain]
+    accounts = [
+        store.read_info(key)
+        for part in contents.chain
+        for deb, key in part.debs
+        if deb.name == "base-passwd"
+    ]
+    return resolve_user(users[-1], accounts, users[:-1])
+
+
+def _made(store: Store, key: str, entries: Sequence[tuple[Entry, Data]], what: str) -> Joined:
+    if layer := store.find_layer(key):
+        return Joined(layer, is_new=False)
+    return Joined(store.write_entries(key, entries, what), is_new=True)
+
+
+def _data_of(file: SourceFile) -> Data:
+    return b"" if file.link else FileData(file.source, file.sha256)
+
+
+def _entry_of(file: SourceFile, user: User) -> Entry:
+    """Return a file's entry; an owner is `UID[:GID]`, or the name of the image's user."""
+    uid = gid = 0
+    if file.owner:
+        name, _, group = file.owner.partition(":")
+        uid = int(name) if name.isdigit() else user.uid
+        gid = int(group) if group.isdigit() else (user.gid if uid == user.uid else uid)
+    if file.link:
+        return Entry(file.target, EntryKind.SYMLINK, 0o777, 0, file.link, uid, gid)
+    return Entry(file.target, EntryKind.FILE, file.mode, file.size_bytes, "", uid, gid)

@@ -1,0 +1,160 @@
+"""Making the segments of an image's packages, each once however many images want it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from orchestrator.engines.assembler.bytecode import Interpreter
+from orchestrator.engines.assembler.contents import Contents
+from orchestrator.engines.assembler.interpreter import find_interpreter
+from orchestrator.engines.assembler.jobs import (
+    Workers,
+    join_segments,
+    make_deb_segment,
+    make_wheel_segment,
+    result_of,
+)
+from orchestrator.engines.assembler.store import Store, key_of
+from orchestrator.fetch import Artifact, Downloads
+from orchestrator.files import SourceFile
+from orchestrator.model import LockedDeb, LockedWheel
+from orchestrator.oci.layer import Layer
+
+
+@dataclass(frozen=True, slots=True)
+class Materials:
+    """What images are assembled from: files of the workspace, and packages as things to fetch."""
+
+    files: Mapping[str, Sequence[SourceFile]]
+    deb: Callable[[LockedDeb], Artifact]
+    wheel: Callable[[LockedWheel], Artifact]
+
+
+class SegmentWorks:
+    """Fetches packages and has their segments made; threads may share one."""
+
+    def __init__(
+        self, store: Store, downloads: Downloads, workers: Workers, materials: Materials
+    ) -> None:
+        self._store = store
+        self._downloads = downloads
+        self._workers = workers
+        self._materials = materials
+        self._begun: dict[str, Future[Any]] = {}
+        self._lock = threading.Lock()
+        self._unpacking = threading.Lock()
+
+    def fetch(self, contents: Contents) -> None:
+        """Begin to fetch the packages that an image adds and that are no segments yet."""
+        for artifact in self._missing(contents).values():
+            self._downloads.start(artifact)
+
+    def missing_bytes(self, contents: Contents) -> int:
+        """Return the compressed size of the packages that are no segments yet."""
+        return sum(artifact.size_bytes for artifact in self._missing(contents).values())
+
+    def join(self, contents: Contents, groups: Sequence[tuple[str, Sequence[str]]]) -> list[Joined]:
+        """Make layers, each of what it is called and the keys of its segments.
+
+        All missing segments are begun before the first is waited for.
+
+        Raises:
+            OrchError: A package cannot be had, or cannot be laid out.
+        """
+        known = {what: self._store.find_layer(joined_key(keys)) for what, keys in groups}
+        wanted = {key for what, keys in groups if known[what] is None for key in keys}
+        started = self._start(contents, wanted)
+        joined = []
+        for what, keys in groups:
+            if layer := known[what]:
+                joined.append(Joined(layer, is_new=False))
+                continue
+            for key in keys:
+                if key in started:
+                    result_of(started[key])
+            job = self._workers.submit(
+                join_segments, self._store.folder, joined_key(keys), list(keys), what
+            )
+            joined.append(Joined(result_of(job), is_new=True))
+        return joined
+
+    def _missing(self, contents: Contents) -> dict[str, Artifact]:
+        own = contents.own
+        artifacts = {key: self._materials.deb(deb) for deb, key in own.debs}
+        artifacts |= {key: self._materials.wheel(wheel) for wheel, key in own.wheels}
+        return {
+            key: artifact for key, artifact in artifacts.items() if not self._store.has_segment(key)
+        }
+
+    def _start(self, contents: Contents, wanted: set[str]) -> dict[str, Future[Any]]:
+        artifacts = self._missing(contents)
+        started: dict[str, Future[Any]] = {}
+        for deb, key in contents.own.debs:
+            if key in wanted and key in artifacts:
+                interpreter = self._interpreter(contents) if contents.compiles(deb) else None
+                started[key] = self._once(key, artifacts[key], make_deb_segment, deb, interpreter)
+        for wheel, key in contents.own.wheels:
+            if key in wanted and key in artifacts:
+                bytecode = contents.own.image.recipe.bytecode
+                interpreter = self._interpreter(contents) if bytecode else None
+                arguments = (wheel.file, contents.venv, interpreter)
+                started[key] = self._once(key, artifacts[key], make_wheel_segment, *arguments)
+        return started
+
+    def _once(
+        self, key: str, artifact: Artifact, job: Callable[..., None], *arguments: Any
+    ) -> Future[Any]:
+        """Submit a job when its file has come, once however many images want its segment."""
+        with self._lock:
+            if key in self._begun:
+                return self._begun[key]
+            future: Future[Any] = Future()
+            self._begun[key] = future
+
+        def begin(download: Future[Path]) -> None:
+            try:
+                file = download.result()
+                inner = self._workers.submit(job, self._store.folder, key, file, *arguments)
+                inner.add_done_callback(lambda done: _copy_result(done, future))
+            except BaseException as error:  # noqa: BLE001 - it is raised again by result()
+                future.set_exception(error)
+
+        self._downloads.start(artifact).add_done_callback(begin)
+        return future
+
+    def _interpreter(self, contents: Contents) -> Interpreter:
+        with self._unpacking:
+            return find_interpreter(
+                contents.venv.python,
+                contents.platform,
+                contents.debs,
+                lambda deb: self._downloads.start(self._materials.deb(deb)).result(),
+                self._store.folder,
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """A layer, and whether it was made now."""
+
+    layer: Layer
+    is_new: bool
+
+
+def joined_key(keys: Sequence[str]) -> str:
+    """Return the key of a layer made of segments."""
+    return key_of("joined", list(keys))
+
+
+def _copy_result(done: Future[Any], to: Future[Any]) -> None:
+    if done.cancelled():
+        to.cancel()
+    elif error := done.exception():
+        to.set_exception(error)
+    else:
+        to.set_result(done.result())
