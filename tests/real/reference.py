@@ -88,7 +88,15 @@ def load_image(engine: DockerEngine, name: str) -> None:
 
 def _build(name: str, *options: str, environment: dict[str, str] | None = None) -> None:
     done = subprocess.run(
-        [Path(sys.executable).with_name("orch"), "-C", REPOSITORY, "build", name, *options],
+        [
+            Path(sys.executable).with_name("orch"),
+            "-C",
+            REPOSITORY,
+            "build",
+            name,
+            "--relock-missing",
+            *options,
+        ],
         env={**os.environ, **(environment or {})},
         capture_output=True,
         text=True,
