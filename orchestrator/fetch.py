@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import unquote, urlsplit
 
+from orchestrator import logs
 from orchestrator.errors import FetchError, InterruptedByUserError, OrchError, disk_error
 
 if TYPE_CHECKING:
@@ -123,6 +124,7 @@ class Downloads:
                 if self.has(artifact) and _sha256_of(path) == artifact.sha256:
                     return path
                 self._fill(artifact, part)
+                logs.event("file.fetched", file=artifact.name, size_bytes=part.tell())
                 part.flush()
                 os.fsync(part.fileno())
                 path.with_suffix(".part").rename(path)

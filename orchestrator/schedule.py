@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 
+from orchestrator import logs
 from orchestrator.errors import InterruptedByUserError, OrchError, UnavailableError
 from orchestrator.graph import Graph
 from orchestrator.plan import Action, Plan, Step
@@ -128,6 +129,13 @@ class Run:
 
     def _settle(self, outcome: Outcome) -> None:
         self.outcomes[outcome.step.image.name] = outcome
+        logs.event(
+            f"image.{outcome.status.value}",
+            image=outcome.step.image.name,
+            digest=outcome.digest,
+            because=outcome.because,
+            duration_s=round(outcome.duration_s, 3),
+        )
         if outcome.status is Status.BUILT:
             self.record(outcome)
         if outcome.status is Status.FAILED and self.fail_fast:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from orchestrator.errors import OrchError, WorkspaceError
@@ -9,6 +10,7 @@ from orchestrator.model import DebianSettings, Platform, PythonSettings, Setting
 from orchestrator.tables import Table
 
 SETTINGS_FILE = "orch.toml"
+_TABLE = re.compile(r"^\s*\[tool\.orch[].]", re.MULTILINE)
 
 
 def find_settings(start: Path) -> tuple[Path, tuple[str, ...]]:
@@ -21,7 +23,7 @@ def find_settings(start: Path) -> tuple[Path, tuple[str, ...]]:
         if (folder / SETTINGS_FILE).is_file():
             return folder / SETTINGS_FILE, ()
         project = folder / "pyproject.toml"
-        if project.is_file() and "[tool.orch" in project.read_text("utf-8", errors="replace"):
+        if project.is_file() and _TABLE.search(project.read_text("utf-8", errors="replace")):
             return project, ("tool", "orch")
     raise WorkspaceError(
         f"no {SETTINGS_FILE} in {start} or any folder above it",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -52,7 +53,7 @@ class Table:
             raise WorkspaceError(f"cannot be read: {error.strerror}", file=file) from error
         except UnicodeDecodeError as error:
             raise WorkspaceError("is not UTF-8 text", file=file, hint="save it as UTF-8") from error
-        except tomllib.TOMLDecodeError as error:
+        except (ValueError, RecursionError) as error:  # beyond bad TOML: the parser's limits
             line = re.search(r"at line (\d+)", str(error))
             number = int(line.group(1)) if line else None
             raise WorkspaceError(f"is not valid TOML: {error}", file=file, line=number) from error
@@ -86,11 +87,14 @@ class Table:
         return int(self._take(key, int, "a whole number", default))
 
     def take_env(self, key: str) -> dict[str, str]:
-        """Take a table of strings; numbers are taken as they are written."""
+        """Take a table of strings; whole numbers are taken too.
+
+        Other numbers are not: 1.10 would become "1.1".
+        """
         value = self._take(key, dict, "a table of strings", {})
         for name, item in value.items():
-            if isinstance(item, bool) or not isinstance(item, str | int | float):
-                self.fail(key, f"{key}.{name} must be a string")
+            if isinstance(item, bool) or not isinstance(item, str | int):
+                self.fail(key, f"{key}.{name} must be a string", hint="write it in quotes")
         return {str(name): str(item) for name, item in value.items()}
 
     def take_seconds(self, key: str, default: float) -> float:
@@ -101,6 +105,8 @@ class Table:
             if not match:
                 self.fail(key, f'{key} must be a duration such as "30s", not {value!r}')
             return float(match.group(1)) * _SECONDS[match.group(2)]
+        if not 0 <= value < math.inf:
+            self.fail(key, f'{key} must be a duration such as "30s", not {value!r}')
         return float(value)
 
     def take_size(self, key: str) -> int | None:
@@ -111,6 +117,8 @@ class Table:
             if not match:
                 self.fail(key, f'{key} must be a size such as "200 MB", not {value!r}')
             return int(float(match.group(1)) * _BYTES[match.group(2)])
+        if value is not None and value < 0:
+            self.fail(key, f'{key} must be a size such as "200 MB", not {value!r}')
         return None if value is None else int(value)
 
     def take_percent(self, key: str) -> float | None:
@@ -118,16 +126,19 @@ class Table:
         value = self._take(key, (str, int, float), 'a share such as "10%"', None)
         if value is None:
             return None
-        try:
-            return float(str(value).removesuffix("%"))
-        except ValueError:
+        match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*%?", str(value))
+        if not match:
             self.fail(key, f'{key} must be a share such as "10%", not {value!r}')
+        return float(match.group(1))
 
     def take_mode(self, key: str) -> int | None:
-        """Take permission bits, written as "0755"; None where the key is absent."""
-        value = self._take(key, (str, int), 'permission bits such as "0755"', None)
-        if value is None or isinstance(value, int):
-            return value
+        """Take permission bits, written as "0755"; None where the key is absent.
+
+        A number is refused: 755 and 0o755 are both meant by people, and only one is octal.
+        """
+        value = self._take(key, str, 'permission bits such as "0755"', None)
+        if value is None:
+            return None
         if not re.fullmatch(r"0?o?[0-7]{3,4}", value):
             self.fail(key, f'{key} must be permission bits such as "0755", not {value!r}')
         return int(value.replace("o", ""), 8)

@@ -41,11 +41,26 @@ def read_workspace(start: Path) -> Workspace:
 
 
 def _find_images(root: Path, settings: Settings) -> Iterator[Image]:
+    seen: set[Path] = set()
     for kind, globs in ((ImageKind.BASE, settings.bases), (ImageKind.SERVICE, settings.services)):
         for pattern in globs:
-            for folder in sorted(root.glob(pattern)):
-                if (folder / RECIPE_FILE).is_file():
+            for folder in _folders(root, settings, pattern):
+                if folder not in seen and (folder / RECIPE_FILE).is_file():
+                    seen.add(folder)
                     yield _read_image(root, folder, kind)
+
+
+def _folders(root: Path, settings: Settings, pattern: str) -> list[Path]:
+    try:
+        if ".." in PurePosixPath(pattern).parts:
+            raise ValueError(pattern)
+        return sorted(root.glob(pattern))
+    except (ValueError, NotImplementedError) as error:
+        raise WorkspaceError(
+            f"{pattern!r} names no folders of the workspace",
+            file=settings.file,
+            hint='globs start at the workspace\'s root, for example "base/*"',
+        ) from error
 
 
 def _read_image(root: Path, folder: Path, kind: ImageKind) -> Image:

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from orchestrator import __version__
+from orchestrator import __version__, logs
 from orchestrator.cli.output import Session, print_error
 from orchestrator.errors import ExitCode, OrchError
 
@@ -49,7 +49,7 @@ class _Verbs(click.Group):
     metavar="DIR",
     help="Run as if started in DIR.",
 )
-@click.option("-v", "--verbose", is_flag=True, help="Say more.")
+@click.option("-v", "--verbose", is_flag=True, help="Log what is being done.")
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
 @click.option(
     "--log-format",
@@ -74,6 +74,8 @@ def orch(
     orch build            bring every image up to date
     orch build python-web bring one image, and what it stands on, up to date
     """  # noqa: D301 - click's mark for a paragraph that is not to be wrapped
+    if verbose or log_format != "auto":
+        logs.configure(log_format)
     context.obj = Session(directory, verbose=verbose, quiet=quiet, log_format=log_format)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from orchestrator import logs
 from orchestrator.engines.assembler.contents import Contents, infos
 from orchestrator.engines.assembler.deb.accounts import User, resolve_user
 from orchestrator.engines.assembler.deb.finalise import finaliser_entries
@@ -98,7 +99,9 @@ def user_of(contents: Contents, store: Store) -> User:
 def _made(store: Store, key: str, entries: Sequence[tuple[Entry, Data]], what: str) -> Joined:
     if layer := store.find_layer(key):
         return Joined(layer, is_new=False)
-    return Joined(store.write_entries(key, entries, what), is_new=True)
+    layer = store.write_entries(key, entries, what)
+    logs.event("layer.made", what=what, digest=layer.digest, size_bytes=layer.size_bytes)
+    return Joined(layer, is_new=True)
 
 
 def _data_of(file: SourceFile) -> Data:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from orchestrator import logs
 from orchestrator.engines.assembler.bytecode import Interpreter
 from orchestrator.engines.assembler.contents import Contents
 from orchestrator.engines.assembler.interpreter import find_interpreter
@@ -80,7 +81,9 @@ class SegmentWorks:
             job = self._workers.submit(
                 join_segments, self._store.folder, joined_key(keys), list(keys), what
             )
-            joined.append(Joined(result_of(job), is_new=True))
+            layer = result_of(job)
+            logs.event("layer.made", what=what, digest=layer.digest, size_bytes=layer.size_bytes)
+            joined.append(Joined(layer, is_new=True))
         return joined
 
     def _missing(self, contents: Contents) -> dict[str, Artifact]:

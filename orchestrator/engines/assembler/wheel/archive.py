@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import mmap
 import struct
@@ -16,7 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self, cast
 
-from installer.records import parse_record_file
+from installer.records import InvalidRecordEntry, parse_record_file
 from installer.sources import WheelFile
 from isal import igzip_lib, isal_zlib
 
@@ -61,15 +62,18 @@ class WheelArchive:
 
     def __init__(self, file: Path, name: str) -> None:
         self.name = name
-        try:
-            self._stream = file.open("rb")
-            self._zip = zipfile.ZipFile(self._stream)
-            self._zip.filename = name  # the file lies under its digest
-            self._map = mmap.mmap(self._stream.fileno(), 0, access=mmap.ACCESS_READ)
-            source = WheelFile(self._zip)
-            self.dist_info, self.data_dir = source.dist_info_dir, source.data_dir
-        except (zipfile.BadZipFile, ValueError, OSError, AssertionError) as error:
-            raise self.error(f"is no wheel: {error}") from error
+        with contextlib.ExitStack() as opened:
+            try:
+                stream = opened.enter_context(file.open("rb"))
+                self._zip = opened.enter_context(zipfile.ZipFile(stream))
+                self._zip.filename = name  # the file lies under its digest
+                self._map = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
+                opened.callback(self._map.close)
+                source = WheelFile(self._zip)
+                self.dist_info, self.data_dir = source.dist_info_dir, source.data_dir
+            except (zipfile.BadZipFile, ValueError, OSError, AssertionError) as error:
+                raise self.error(f"is no wheel: {error}") from error
+            self._opened = opened.pop_all()
 
     def __enter__(self) -> Self:
         return self
@@ -80,9 +84,7 @@ class WheelArchive:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._map.close()
-        self._zip.close()
-        self._stream.close()
+        self._opened.close()
 
     def error(self, message: str) -> ArtifactError:
         """Return an error about this wheel."""
@@ -93,7 +95,15 @@ class WheelArchive:
 
     def members(self) -> tuple[Member, ...]:
         """Return the files in the archive's order."""
-        return tuple(self._member(info) for info in self._zip.infolist() if not info.is_dir())
+        found: dict[str, Member] = {}
+        for info in self._zip.infolist():
+            if info.is_dir():
+                continue
+            member = self._member(info)
+            if member.path in found:
+                raise self.error(f"{member.path} is in the archive twice")
+            found[member.path] = member
+        return tuple(found.values())
 
     def record(self) -> dict[str, str]:
         """Return RECORD's hashes by path, as `sha256=...`; empty where it gives none."""
@@ -102,7 +112,7 @@ class WheelArchive:
             raise self.error("has no RECORD")
         try:
             return {path: digest for path, digest, _ in parse_record_file(text.splitlines())}
-        except ValueError as error:
+        except InvalidRecordEntry as error:
             raise self.error(f"RECORD cannot be read: {error}") from error
 
     def text(self, name: str) -> str | None:
@@ -111,7 +121,7 @@ class WheelArchive:
             return self._zip.read(f"{self.dist_info}/{name}").decode("utf-8")
         except KeyError:
             return None
-        except (zipfile.BadZipFile, UnicodeDecodeError, zlib.error) as error:
+        except (zipfile.BadZipFile, RuntimeError, UnicodeDecodeError, zlib.error) as error:
             raise self.error(f"{name} cannot be read: {error}") from error
 
     def pieces(self, member: Member) -> Iterator[Piece]:
@@ -138,8 +148,8 @@ class WheelArchive:
 
     def _member(self, info: zipfile.ZipInfo) -> Member:
         path = info.filename
-        parts = path.split("/")
-        if path.startswith("/") or ".." in parts or "\\" in path or "\0" in info.orig_filename:
+        odd = {"", ".", ".."}.intersection(path.split("/"))
+        if odd or "\\" in path or "\0" in info.orig_filename:
             raise self.error(f"{path!r} would leave the folder that the wheel is installed to")
         if info.compress_type not in {_STORED, _DEFLATED} or info.flag_bits & 1:
             raise self.error(f"{path} is stored in a way that wheels may not use")
@@ -168,24 +178,25 @@ class WheelArchive:
 
 
 class MemberHash:
-    """The SHA-256 of a member, comparable with RECORD's form of it."""
+    """The digest of a member, comparable with RECORD's form of it."""
 
-    def __init__(self) -> None:
-        self._sha256 = hashlib.sha256()
+    def __init__(self, algorithm: str = "sha256") -> None:
+        self._hash = hashlib.new(algorithm)
 
     def update(self, data: bytes) -> None:
         """Feed the next piece."""
-        self._sha256.update(data)
+        self._hash.update(data)
 
     @property
     def hex(self) -> str:
         """Return the digest in hexadecimal digits."""
-        return self._sha256.hexdigest()
+        return self._hash.hexdigest()
 
     @property
     def record(self) -> str:
         """Return the digest as RECORD writes it: `sha256=` and unpadded URL-safe base64."""
-        return "sha256=" + urlsafe_b64encode(self._sha256.digest()).rstrip(b"=").decode()
+        encoded = urlsafe_b64encode(self._hash.digest()).rstrip(b"=").decode()
+        return f"{self._hash.name}={encoded}"
 
 
 def scratch(size_bytes: int) -> BinaryIO:

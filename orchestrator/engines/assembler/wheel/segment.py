@@ -81,7 +81,7 @@ def write_wheel_segment(
     hashes = archive.record()
     for member in archive.members():
         if member.path != f"{archive.dist_info}/RECORD":
-            _check_record(archive, member.path, hashes, install.write_member(member))
+            _check_record(archive, member, hashes, install.write_member(member))
     install.write_scripts()
     if compiler:
         install.write_bytecode(compiler)
@@ -90,15 +90,23 @@ def write_wheel_segment(
 
 
 def _check_record(
-    archive: WheelArchive, path: str, hashes: dict[str, str], digest: MemberHash
+    archive: WheelArchive, member: Member, hashes: dict[str, str], digest: MemberHash
 ) -> None:
+    path = member.path
     if path.endswith((".dist-info/RECORD.jws", ".dist-info/RECORD.p7s")):
         return
     expected = hashes.get(path)
     if expected is None:
         raise archive.error(f"{path} is not in RECORD")
-    if expected.startswith("sha256=") and expected.rstrip("=") != digest.record:
-        raise archive.error(f"{path} is {digest.record}, RECORD says {expected}")
+    found = digest.record
+    algorithm = expected.partition("=")[0]
+    if algorithm in {"sha384", "sha512"}:
+        digest = MemberHash(algorithm)
+        for piece in archive.pieces(member):
+            digest.update(piece.plain)
+        found = digest.record
+    if expected.rstrip("=") != found:
+        raise archive.error(f"{path} is {found}, RECORD says {expected or 'nothing'}")
 
 
 @dataclass(slots=True)
