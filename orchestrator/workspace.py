@@ -52,15 +52,16 @@ def _find_images(root: Path, settings: Settings) -> Iterator[Image]:
 
 def _folders(root: Path, settings: Settings, pattern: str) -> list[Path]:
     try:
-        if ".." in PurePosixPath(pattern).parts:
-            raise ValueError(pattern)
-        return sorted(root.glob(pattern))
-    except (ValueError, NotImplementedError) as error:
+        folders = sorted(root.glob(pattern))
+    except (ValueError, NotImplementedError):
+        folders = None
+    if folders is None or ".." in PurePosixPath(pattern).parts:
         raise WorkspaceError(
             f"{pattern!r} names no folders of the workspace",
             file=settings.file,
-            hint='globs start at the workspace\'s root, for example "base/*"',
-        ) from error
+            hint="globs start at the root of the workspace, for example base/*",
+        )
+    return folders
 
 
 def _read_image(root: Path, folder: Path, kind: ImageKind) -> Image:

@@ -1,0 +1,64 @@
+"""Stand-ins for the scheduler's neighbours, written by hand."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from orchestrator.plan import Step
+from orchestrator.ports import Made, Outcome
+
+
+@dataclass
+class FakeEngine:
+    """Makes an image of any step; `on` says what else happens while one is built, by name.
+
+    What `on` raises is the build's failure. `built` has the names in the order they began,
+    `parents` what each was given, `most_at_once` how many were being built at the same time.
+    """
+
+    on: Mapping[str, Callable[[], None]] = field(default_factory=dict)
+    built: list[str] = field(default_factory=list)
+    parents: dict[str, dict[str, str]] = field(default_factory=dict)
+    most_at_once: int = 0
+    _at_once: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def build(self, step: Step, parents: Mapping[str, str]) -> Made:
+        name = step.image.name
+        with self._lock:
+            self.built.append(name)
+            self.parents[name] = dict(parents)
+            self._at_once += 1
+            self.most_at_once = max(self.most_at_once, self._at_once)
+        try:
+            self.on.get(name, lambda: None)()
+        finally:
+            with self._lock:
+                self._at_once -= 1
+        return Made(f"sha256:{name}", 100, 200)
+
+
+@dataclass
+class FakeObserver:
+    """Remembers what it was told, as `started NAME` and `STATUS NAME`."""
+
+    events: list[str] = field(default_factory=list)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def started(self, step: Step) -> None:
+        self._add(f"started {step.image.name}")
+
+    def doing(self, step: Step, what: str) -> None:
+        self._add(f"{what} {step.image.name}")
+
+    def fetched(self, size_bytes: int) -> None:
+        self._add(f"fetched {size_bytes}")
+
+    def finished(self, outcome: Outcome) -> None:
+        self._add(f"{outcome.status.value} {outcome.step.image.name}")
+
+    def _add(self, event: str) -> None:
+        with self._lock:
+            self.events.append(event)

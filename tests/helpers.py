@@ -1,0 +1,93 @@
+"""What tests of the core share: workspaces, graphs and locks from a few words."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+
+from orchestrator.graph import Graph, build_graph
+from orchestrator.lockfile import ImageLock, Lock, format_lock
+from orchestrator.model import (
+    Definition,
+    Image,
+    ImageKind,
+    LockedDeb,
+    LockedWheel,
+    Platform,
+    Recipe,
+    Settings,
+    Workspace,
+)
+from orchestrator.resolve.inputs import inputs_digest, read_tree_requirements
+from orchestrator.workspace import read_workspace
+
+AMD64, ARM64 = Platform("linux", "amd64"), Platform("linux", "arm64")
+ROOT = "debian:bookworm"
+
+
+def image_of(name: str, parent: str = ROOT, kind: ImageKind = ImageKind.BASE) -> Image:
+    """Return an image that a recipe of one line defines."""
+    path = PurePosixPath(kind.value, name)
+    return Image(name, kind, Definition.RECIPE, path, path / "image.toml", Recipe(parent))
+
+
+def graph_of(text: str) -> Graph:
+    """Return the graph of `api: python-web; python-web: debian:bookworm`.
+
+    Images come in the order given; one without parent stands on Debian.
+    """
+    images = {}
+    for line in text.split(";"):
+        name, _, parent = (part.strip() for part in line.partition(":"))
+        images[name] = image_of(name, parent or ROOT)
+    return build_graph(Workspace(Path("/ws"), Settings(Path("/ws/orch.toml")), images))
+
+
+def write_tree(root: Path, files: Mapping[str, str]) -> Path:
+    """Write files below a folder, by their paths in it; return the folder."""
+    for path, text in files.items():
+        file = root / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, "utf-8")
+    return root
+
+
+def write_workspace(root: Path, images: Mapping[str, str]) -> Path:
+    """Write a workspace of packageless images: their recipes, by folder.
+
+    Nothing essential is asked for, so images of files alone are built without any download.
+    """
+    recipes = {f"{path}/image.toml": text for path, text in images.items()}
+    return write_tree(root, {"orch.toml": "[debian]\nessential = []\n", **recipes})
+
+
+def write_lock(root: Path) -> Lock:
+    """Write the lock of a workspace whose images add no package."""
+    workspace = read_workspace(root)
+    graph, lines = build_graph(workspace), read_tree_requirements(workspace)
+    images = {
+        (name, platform): ImageLock(inputs=inputs_digest(workspace, graph, name, lines[name]))
+        for name in graph.images
+        for platform in workspace.settings.platforms
+    }
+    lock = Lock(workspace.settings.python.version, workspace.settings.debian.suite, {}, images)
+    (root / "orch.lock").write_text(format_lock(lock))
+    return lock
+
+
+def deb_of(name: str, version: str = "1.0", architecture: str = "amd64") -> LockedDeb:
+    """Return a pinned Debian package whose digest follows from its name and version."""
+    path = f"pool/main/{name[0]}/{name}/{name}_{version}_{architecture}.deb"
+    return LockedDeb(name, version, architecture, _digest(name, version), 1000, path)
+
+
+def wheel_of(name: str, version: str = "1.0", tag: str = "py3-none-any") -> LockedWheel:
+    """Return a pinned wheel whose digest follows from its name, version and tag."""
+    file = f"{name}-{version}-{tag}.whl"
+    return LockedWheel(name, version, file, _digest(name, version, tag), 2000)
+
+
+def _digest(*parts: str) -> str:
+
+    return hashlib.sha256(" ".join(parts).encode()).hexdigest()
