@@ -53,18 +53,22 @@ def _read_copy(workspace: Workspace, image: Image, copy: FileCopy) -> Iterator[S
         raise _refused(image, f"{copy.source} lies outside the workspace")
     if not source.exists():
         raise _refused(image, f"{copy.source} does not exist")
-    target = copy.target.strip("/")
-    if source.is_file():
-        name = f"{target}/{source.name}" if copy.target.endswith("/") else target
-        yield _read_file(image, source, name, copy)
+    if not source.resolve().is_relative_to(workspace.root.resolve()):
+        raise _refused(image, f"{copy.source} is a link that leads out of the workspace")
+    target = PurePosixPath(copy.target.strip("/"))
+    if not source.is_dir():
+        name = target / source.name if copy.target.endswith("/") else target
+        yield _read_file(image, source, str(name), copy)
         return
     matches = _exclusion(copy.exclude)
     for file in _walk(source, PurePosixPath(), matches):
-        relative = file.relative_to(source).as_posix()
+        name = target / file.relative_to(source).as_posix()
+        if not str(name).isprintable():
+            raise _refused(image, f"{str(file)!r} has a name that is no printable UTF-8")
         if file.is_symlink():
-            yield _read_link(image, source, file, f"{target}/{relative}", copy)
+            yield _read_link(image, source, file, str(name), copy)
         else:
-            yield _read_file(image, file, f"{target}/{relative}", copy)
+            yield _read_file(image, file, str(name), copy)
 
 
 def source_path(workspace: Workspace, image: Image, copy: FileCopy) -> Path:
@@ -103,10 +107,10 @@ def _exclusion(patterns: tuple[str, ...]) -> _Matcher:
 
 def _read_file(image: Image, file: Path, target: str, copy: FileCopy) -> SourceFile:
     try:
+        status = file.stat()
+        if not stat.S_ISREG(status.st_mode):  # before opening: a pipe would wait for its writer
+            raise _refused(image, f"{file} is neither a file nor a link")
         with file.open("rb") as stream:
-            status = os.fstat(stream.fileno())
-            if not stat.S_ISREG(status.st_mode):
-                raise _refused(image, f"{file} is neither a file nor a link")
             digest = hashlib.file_digest(stream, "sha256").hexdigest()
             size_bytes = stream.tell()
     except OSError as error:

@@ -90,10 +90,9 @@ def _recipe_inputs(image: Image, settings: Settings) -> list[Input]:
 
 
 def _file_inputs(file: SourceFile) -> list[Input]:
-    if file.link:
-        return [Input("link", file.target, file.link)]
+    content = ("link", file.link) if file.link else ("file", file.sha256)
     return [
-        Input("file", file.target, file.sha256),
+        Input(content[0], file.target, content[1]),
         Input("mode", file.target, f"{file.mode:o} {file.owner}"),
     ]
 

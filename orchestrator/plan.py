@@ -136,7 +136,8 @@ def _reasons(current: Fingerprint, record: Recorded | None, *, forced: bool) -> 
     if record is None:
         return (Reason("never-built"),)
     if current.digest != record.fingerprint.digest:
-        return compare_inputs(record.fingerprint.inputs, current.inputs)
+        changes = compare_inputs(record.fingerprint.inputs, current.inputs)
+        return changes or (Reason("orch-changed", "fingerprint"),)
     if not record.present:
         return (Reason("image-missing", record.digest[:19]),)
     return (Reason("forced"),) if forced else ()
@@ -161,7 +162,7 @@ def _difference(kind: str, subject: str, old: str | None, new: str | None) -> li
     if kind in {"file", "link"} and new is None:
         return [Reason("file-removed", subject)]
     detail = f"{_short(kind, old)} -> {_short(kind, new)}"
-    return [Reason(_CHANGED[kind], subject, detail)]
+    return [Reason(_CHANGED.get(kind, "orch-changed"), subject, detail)]
 
 
 def _short(kind: str, value: str | None) -> str:

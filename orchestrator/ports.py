@@ -68,6 +68,10 @@ class Engine(Protocol):
 class Observer(Protocol):
     """Watches a run; called from several threads."""
 
+    def planned(self, steps: int) -> None:
+        """Take note of how many images are to be built; said again when the plan changes."""
+        ...
+
     def started(self, step: Step) -> None:
         """Take note that a step is being built."""
         ...

@@ -70,6 +70,7 @@ def _carry_out(run: BuildRun, options: BuildOptions, observer: Observer) -> froz
     from orchestrator.schedule import Run  # noqa: PLC0415 - only where something is built
 
     jobs = options.jobs or os.cpu_count() or 1
+    observer.planned(len(planned.plan.to_build))
     state = State(planned.opened.paths.database)
     with ExitStack() as resources:
         engine, gone = _open_assembler(planned, options, jobs, observer, resources)

@@ -72,7 +72,7 @@ def build(session: Session, /, report: Path | None, **values: Any) -> int:
     options = _options(opened, values)
     if values["dry_run"]:
         return _show_plan(opened, options, "text")
-    progress = _progress(session, values["progress"], len(opened.graph.images))
+    progress = _progress(session, values["progress"])
     with progress:
         run = run_build(opened, options, progress)
     for note in run.notes:
@@ -124,14 +124,14 @@ def _show_plan(opened: Opened, options: BuildOptions, format_: str) -> int:
     return ExitCode.DONE
 
 
-def _progress(session: Session, wanted: str, total: int) -> Progress:
+def _progress(session: Session, wanted: str) -> Progress:
     if session.quiet or wanted == "none":
         return SilentProgress()
     if wanted == "json":
         return JsonProgress(sys.stderr)
     if wanted == "auto" and is_terminal():
-        return LiveProgress(total)
-    return PlainProgress(session.note, total)
+        return LiveProgress()
+    return PlainProgress(session.note)
 
 
 def _show_settled(session: Session, outcomes: dict[str, Outcome]) -> None:

@@ -45,6 +45,9 @@ class SilentProgress:
     ) -> None:
         return None
 
+    def planned(self, steps: int) -> None:
+        """Take no note."""
+
     def started(self, step: Step) -> None:
         """Take no note."""
 
@@ -63,11 +66,14 @@ class SilentProgress:
 class PlainProgress(SilentProgress):
     """A line when an image is begun and one when it is done: for logs and pipes."""
 
-    def __init__(self, say: Callable[[str], None], total: int) -> None:
+    def __init__(self, say: Callable[[str], None]) -> None:
         super().__init__()
         self._say = say
-        self._total = total
-        self._done = 0
+        self._total = self._done = 0
+
+    def planned(self, steps: int) -> None:
+        """Count from nothing again."""
+        self._total, self._done = steps, 0
 
     def started(self, step: Step) -> None:
         """Say that an image is being built, and why."""
@@ -115,7 +121,7 @@ class JsonProgress(SilentProgress):
 class LiveProgress(SilentProgress):
     """A bar for the whole, and a line for each image being built; finished ones scroll by."""
 
-    def __init__(self, total: int) -> None:
+    def __init__(self) -> None:
         super().__init__()
         from rich.console import Console  # noqa: PLC0415 - slow to import, and not always used
         from rich.progress import (  # noqa: PLC0415
@@ -135,7 +141,7 @@ class LiveProgress(SilentProgress):
             console=Console(stderr=True),
             transient=True,
         )
-        self._whole = self._bars.add_task("images", total=total, note="")
+        self._whole = self._bars.add_task("images", total=None, note="")
         self._tasks: dict[str, Any] = {}
         self._shown_at = 0.0
 
@@ -150,6 +156,10 @@ class LiveProgress(SilentProgress):
         traceback: TracebackType | None,
     ) -> None:
         self._bars.stop()
+
+    def planned(self, steps: int) -> None:
+        """Let the bar stand for that many images."""
+        self._bars.update(self._whole, total=steps, completed=0)
 
     def started(self, step: Step) -> None:
         """Show an image that is being built."""
