@@ -10,8 +10,8 @@ import zipfile
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
-from orchestrator.engines.assembler.wheel.archive import WheelArchive
 from orchestrator.engines.assembler.bytecode import Compiler
+from orchestrator.engines.assembler.wheel.archive import WheelArchive
 from orchestrator.engines.assembler.wheel.segment import Venv, write_wheel_segment
 from orchestrator.model import LockedWheel
 from orchestrator.oci.segment import SegmentInfo, SegmentWriter
