@@ -9,8 +9,8 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Protocol, Self, TextIO
 
-from orchestrator.plan import Step
-from orchestrator.ports import Observer, Outcome, Status
+from orchestrator.plan import Action, Step
+from orchestrator.ports import Observer, Outcome
 from orchestrator.report.text import format_bytes, format_outcome
 
 
@@ -81,7 +81,7 @@ class PlainProgress(SilentProgress):
 
     def finished(self, outcome: Outcome) -> None:
         """Say what came of an image."""
-        if outcome.status is Status.REUSED:
+        if outcome.step.action is not Action.BUILD:
             return
         with self._lock:
             self._done += 1
@@ -179,6 +179,6 @@ class LiveProgress(SilentProgress):
         task = self._tasks.pop(outcome.step.image.name, None)
         if task is not None:
             self._bars.remove_task(task)
-        if outcome.status is not Status.REUSED:
+        if outcome.step.action is Action.BUILD:
             self._bars.console.print(format_outcome(outcome), highlight=False, markup=False)
             self._bars.advance(self._whole)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import struct
 import subprocess
 from collections.abc import Iterable, Iterator
@@ -82,7 +83,8 @@ class Compiler:
         """End the interpreter."""
         for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
             if stream is not None:
-                stream.close()
+                with contextlib.suppress(BrokenPipeError):  # it ended before it read everything
+                    stream.close()
         self._process.wait()
 
     def _compile(self, path: bytes, source: bytes) -> bytes:
