@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import csv
 import hashlib
 import io
 import tarfile
@@ -54,12 +55,13 @@ def make_wheel(
     if entry_points:
         members[f"{dist_info}/entry_points.txt"] = entry_points.encode()
     hashes: dict[str, str | None] = {path: record_hash(data) for path, data in members.items()}
-    rows = [
-        f"{path},{digest},{len(members.get(path, b''))}"
-        for path, digest in (hashes | dict(record or {})).items()
-        if digest is not None
-    ]
-    members[f"{dist_info}/RECORD"] = "\n".join([*rows, f"{dist_info}/RECORD,,", ""]).encode()
+    out = io.StringIO()
+    rows = csv.writer(out, lineterminator="\n")
+    for path, digest in (hashes | dict(record or {})).items():
+        if digest is not None:
+            rows.writerow((path, digest, len(members.get(path, b""))))
+    rows.writerow((f"{dist_info}/RECORD", "", ""))
+    members[f"{dist_info}/RECORD"] = out.getvalue().encode()
     wheel = folder / f"{name.replace('-', '_')}-{version}-{tag}.whl"
     folder.mkdir(parents=True, exist_ok=True)
     with zipfile.ZipFile(wheel, "w") as archive:
