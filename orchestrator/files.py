@@ -63,8 +63,8 @@ def _read_copy(workspace: Workspace, image: Image, copy: FileCopy) -> Iterator[S
     matches = _exclusion(copy.exclude)
     for file in _walk(source, PurePosixPath(), matches):
         name = target / file.relative_to(source).as_posix()
-        if not str(name).isprintable():
-            raise _refused(image, f"{str(file)!r} has a name that is no printable UTF-8")
+        if not _is_utf8(file.name):
+            raise _refused(image, f"{str(file)!r} has a name that is not UTF-8")
         if file.is_symlink():
             yield _read_link(image, source, file, str(name), copy)
         else:
@@ -124,9 +124,16 @@ def _read_file(image: Image, file: Path, target: str, copy: FileCopy) -> SourceF
 def _read_link(image: Image, source: Path, file: Path, target: str, copy: FileCopy) -> SourceFile:
     link = str(file.readlink())
     leads_to = Path(os.path.normpath(file.parent / link))
+    if not _is_utf8(link):
+        raise _refused(image, f"the link {file} leads to {link!r}, which is not UTF-8")
     if link.startswith("/") or not leads_to.is_relative_to(source):
         raise _refused(image, f"the link {file} leads out of {copy.source}, to {link}")
     return SourceFile(file, target, 0o777, link=link, owner=copy.owner)
+
+
+def _is_utf8(name: str) -> bool:
+    """Tell whether a name is text; Python reads other bytes of a name as lone surrogates."""
+    return not any("\ud800" <= char <= "\udfff" for char in name)
 
 
 def _refused(image: Image, message: str) -> WorkspaceError:

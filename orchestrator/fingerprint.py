@@ -93,7 +93,7 @@ def _file_inputs(file: SourceFile) -> list[Input]:
     content = ("link", file.link) if file.link else ("file", file.sha256)
     return [
         Input(content[0], file.target, content[1]),
-        Input("mode", file.target, f"{file.mode:o} {file.owner}"),
+        Input("mode", file.target, f"{file.mode:o} {file.owner}".rstrip()),
     ]
 
 

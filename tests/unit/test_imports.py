@@ -44,6 +44,7 @@ ROOMS = (
     "atomic",
     "paths",
     "git",
+    "logs",
     "model",
     "errors",
 )
@@ -102,6 +103,7 @@ HOMES = {
     "pathspec": ("files",),
     "resolvelib": ("resolve.debian",),
     "rich": ("report",),
+    "structlog": ("logs",),
     "sqlite3": ("state",),
     "toml": ("lockfile",),
     "uv": ("resolve.python.uv",),
