@@ -42,16 +42,11 @@ def test_skopeo_inspects_the_image(reference: str, require_tool: Callable[[str],
     assert len(shown["Layers"]) == len(set(shown["Layers"])) > 0
 
 
-def test_skopeo_copies_the_image(
+def test_umoci_unpacks_what_skopeo_copies(
     reference: str, require_tool: Callable[[str], Path], scratch: Path
 ) -> None:
-    output_of(require_tool("skopeo"), "copy", f"oci:{reference}", f"oci:{scratch}/copy:image")
-    assert (scratch / "copy/index.json").is_file()
-
-
-def test_umoci_unpacks_the_image(
-    reference: str, require_tool: Callable[[str], Path], scratch: Path
-) -> None:
-    bundle = scratch / "bundle"
-    output_of(require_tool("umoci"), "unpack", "--image", reference, bundle)
-    assert (bundle / "rootfs/opt/venv/bin/python").is_symlink()
+    # umoci takes no image of several platforms; skopeo copies this machine's alone.
+    one = f"{scratch}/one:image"
+    output_of(require_tool("skopeo"), "copy", f"oci:{reference}", f"oci:{one}")
+    output_of(require_tool("umoci"), "unpack", "--image", one, scratch / "bundle")
+    assert (scratch / "bundle/rootfs/opt/venv/bin/python").is_symlink()
