@@ -34,7 +34,7 @@ def replacing(path: Path, *, mode: int = 0o644, sync: bool = False) -> Iterator[
         Path(temporary).replace(path)
         temporary = ""
     except OSError as error:
-        raise disk_error(error, path) from error
+        raise disk_error(error, Path(error.filename or path)) from error
     finally:
         if temporary:
             Path(temporary).unlink(missing_ok=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import traceback
 from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
@@ -11,7 +12,7 @@ from orchestrator import logs
 from orchestrator.errors import InterruptedByUserError, OrchError, UnavailableError
 from orchestrator.graph import Graph
 from orchestrator.plan import Action, Plan, Step
-from orchestrator.ports import Engine, Observer, Outcome, Status
+from orchestrator.ports import Engine, Made, Observer, Outcome, Status
 
 _POLL_S = 0.5
 
@@ -105,20 +106,23 @@ class Run:
     def _build(self, step: Step) -> Outcome:
         self.observer.started(step)
         started = time.monotonic()
+        made: Made | None = None
+        failure: OrchError | None = None
+        status, because = Status.BUILT, ", ".join(str(reason) for reason in step.reasons[:3])
         try:
             made = self.engine.build(step, self._parents(step))
         except (InterruptedByUserError, CancelledError):
-            return Outcome(step, Status.CANCELLED, "the run was stopped")
+            status, because = Status.CANCELLED, "the run was stopped"
         except UnavailableError as error:
-            return Outcome(step, Status.UNAVAILABLE, str(error), error=error)
+            status, because, failure = Status.UNAVAILABLE, error.message, error
         except OrchError as error:
             status, because, failure = Status.FAILED, error.message, error
-            return Outcome(
-                step, status, because, None, started, time.monotonic() - started, 1, failure
-            )
+        except Exception as error:  # noqa: BLE001 - a fault in one image must not stop the others
+            logs.event("fault", image=step.image.name, traceback=traceback.format_exc())
+            failure = OrchError(f"{type(error).__name__}: {error}", hint="orch -v says where")
+            status, because = Status.FAILED, failure.message
         duration_s = time.monotonic() - started
-        because = ", ".join(str(reason) for reason in step.reasons[:3])
-        return Outcome(step, Status.BUILT, because, made, started, duration_s, 1)
+        return Outcome(step, status, because, made, started, duration_s, 1, failure)
 
     def _parents(self, step: Step) -> Mapping[str, str]:
         return {

@@ -12,7 +12,7 @@ import click
 
 from orchestrator import __version__, logs
 from orchestrator.cli.output import Session, print_error
-from orchestrator.errors import ExitCode, OrchError
+from orchestrator.errors import ExitCode, OrchError, disk_error
 
 _VERBS = {
     "build": "build",
@@ -87,14 +87,17 @@ def main(arguments: list[str] | None = None) -> None:
     except OrchError as error:
         print_error(error)
         sys.exit(error.exit_code)
+    except OSError as error:
+        if isinstance(error, BrokenPipeError):
+            sys.stderr.close()
+        else:
+            print_error(disk_error(error, Path(error.filename or ".")))
+        sys.exit(ExitCode.FAILED)
     except click.Abort:
         sys.exit(ExitCode.INTERRUPTED)
     except click.ClickException as error:
         error.show()
         sys.exit(ExitCode.WRONG_REQUEST)
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(ExitCode.FAILED)
     except KeyboardInterrupt:
         print_error(OrchError("interrupted"))
         sys.exit(ExitCode.INTERRUPTED)

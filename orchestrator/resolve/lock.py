@@ -92,9 +92,14 @@ def resolve_lock(
         wheels = _locate(tree, resolved, sources, previous, platform)
         for name in graph.images:
             inputs = inputs_digest(workspace, graph, name, lines[name])
-            images[name, platform] = _image_lock(
-                debs[name], wheels.get(name, ()), inputs, resolved.unavailable.get(name, "")
-            )
+            why = resolved.unavailable.get(name, "")
+            kept = previous.images.get((name, platform)) if why else None
+            if kept and kept.inputs == inputs and not kept.unavailable:
+                notes.append(f"{name} for {platform} is left as it was locked: {why}")
+                images[name, platform] = kept
+                resolved.unavailable.pop(name)
+            else:
+                images[name, platform] = _image_lock(debs[name], wheels.get(name, ()), inputs, why)
         notes += _notes(resolved, platform)
     dates = sources.archive().release_dates() if any(a.debs for a in images.values()) else {}
     settings = workspace.settings

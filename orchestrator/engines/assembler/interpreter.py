@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform as machine
 import re
-import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterable
@@ -79,8 +79,8 @@ def _unpacked(
         with tempfile.TemporaryDirectory(dir=root.parent, prefix=".new-") as scratch:
             for deb in debs:
                 _unpack(fetch(deb), deb, Path(scratch) / "root")
-            if not root.is_dir():
-                shutil.move(Path(scratch) / "root", root)
+            with contextlib.suppress(OSError):  # another process was first
+                (Path(scratch) / "root").rename(root)
     libraries = f"{root}/lib/{platform.multiarch}:{root}/usr/lib/{platform.multiarch}"
     loader = f"{root}/{platform.loader}"
     command = (loader, "--library-path", libraries, f"{root}/usr/bin/python{python}")

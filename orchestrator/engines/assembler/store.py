@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
@@ -144,12 +145,12 @@ class Store:
         write: Callable[[LayerWriter], int],
         what: str,
     ) -> Layer:
-        scratch = self.folder / "blobs" / f"unnamed-{key}"
-        with replacing(scratch) as file:
+        unnamed = self.folder / "blobs" / f"unnamed-{key}-{uuid.uuid4().hex}"
+        with replacing(unnamed) as file:
             writer = LayerWriter(file, directories)
             unpacked = write(writer)
             layer = writer.close(what, unpacked)
-        scratch.replace(self.blob_path(layer.digest))
+        unnamed.replace(self.blob_path(layer.digest))
         write_text(self._layer_path(key), json.dumps(asdict(layer)))
         return layer
 
