@@ -1,0 +1,196 @@
+"""A run that is interrupted, killed or out of space leaves what the next run carries on from."""
+
+from __future__ import annotations
+
+import os
+import random
+import shlex
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import give_up
+from tests.debs import file
+from tests.e2e.monorepo import ORCH, TIMEOUT_S, Monorepo
+from tests.real.parts import MissingPartError
+
+BULK_BYTES = 24_000_000
+"""More than what worker processes are started for."""
+
+
+@pytest.fixture(scope="module")
+def big_template(template: Monorepo, tmp_path_factory: pytest.TempPathFactory) -> Monorepo:
+    """A monorepo that is large enough to be built by worker processes."""
+    repo = template.copy(tmp_path_factory.mktemp("big") / "repo")
+    data = random.Random(0).randbytes(BULK_BYTES)
+    for architecture in ("amd64", "arm64"):
+        member = file("./usr/share/bulk", data)
+        repo.debian.add("bulk", [member], architecture=architecture)
+    repo.debian.publish()
+    repo.python.add_wheel("bulky", files={"bulky/__init__.py": "", "bulky/data": data})
+    repo.write("base/web/requirements.txt", "beta\nbulky\n")
+    recipe = repo.path("services/job/image.toml")
+    recipe.write_text(recipe.read_text() + '[system]\npackages = ["bulk"]\n')
+    repo.orch("lock")
+    return repo
+
+
+@pytest.fixture(scope="module")
+def expected(big_template: Monorepo, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    return big_template.copy(tmp_path_factory.mktemp("expected") / "repo").digests()
+
+
+@pytest.fixture
+def repo(big_template: Monorepo, tmp_path: Path) -> Monorepo:
+    return big_template.copy(tmp_path / "repo")
+
+
+def members_of(session: int) -> list[str]:
+    """Return what still runs of a session, zombies aside."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            text = path.read_text()
+        except OSError:
+            continue
+        state, _, _, its_session, *_ = text.rpartition(")")[2].split()
+        if int(its_session) == session and state != "Z":
+            found.append(text)
+    return found
+
+
+@contextmanager
+def running(repo: Monorepo, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    process = repo.start("build", "--jobs", "2", *arguments)
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        if process.stderr is not None:
+            process.stderr.close()
+        process.wait(TIMEOUT_S)
+
+
+def held_files(repo: Monorepo) -> dict[str, Path]:
+    return {
+        "first package": repo.debian.root / "pool/main/base-files_1.0_amd64.deb",
+        "big package": repo.debian.root / "pool/main/bulk_1.0_amd64.deb",
+        "big wheel": repo.python.files / "bulky-1.0-py3-none-any.whl",
+        "last wheel": repo.python.files / "gamma-1.0-py3-none-any.whl",
+    }
+
+
+@pytest.mark.parametrize("held", ["first package", "big wheel", "last wheel"])
+def test_ctrl_c_ends_in_order(repo: Monorepo, expected: dict[str, str], held: str) -> None:
+    report = repo.home / "interrupted.json"
+    with repo.server.holding(held_files(repo)[held]) as gate:
+        with running(repo, "--report", str(report)) as process:
+            assert gate.asked.wait(TIMEOUT_S)
+            os.killpg(process.pid, signal.SIGINT)
+            gate.open.set()
+            _, said = process.communicate(timeout=TIMEOUT_S)
+    assert process.returncode == 130, said
+    assert "Traceback" not in said
+    assert not members_of(process.pid)
+    assert '"cancelled"' in report.read_text()
+    repo.check_intact()
+    assert repo.digests() == expected
+
+
+def test_a_second_ctrl_c_changes_nothing_of_that(repo: Monorepo, expected: dict[str, str]) -> None:
+    with repo.server.holding(held_files(repo)["big wheel"]) as gate:
+        with running(repo) as process:
+            assert gate.asked.wait(TIMEOUT_S)
+            os.killpg(process.pid, signal.SIGINT)
+            os.killpg(process.pid, signal.SIGINT)
+            gate.open.set()
+            _, said = process.communicate(timeout=TIMEOUT_S)
+    assert process.returncode == 130, said
+    assert "Traceback" not in said
+    assert not members_of(process.pid)
+    assert repo.digests() == expected
+
+
+@pytest.mark.parametrize("held", ["first package", "big package", "big wheel", "last wheel"])
+def test_a_killed_build_is_carried_on(repo: Monorepo, expected: dict[str, str], held: str) -> None:
+    with repo.server.holding(held_files(repo)[held]) as gate, running(repo) as process:
+        assert gate.asked.wait(TIMEOUT_S)
+        os.kill(process.pid, signal.SIGKILL)
+        assert process.wait(TIMEOUT_S) == -signal.SIGKILL
+    repo.check_intact()
+    assert repo.digests() == expected
+
+
+@pytest.mark.parametrize("lines", range(1, 7))
+def test_a_build_killed_after_any_line_is_carried_on(
+    repo: Monorepo, expected: dict[str, str], lines: int
+) -> None:
+    with running(repo) as process:
+        assert process.stderr is not None
+        for _ in range(lines):
+            process.stderr.readline()
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait(TIMEOUT_S)
+    repo.check_intact()
+    assert repo.digests() == expected
+
+
+class TestFullDisk:
+    """Run with a small file system of its own, mounted where no other process sees it."""
+
+    def run(self, repo: Monorepo, full: Path, size: str) -> tuple[list[str], str]:
+        """Build with `full` too small, then with space; return the exit codes and what was said."""
+        build = shlex.join([str(ORCH), "build"])
+        full.mkdir(parents=True, exist_ok=True)
+        script = (
+            f"mount -t tmpfs -o size={size} none {shlex.quote(str(full))} || exit 99\n"
+            f"{build}; echo code=$?\n"
+            f"mount -o remount,size=512m {shlex.quote(str(full))} || exit 99\n"
+            f"{build}; echo code=$?\n"
+            f"cp -r {shlex.quote(str(repo.layout))} {shlex.quote(str(repo.home / 'kept'))}\n"
+        )
+        done = subprocess.run(
+            ["unshare", "-m", "sh", "-c", script],
+            cwd=repo.root,
+            env=repo.environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=TIMEOUT_S,
+        )
+        if "unshare failed" in done.stderr or done.returncode == 99:
+            give_up(MissingPartError("a mount namespace", done.stderr.strip()))
+        return done.stdout.split(), done.stderr
+
+    @pytest.mark.parametrize("size", ["4k", "200k", "8m", "30m", "60m"])
+    def test_a_full_cache_is_one_error_and_the_next_run_carries_on(
+        self, repo: Monorepo, expected: dict[str, str], size: str
+    ) -> None:
+        codes, said = self.run(repo, repo.cache, size)
+        assert codes == ["code=1", "code=0"], said
+        assert "Traceback" not in said
+        assert "no space left while writing" in said
+        assert "ORCH_CACHE moves the cache" in said
+        self.check(repo, expected)
+
+    @pytest.mark.parametrize("size", ["4k", "16k", "8m", "30m"])
+    def test_a_full_workspace_is_one_error_and_the_next_run_carries_on(
+        self, repo: Monorepo, expected: dict[str, str], size: str
+    ) -> None:
+        codes, said = self.run(repo, repo.root / ".orch", size)
+        assert codes == ["code=1", "code=0"], said
+        assert "Traceback" not in said
+        assert "no space left" in said
+        self.check(repo, expected)
+
+    def check(self, repo: Monorepo, expected: dict[str, str]) -> None:
+        (repo.home / "kept").rename(
+            repo.root / ".orch/layout"
+        ) if not repo.layout.exists() else None
+        repo.check_intact()
+        assert repo.digests() == expected
