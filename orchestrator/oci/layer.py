@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from isal import igzip
+from isal import igzip, igzip_lib
 
 from orchestrator.errors import AssemblyError
 from orchestrator.oci.segment import CHUNK, SegmentInfo, SegmentWriter
@@ -23,6 +23,9 @@ UNPACKED = "io.orch.unpacked-bytes"
 
 _MODES = {"root": 0o700, "tmp": 0o1777, "var/tmp": 0o1777}
 """Directories that files may be put into and that are not 0755 (base-files, FHS)."""
+
+
+_DAMAGED = (OSError, EOFError, igzip.BadGzipFile, igzip_lib.IsalError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +60,8 @@ class LayerWriter:
         for path in sorted(directories):
             self.segment.add(directories[path])
 
-    def append(self, segment: Path) -> None:
-        """Take over a segment as it is.
+    def append(self, segment: Path, tar_bytes: int) -> None:
+        """Take over a segment as it is; `tar_bytes` is what it must inflate to.
 
         Raises:
             AssemblyError: The segment's bytes are damaged.
@@ -68,12 +71,19 @@ class LayerWriter:
         with segment.open("rb") as file:
             while chunk := file.read(CHUNK):
                 self._out.write(chunk)
+        problem = ""
         try:
             with igzip.IGzipFile(segment, "rb") as inflated:  # type: ignore[no-untyped-call]
                 while chunk := inflated.read(CHUNK):
                     self._plain.update(chunk)
-        except (OSError, EOFError, igzip.BadGzipFile) as error:
-            raise AssemblyError(f"the cached segment {segment.name} is damaged: {error}") from error
+                    tar_bytes -= len(chunk)
+        except _DAMAGED as error:
+            problem = f": {error}"
+        if problem or tar_bytes:
+            raise AssemblyError(
+                f"the cached segment {segment.stem[:12]} is damaged{problem}",
+                hint="build again; it is made anew",
+            )
 
     def close(self, what: str, unpacked_bytes: int = 0) -> Layer:
         """End the archive; `unpacked_bytes` is what appended segments hold."""

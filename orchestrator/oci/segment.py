@@ -52,6 +52,12 @@ class SegmentEntry:
     uid: int = 0
     gid: int = 0
 
+    @property
+    def header(self) -> Entry:
+        """Return the entry as its tar header was written from."""
+        kind = EntryKind[self.kind.upper()]
+        return Entry(self.path, kind, self.mode, self.size_bytes, self.link, self.uid, self.gid)
+
 
 @dataclass(slots=True)
 class SegmentInfo:
@@ -65,6 +71,14 @@ class SegmentInfo:
     entries: list[SegmentEntry] = field(default_factory=list)
     unpacked_bytes: int = 0
     notes: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def tar_bytes(self) -> int:
+        """Return the size of all members with their headers, uncompressed."""
+        return sum(
+            len(tar_header(entry.header)) + entry.size_bytes + len(padding(entry.size_bytes))
+            for entry in self.entries
+        )
 
     def note(self, entry: Entry, sha256: str = "") -> None:
         """Remember a member."""

@@ -34,8 +34,8 @@ def text(path: str, data: bytes = b"x") -> tuple[Entry, bytes]:
 def layer_of(*segments: tuple[Path, SegmentInfo]) -> tuple[Layer, bytes]:
     out = io.BytesIO()
     writer = LayerWriter(out, leading_directories(info for _, info in segments))
-    for path, _ in segments:
-        writer.append(path)
+    for path, info in segments:
+        writer.append(path, info.tar_bytes)
     return writer.close("sample", sum(info.unpacked_bytes for _, info in segments)), out.getvalue()
 
 
@@ -87,14 +87,22 @@ def test_entries_of_its_own_count_in_what_a_layer_unpacks_to() -> None:
     assert names(out.getvalue()) == ["tmp", "tmp/x"]
 
 
-@pytest.mark.parametrize("damage", ["flip", "cut", "garbage"])
+@pytest.mark.parametrize("damage", ["flip", "cut", "garbage", "empty", "first member", "doubled"])
 def test_a_damaged_segment_is_refused(tmp_path: Path, damage: str) -> None:
     path = tmp_path / "a"
-    info = segment(path, text("x", b"abc" * 1000))
+    info = segment(path, text("x", b"abc" * 1000), text("d/" * 99 + "y"))
     data = bytearray(path.read_bytes())
     if damage == "flip":
         data[len(data) // 2] ^= 0x55
-    damaged = {"flip": bytes(data), "cut": bytes(data[:-9]), "garbage": b"no gzip"}
+    member = bytes(data[: data.find(b"\x1f\x8b\x08\0\0\0\0", 1)])
+    damaged = {
+        "flip": bytes(data),
+        "cut": bytes(data[:-9]),
+        "garbage": b"no gzip",
+        "empty": b"",
+        "first member": member,
+        "doubled": bytes(data * 2),
+    }
     path.write_bytes(damaged[damage])
     with pytest.raises(AssemblyError, match="damaged"):
         layer_of((path, info))

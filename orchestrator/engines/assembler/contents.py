@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from orchestrator.engines.assembler.interpreter import bytecode_version
@@ -110,19 +110,24 @@ def wheel_groups(part: Part) -> list[tuple[str, list[str]]]:
     """Return the layers of an image's wheels: what each is, and the keys of its segments.
 
     Small wheels share a layer, big ones get their own, so that a new version of one moves few
-    bytes. Wheels that win over others by `prefer` come last.
+    bytes. Wheels that win over others by `prefer` come after all others.
     """
     winners = set(part.image.recipe.prefer.values())
-    small = [(wheel, key) for wheel, key in part.wheels if not _is_big(wheel)]
-    small.sort(key=lambda item: item[0].name in winners)
-    big = [(wheel, key) for wheel, key in part.wheels if _is_big(wheel)]
-    big.sort(key=lambda item: item[0].name in winners)
-    groups = [(f"{wheel.name} {wheel.version}", [key]) for wheel, key in big]
+    preferred = [item for item in part.wheels if item[0].name in winners]
+    others = [item for item in part.wheels if item[0].name not in winners]
+    return [*_grouped(others, "Python packages"), *_grouped(preferred, "preferred packages")]
+
+
+def _grouped(
+    wheels: Sequence[tuple[LockedWheel, str]], what: str
+) -> Iterator[tuple[str, list[str]]]:
+    small = [(wheel, key) for wheel, key in wheels if not _is_big(wheel)]
     if small:
-        count = len(small)
-        what = f"{count} Python packages" if count > 1 else f"{small[0][0].name} package"
-        groups.insert(0, (what, [key for _, key in small]))
-    return groups
+        name = f"{len(small)} {what}" if len(small) > 1 else f"{small[0][0].name} package"
+        yield name, [key for _, key in small]
+    for wheel, key in wheels:
+        if _is_big(wheel):
+            yield f"{wheel.name} {wheel.version}", [key]
 
 
 def _is_big(wheel: LockedWheel) -> bool:

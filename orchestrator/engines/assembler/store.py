@@ -111,9 +111,9 @@ class Store:
         infos = [self.read_info(segment) for segment in segments]
 
         def write(writer: LayerWriter) -> int:
-            for segment in segments:
+            for segment, info in zip(segments, infos, strict=True):
                 try:
-                    writer.append(self.segment_path(segment))
+                    writer.append(self.segment_path(segment), info.tar_bytes)
                 except AssemblyError:
                     self._info_path(segment).unlink(missing_ok=True)
                     raise
