@@ -58,7 +58,7 @@ class LayerWriter:
         self._unpacked_bytes = 0
         self.segment = SegmentWriter(self._out, self._plain)
         for path in sorted(directories):
-            self.segment.add(directories[path])
+            self.segment.add_directory(directories[path])
 
     def append(self, segment: Path, tar_bytes: int) -> None:
         """Take over a segment as it is; `tar_bytes` is what it must inflate to.
@@ -77,7 +77,7 @@ class LayerWriter:
                 while chunk := inflated.read(CHUNK):
                     self._plain.update(chunk)
                     tar_bytes -= len(chunk)
-        except _DAMAGED as error:
+        except _DAMAGED as error:  # type: ignore[misc]  # a stub of isal has an instance
             problem = f": {error}"
         if problem or tar_bytes:
             raise AssemblyError(
@@ -111,16 +111,42 @@ class _HashingWriter:
         return self._out.write(data)
 
 
-def leading_directories(infos: Iterable[SegmentInfo]) -> dict[str, Entry]:
-    """Return the directories that lead to what segments hold, less those they hold themselves."""
+def directories_of(infos: Iterable[SegmentInfo]) -> dict[str, Entry]:
+    """Return the directories that segments hold, and those that lead to what they hold.
+
+    Of a directory that several hold, the first one's mode and owner count.
+    """
     infos = list(infos)
     found: dict[str, Entry] = {}
-    own = {entry.path for info in infos for entry in info.entries if entry.kind == "directory"}
+    for info in infos:
+        for entry in info.entries:
+            if entry.kind == "directory":
+                known = Entry(
+                    entry.path, EntryKind.DIRECTORY, entry.mode, uid=entry.uid, gid=entry.gid
+                )
+                found.setdefault(entry.path, known)
     for info in infos:
         for entry in info.entries:
             folder = entry.path.rpartition("/")[0]
             while folder and folder not in found:
-                mode = _MODES.get(folder, 0o755)
-                found[folder] = Entry(folder, EntryKind.DIRECTORY, mode)
+                found[folder] = Entry(folder, EntryKind.DIRECTORY, _MODES.get(folder, 0o755))
                 folder = folder.rpartition("/")[0]
-    return {path: entry for path, entry in found.items() if path not in own}
+    return found
+
+
+def split_clashing(infos: Mapping[str, SegmentInfo]) -> list[list[str]]:
+    """Group segments, by key, so that no group holds a path twice; mostly one group.
+
+    An archive with a path twice is refused by Docker. Segments keep their order: what comes
+    later lies in a later group, and so above.
+    """
+    groups: list[list[str]] = [[]]
+    held: set[str] = set()
+    for key, info in infos.items():
+        paths = {entry.path for entry in info.entries if entry.kind != "directory"}
+        if held & paths:
+            groups.append([])
+            held = set()
+        groups[-1].append(key)
+        held |= paths
+    return groups
