@@ -7,9 +7,10 @@ import traceback
 from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from orchestrator import logs
-from orchestrator.errors import InterruptedByUserError, OrchError, UnavailableError
+from orchestrator.errors import InterruptedByUserError, OrchError, UnavailableError, disk_error
 from orchestrator.graph import Graph
 from orchestrator.plan import Action, Plan, Step
 from orchestrator.ports import Engine, Made, Observer, Outcome, Status
@@ -29,6 +30,7 @@ class Run:
     fail_fast: bool = False
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     stopping: bool = False
+    interrupted: bool = False
 
     def run(self, jobs: int) -> dict[str, Outcome]:
         """Run every step that builds, up to `jobs` at once; return outcomes in plan order.
@@ -44,15 +46,14 @@ class Run:
                 try:
                     waiting = self._start_ready(waiting, running, pool, jobs)
                     done, _ = wait(running, timeout=_POLL_S, return_when=FIRST_COMPLETED)
+                    for future in done:
+                        self._settle(future.result())  # first: an interrupt here loses no outcome
+                        running.pop(future)
                 except KeyboardInterrupt:
-                    if self.stopping:
+                    if self.interrupted:
                         raise
-                    self.stopping = True
+                    self.stopping = self.interrupted = True
                     self.engine.stop()
-                    continue
-                for future in done:
-                    running.pop(future)
-                    self._settle(future.result())
         return {name: self.outcomes[name] for name in self.plan.steps}
 
     def _start_ready(
@@ -117,6 +118,9 @@ class Run:
             status, because, failure = Status.UNAVAILABLE, error.message, error
         except OrchError as error:
             status, because, failure = Status.FAILED, error.message, error
+        except OSError as error:
+            failure = disk_error(error, Path(str(error.filename or "a file of the cache")))
+            status, because = Status.FAILED, failure.message
         except Exception as error:  # noqa: BLE001 - a fault in one image must not stop the others
             logs.event("fault", image=step.image.name, traceback=traceback.format_exc())
             failure = OrchError(f"{type(error).__name__}: {error}", hint="orch -v says where")

@@ -15,13 +15,15 @@ class FakeEngine:
     """Makes an image of any step; `on` says what else happens while one is built, by name.
 
     What `on` raises is the build's failure. `built` has the names in the order they began,
-    `parents` what each was given, `most_at_once` how many were being built at the same time.
+    `parents` what each was given, `most_at_once` how many were being built at the same
+    time; `stopped` is set when it was told to stop.
     """
 
     on: Mapping[str, Callable[[], None]] = field(default_factory=dict)
     built: list[str] = field(default_factory=list)
     parents: dict[str, dict[str, str]] = field(default_factory=dict)
     most_at_once: int = 0
+    stopped: threading.Event = field(default_factory=threading.Event)
     _at_once: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -39,6 +41,9 @@ class FakeEngine:
                 self._at_once -= 1
         return Made(f"sha256:{name}", 100, 200)
 
+    def stop(self) -> None:
+        self.stopped.set()
+
 
 @dataclass
 class FakeObserver:
@@ -46,6 +51,9 @@ class FakeObserver:
 
     events: list[str] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def planned(self, steps: int) -> None:
+        self._add(f"planned {steps}")
 
     def started(self, step: Step) -> None:
         self._add(f"started {step.image.name}")
