@@ -1,0 +1,248 @@
+"""The documentation says what the code does: options, keys, codes, examples and links."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+
+from orchestrator.cli import orch
+from orchestrator.errors import ExitCode
+from orchestrator.fingerprint import Fingerprint
+from orchestrator.graph import build_graph
+from orchestrator.model import Platform
+from orchestrator.plan import _CHANGED, Action, Plan, Step
+from orchestrator.ports import Outcome, Status
+from orchestrator.recipe import read_recipe
+from orchestrator.report.documents import graph_document, outcome_document, plan_document
+from orchestrator.report.pictures import format_tree
+from orchestrator.settings import read_settings
+from orchestrator.tables import Table
+from orchestrator.workspace import read_workspace
+
+ROOT = Path(__file__).parents[2]
+REFERENCE = ROOT / "docs/reference"
+PAGES = [
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),
+    *sorted((ROOT / "docs").rglob("*.md")),
+]
+SELECTION = {"tiers", "bases", "services", "with_dependents"}
+
+
+def verbs() -> dict[str, click.Command]:
+    context = click.Context(orch)
+    assert isinstance(orch, click.Group)
+    commands = {name: orch.get_command(context, name) for name in orch.list_commands(context)}
+    return {name: command for name, command in commands.items() if command is not None}
+
+
+def options(command: click.Command) -> dict[str, set[str]]:
+    """Return the options of a command by the name of their parameter."""
+    return {
+        str(option.name): {*option.opts, *option.secondary_opts}
+        for option in command.params
+        if isinstance(option, click.Option)
+    }
+
+
+def section(page: Path, heading: str) -> str:
+    """Return the text below a heading, up to the next of its level or a higher one."""
+    text = page.read_text("utf-8")
+    found = re.search(rf"^(#+) {re.escape(heading)}$", text, re.MULTILINE)
+    assert found, f"{page.name} has no heading {heading!r}"
+    rest = text[found.end() :]
+    end = re.search(rf"^#{{1,{len(found[1])}}} ", rest, re.MULTILINE)
+    return rest[: end.start()] if end else rest
+
+
+def first_cells(text: str) -> set[str]:
+    """Return what stands in backticks in the first cells of a section's tables."""
+    rows = (line.replace("\\|", "/") for line in text.splitlines() if line.startswith("| "))
+    return {name for row in rows for name in re.findall(r"`([^`]+)`", row.split("|")[1])}
+
+
+def documented_options(text: str) -> set[str]:
+    return {name.split()[0] for name in first_cells(text) if name.startswith("-")}
+
+
+@pytest.mark.parametrize("verb", verbs())
+def test_every_option_of_a_verb_is_documented_and_no_other(verb: str) -> None:
+    page = REFERENCE / "cli.md"
+    taken = options(verbs()[verb])
+    own = {name for key, names in taken.items() if key not in SELECTION for name in names}
+    assert documented_options(section(page, f"orch {verb}")) == own - {"-h", "--help"}
+    selecting = {name for key in taken.keys() & SELECTION for name in taken[key]}
+    assert (
+        not selecting
+        or documented_options(section(page, "Which images: `[IMAGE]...`")) == selecting
+    )
+
+
+def test_every_option_before_the_verb_is_documented() -> None:
+    names = {name for names in options(orch).values() for name in names} | {"-h", "--help"}
+    assert documented_options(section(REFERENCE / "cli.md", "Options before the verb")) == names
+
+
+@dataclass(frozen=True)
+class Taken:
+    table: str
+    key: str
+
+
+@pytest.fixture
+def taken(monkeypatch: pytest.MonkeyPatch) -> set[Taken]:
+    """Return the keys that readers ask for, filled as they do."""
+    asked: set[Taken] = set()
+    take = Table._take
+
+    def note(self: Table, key: str, kinds: Any, wanted: str, default: Any) -> Any:
+        asked.add(Taken(".".join(self._path), key))
+        return take(self, key, kinds, wanted, default)
+
+    monkeypatch.setattr(Table, "_take", note)
+    return asked
+
+
+def check_keys(page: Path, taken: set[Taken], headings: dict[str, str]) -> None:
+    """Compare what readers take with a page's tables, each below its heading."""
+    for table, heading in headings.items():
+        keys = {item.key for item in taken if item.table == table} - headings.keys()
+        text = section(page, heading)
+        if not table:
+            text = text.partition("\n## ")[0]
+        assert first_cells(text) == keys, heading
+    assert {item.table for item in taken} == set(headings)
+
+
+def test_every_key_of_a_recipe_is_documented_and_no_other(
+    tmp_path: Path, taken: set[Taken]
+) -> None:
+    file = tmp_path / "image.toml"
+    file.write_text(
+        'from = "debian:bookworm"\n'
+        '[[files]]\nfrom = "app"\nto = "/app"\n'
+        f'[[fetch]]\nurl = "https://example.com/x"\nsha256 = "{"0" * 64}"\nto = "/x"\n'
+        '[healthcheck]\ncommand = ["true"]\n'
+    )
+    read_recipe(file)
+    tables = ("system", "python", "config", "healthcheck", "gates")
+    headings = {"": "Recipe", "files": "[[files]]", "fetch": "[[fetch]]"}
+    check_keys(REFERENCE / "recipe.md", taken, headings | {name: f"[{name}]" for name in tables})
+
+
+def test_every_setting_is_documented_and_no_other(tmp_path: Path, taken: set[Taken]) -> None:
+    (tmp_path / "orch.toml").write_text("")
+    read_settings(tmp_path)
+    headings = {"": "Settings", "python": "[python]", "debian": "[debian]"}
+    check_keys(REFERENCE / "settings.md", taken, headings)
+
+
+def test_every_exit_code_and_status_is_documented() -> None:
+    page = REFERENCE / "errors.md"
+    codes = section(page, "Errors and exit codes").partition("\n## ")[0]
+    assert set(re.findall(r"^\| (\d+) ", codes, re.MULTILINE)) == {str(int(c)) for c in ExitCode}
+    assert first_cells(section(page, "What comes of an image")) == {item.value for item in Status}
+
+
+def test_every_reason_code_is_documented() -> None:
+    written = first_cells(section(REFERENCE / "json.md", "Reason codes"))
+    expected = {"never-built", "image-missing", "forced", "file-added", "file-removed"}
+    # argument-changed belongs to definitions that no reader reads yet
+    assert written == expected | set(_CHANGED.values()) - {"argument-changed"} | {"unavailable"}
+
+
+def test_documents_have_the_keys_that_the_reference_names() -> None:
+    page = REFERENCE / "json.md"
+    graph = build_graph(read_workspace(ROOT))
+    (image, *_) = graph_document(graph)["images"]
+    assert first_cells(section(page, "orch.graph/1")) == {"images[]", *image}
+    platform = Platform("linux", "amd64")
+    step = Step(graph.images["webhook"], platform, 1, Action.REUSE, Fingerprint.of([]))
+    (planned,) = plan_document(Plan({"webhook": step}))["images"]
+    text = section(page, "orch.plan/1").partition("\n### ")[0]
+    assert first_cells(text) == {"images[]", *planned}
+    outcome = outcome_document(Outcome(step, Status.REUSED), None)
+    head = {"ok", "started", "duration_s", "notes", "images"}
+    assert first_cells(section(page, "orch.build/1")) == {"images[]", *head, *outcome}
+
+
+def code_blocks(page: Path, language: str) -> Iterator[str]:
+    yield from re.findall(
+        rf"^```{language}\n(.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL
+    )
+
+
+def console_commands() -> list[tuple[str, str]]:
+    found = []
+    for page in PAGES:
+        for block in code_blocks(page, "console"):
+            found += [(page.name, line[2:]) for line in block.splitlines() if line[:2] == "$ "]
+        for block in code_blocks(page, "sh"):
+            lines = (line.removeprefix(".venv/bin/") for line in block.splitlines())
+            found += [(page.name, line) for line in lines if line.startswith("orch ")]
+    return [(page, command) for page, command in found if command.startswith("orch")]
+
+
+@pytest.mark.parametrize(("page", "command"), console_commands())
+def test_every_example_is_a_valid_command_line(page: str, command: str) -> None:
+    _, *words = shlex.split(command, comments=True)
+    outer = orch.make_context("orch", words)
+    name, *rest = [*outer._protected_args, *outer.args]
+    verb = verbs()[name]
+    inner = verb.make_context(name, rest, parent=outer)
+    images = inner.params.get("images", ())
+    known = read_workspace(ROOT).images
+    assert all(image in known or "*" in image for image in images)
+
+
+def test_the_tree_in_the_readme_is_the_tree() -> None:
+    shown = next(b for b in code_blocks(ROOT / "README.md", "console") if "$ orch graph" in b)
+    assert shown.partition("\n")[2].strip() == format_tree(build_graph(read_workspace(ROOT)))
+
+
+def test_the_recipes_in_the_readme_are_parts_of_the_real_ones() -> None:
+    real = [file.read_text("utf-8") for file in ROOT.glob("*/*/image.toml")]
+    blocks = list(code_blocks(ROOT / "README.md", "toml"))
+    assert blocks
+    for block in blocks:
+        lines = {line for line in block.splitlines() if line}
+        assert any(lines <= set(text.splitlines()) for text in real), block
+
+
+def anchors(page: Path) -> set[str]:
+    """Return the anchors of a page's headings, as code hosts make them."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text("utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", text.lower()).replace(" ", "-") for text in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_every_relative_link_leads_somewhere(page: Path) -> None:
+    text = re.sub(r"^```.*?^```$", "", page.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if "://" in target:
+            continue
+        path, _, anchor = target.partition("#")
+        file = (page.parent / path).resolve() if path else page
+        assert file.exists(), f"{page.name}: {target}"
+        assert not anchor or anchor in anchors(file), f"{page.name}: {target}"
+
+
+def test_every_make_target_named_exists() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    for page in PAGES:
+        text = page.read_text("utf-8")
+        named = re.findall(r"(?:^|`)make ([a-z-]+)", text, re.MULTILINE)
+        assert set(named) <= targets, page.name
+
+
+def test_no_page_names_a_path_of_a_machine() -> None:
+    for page in PAGES:
+        assert not re.search(r"(?<![\w.])/(work|root/\.|home/(?!NAME))", page.read_text()), (
+            page.name
+        )
