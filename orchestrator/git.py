@@ -41,4 +41,5 @@ def _without_credentials(url: str) -> str:
     scheme, separator, rest = url.partition("://")
     if not separator:
         return url
-    return f"{scheme}://{rest.rpartition('@')[2]}"
+    host, slash, path = rest.partition("/")
+    return f"{scheme}://{host.rpartition('@')[2]}{slash}{path}"

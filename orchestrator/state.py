@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from orchestrator.errors import OrchError
+from orchestrator.errors import OrchError, disk_error
 from orchestrator.fingerprint import Fingerprint, Input
 from orchestrator.plan import Recorded
 
@@ -45,12 +45,10 @@ class State:
                 "SELECT image, fingerprint, inputs, digest FROM builds WHERE platform = ?",
                 (platform,),
             ).fetchall()
-        return {
-            image: Recorded(
-                Fingerprint(fingerprint, tuple(Input(*item) for item in json.loads(inputs))), digest
-            )
-            for image, fingerprint, inputs, digest in rows
-        }
+            return {
+                image: Recorded(Fingerprint(fingerprint, _inputs_of(inputs)), digest)
+                for image, fingerprint, inputs, digest in rows
+            }
 
     def write(
         self, image: str, platform: str, fingerprint: Fingerprint, digest: str, duration_s: float
@@ -58,7 +56,10 @@ class State:
         """Remember a build that is complete, in one transaction."""
         inputs = [[item.kind, item.subject, item.value] for item in fingerprint.inputs]
         row = (image, platform, fingerprint.digest, json.dumps(inputs), digest, duration_s)
-        self._file.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise disk_error(error, self._file.parent) from error
         with self._open() as database:
             database.execute("INSERT OR REPLACE INTO builds VALUES (?, ?, ?, ?, ?, ?)", row)
 
@@ -77,7 +78,7 @@ class State:
                 self._migrate(database)
                 with database:
                     yield database
-        except sqlite3.DatabaseError as error:
+        except (sqlite3.DatabaseError, ValueError, TypeError) as error:
             raise OrchError(
                 f"the state cannot be used: {error}",
                 file=self._file,
@@ -95,3 +96,7 @@ class State:
         if version < SCHEMA_VERSION:
             database.execute(_SCHEMA)
             database.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+
+def _inputs_of(text: str) -> tuple[Input, ...]:
+    return tuple(Input(*item) for item in json.loads(text))

@@ -74,10 +74,11 @@ class SegmentInfo:
 
     @property
     def tar_bytes(self) -> int:
-        """Return the size of all members with their headers, uncompressed."""
+        """Return the size of all members that are written, with their headers, uncompressed."""
         return sum(
             len(tar_header(entry.header)) + entry.size_bytes + len(padding(entry.size_bytes))
             for entry in self.entries
+            if entry.kind != "directory"
         )
 
     def note(self, entry: Entry, sha256: str = "") -> None:
@@ -129,8 +130,8 @@ class SegmentWriter:
     """Writes tar members to `out` as gzip members.
 
     `plain`, where given, is fed every uncompressed byte: the layer's diffID side. A segment
-    always ends on a tar block's boundary. Directories that merely lead to an entry are not
-    written here; the layer writes them, once for all its segments.
+    always ends on a tar block's boundary. Directories are noted here and written by the layer,
+    once for all its segments.
     """
 
     def __init__(self, out: ByteSink, plain: Hash | None = None) -> None:
@@ -145,11 +146,24 @@ class SegmentWriter:
         self.add_stream(entry, (data,) if data else ())
 
     def add_stream(self, entry: Entry, chunks: Iterable[bytes]) -> None:
-        """Add a file from chunks of its data, compressing them.
+        """Add an entry, a file from chunks of its data, compressing them.
+
+        A directory is noted and not written: segments of one layer may share it, and an
+        archive must not hold a path twice. The layer writes it.
 
         Raises:
             ValueError: The chunks are not `entry.size_bytes` long together.
         """
+        if entry.kind is EntryKind.DIRECTORY:
+            self.info.note(entry)
+        else:
+            self._write(entry, chunks)
+
+    def add_directory(self, entry: Entry) -> None:
+        """Write a directory."""
+        self._write(entry, ())
+
+    def _write(self, entry: Entry, chunks: Iterable[bytes]) -> None:
         digest = hashlib.sha256()
         size = 0
         self._pending += tar_header(entry)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 from orchestrator.atomic import write_text
@@ -105,10 +106,10 @@ class Assembler:
         joined = self._works.join(contents, groups)
         system, python = (joined[:1], joined[1:]) if own.debs else ([], joined)
         return [
-            *system,
+            *chain.from_iterable(system),
             *system_layer(contents, self._store),
             *venv_layer(contents, self._store),
-            *python,
+            *chain.from_iterable(python),
             *fetched_layers(contents, self._store, self._downloads),
             *files_layer(contents, self._store, self._materials.files.get(own.image.name, ())),
         ]

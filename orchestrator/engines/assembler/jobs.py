@@ -45,8 +45,8 @@ def make_wheel_segment(
         )
 
 
-def join_segments(store: Path, key: str, segments: Sequence[str], what: str) -> Layer:
-    """Make a layer of segments."""
+def join_segments(store: Path, key: str, segments: Sequence[str], what: str) -> tuple[Layer, ...]:
+    """Make a layer of segments, or several where they share a path."""
     return Store(store).join_segments(key, segments, what)
 
 

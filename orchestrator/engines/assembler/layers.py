@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from orchestrator import logs
 from orchestrator.engines.assembler.contents import Contents, infos
 from orchestrator.engines.assembler.deb.accounts import User, resolve_user
 from orchestrator.engines.assembler.deb.finalise import finaliser_entries
-from orchestrator.engines.assembler.segments import Joined
+from orchestrator.engines.assembler.segments import Joined, new_layer
 from orchestrator.engines.assembler.store import Data, FileData, Store, key_of
 from orchestrator.engines.assembler.venv import venv_entries
 from orchestrator.fetch import Artifact, Downloads
@@ -30,8 +29,8 @@ def system_layer(contents: Contents, store: Store) -> list[Joined]:
         own.user,
         users,
     )
-    if layer := store.find_layer(key):
-        return [Joined(layer, is_new=False)]
+    if found := store.find_layers(key):
+        return [Joined(found[0], is_new=False)]
     entries = finaliser_entries(
         infos(store, contents.inherited),
         infos(store, [own]),
@@ -57,8 +56,8 @@ def fetched_layers(contents: Contents, store: Store, downloads: Downloads) -> li
 
 def _fetched(fetch: FileFetch, store: Store, downloads: Downloads) -> Joined:
     key = key_of("fetch", fetch.target, fetch.sha256)
-    if layer := store.find_layer(key):
-        return Joined(layer, is_new=False)
+    if found := store.find_layers(key):
+        return Joined(found[0], is_new=False)
     artifact = Artifact(
         fetch.url,
         fetch.sha256,
@@ -97,11 +96,9 @@ def user_of(contents: Contents, store: Store) -> User:
 
 
 def _made(store: Store, key: str, entries: Sequence[tuple[Entry, Data]], what: str) -> Joined:
-    if layer := store.find_layer(key):
-        return Joined(layer, is_new=False)
-    layer = store.write_entries(key, entries, what)
-    logs.event("layer.made", what=what, digest=layer.digest, size_bytes=layer.size_bytes)
-    return Joined(layer, is_new=True)
+    if found := store.find_layers(key):
+        return Joined(found[0], is_new=False)
+    return new_layer(store.write_entries(key, entries, what))
 
 
 def _data_of(file: SourceFile) -> Data:

@@ -59,21 +59,29 @@ class SegmentWorks:
         """Return the compressed size of the packages that are no segments yet."""
         return sum(artifact.size_bytes for artifact in self._missing(contents).values())
 
-    def join(self, contents: Contents, groups: Sequence[tuple[str, Sequence[str]]]) -> list[Joined]:
+    def join(
+        self, contents: Contents, groups: Sequence[tuple[str, Sequence[str]]]
+    ) -> list[list[Joined]]:
         """Make layers, each of what it is called and the keys of its segments.
 
-        All missing segments are begun before the first is waited for.
+        Mostly one a group; several where segments share a path. All missing segments are begun
+        before the first is waited for.
 
         Raises:
             OrchError: A package cannot be had, or cannot be laid out.
         """
-        known = {what: self._store.find_layer(joined_key(keys)) for what, keys in groups}
-        wanted = {key for what, keys in groups if known[what] is None for key in keys}
+        known = [self._store.find_layers(joined_key(keys)) for _, keys in groups]
+        wanted = {
+            key
+            for (_, keys), layers in zip(groups, known, strict=True)
+            for key in keys
+            if not layers
+        }
         started = self._start(contents, wanted)
-        joined = []
-        for what, keys in groups:
-            if layer := known[what]:
-                joined.append(Joined(layer, is_new=False))
+        joined: list[list[Joined]] = []
+        for (what, keys), layers in zip(groups, known, strict=True):
+            if layers:
+                joined.append([Joined(layer, is_new=False) for layer in layers])
                 continue
             for key in keys:
                 if key in started:
@@ -81,9 +89,7 @@ class SegmentWorks:
             job = self._workers.submit(
                 join_segments, self._store.folder, joined_key(keys), list(keys), what
             )
-            layer = result_of(job)
-            logs.event("layer.made", what=what, digest=layer.digest, size_bytes=layer.size_bytes)
-            joined.append(Joined(layer, is_new=True))
+            joined.append([new_layer(layer) for layer in result_of(job)])
         return joined
 
     def _missing(self, contents: Contents) -> dict[str, Artifact]:
@@ -147,6 +153,12 @@ class Joined:
 
     layer: Layer
     is_new: bool
+
+
+def new_layer(layer: Layer) -> Joined:
+    """Log that a layer was made."""
+    logs.event("layer.made", what=layer.what, digest=layer.digest, size_bytes=layer.size_bytes)
+    return Joined(layer, is_new=True)
 
 
 def joined_key(keys: Sequence[str]) -> str:

@@ -12,11 +12,11 @@ from pathlib import Path
 
 from orchestrator.atomic import replacing, write_text
 from orchestrator.errors import AssemblyError
-from orchestrator.oci.layer import Layer, LayerWriter, leading_directories
+from orchestrator.oci.layer import Layer, LayerWriter, directories_of, split_clashing
 from orchestrator.oci.segment import CHUNK, SegmentInfo, SegmentWriter
 from orchestrator.oci.tar import Entry
 
-FORMAT = 1
+FORMAT = 2
 """Part of every key; raised when segments or layers are written differently."""
 
 
@@ -88,38 +88,45 @@ class Store:
             info = writer.close()
         write_text(self._info_path(key), info.to_json())
 
-    def find_layer(self, key: str) -> Layer | None:
-        """Return a layer that was made before, if its blob is still there."""
+    def find_layers(self, key: str) -> tuple[Layer, ...]:
+        """Return the layers that were made before; nothing if a blob of theirs is gone."""
         try:
-            layer = Layer(**json.loads(self._layer_path(key).read_text("utf-8")))
-            if self.blob_path(layer.digest).stat().st_size == layer.size_bytes:
-                return layer
+            rows = json.loads(self._layers_path(key).read_text("utf-8"))
+            layers = tuple(Layer(**row) for row in rows)
+            if all(self._has_blob(layer) for layer in layers):
+                return layers
         except (OSError, ValueError, TypeError):
-            return None
-        return None
+            return ()
+        return ()
+
+    def _has_blob(self, layer: Layer) -> bool:
+        return self.blob_path(layer.digest).stat().st_size == layer.size_bytes
 
     def blob_path(self, digest: str) -> Path:
         """Return where a layer's blob lies."""
         return self.folder / "blobs" / digest.removeprefix("sha256:")
 
-    def join_segments(self, key: str, segments: Sequence[str], what: str) -> Layer:
-        """Make a layer of segments, in their order.
+    def join_segments(self, key: str, segments: Sequence[str], what: str) -> tuple[Layer, ...]:
+        """Make a layer of segments, in their order; more than one where they share a path.
 
         Raises:
             AssemblyError: A segment is damaged; it is thrown away.
         """
-        infos = [self.read_info(segment) for segment in segments]
+        infos = {segment: self.read_info(segment) for segment in segments}
+        groups = split_clashing(infos)
+        return self._remember(key, [self._join(group, infos, what) for group in groups])
 
+    def _join(self, group: Sequence[str], infos: Mapping[str, SegmentInfo], what: str) -> Layer:
         def write(writer: LayerWriter) -> int:
-            for segment, info in zip(segments, infos, strict=True):
+            for segment in group:
                 try:
-                    writer.append(self.segment_path(segment), info.tar_bytes)
+                    writer.append(self.segment_path(segment), infos[segment].tar_bytes)
                 except AssemblyError:
                     self._info_path(segment).unlink(missing_ok=True)
                     raise
-            return sum(info.unpacked_bytes for info in infos)
+            return sum(infos[segment].unpacked_bytes for segment in group)
 
-        return self._make_layer(key, leading_directories(infos), write, what)
+        return self._make_layer(directories_of(infos[key] for key in group), write, what)
 
     def write_entries(self, key: str, entries: Sequence[tuple[Entry, Data]], what: str) -> Layer:
         """Make a layer of entries whose data is at hand or in a file.
@@ -136,28 +143,32 @@ class Store:
                     writer.segment.add_stream(entry, data.chunks(entry.size_bytes))
             return 0
 
-        return self._make_layer(key, _directories_of(entries), write, what)
+        layer = self._make_layer(_directories_of(entries), write, what)
+        return self._remember(key, [layer])[0]
 
     def _make_layer(
         self,
-        key: str,
         directories: Mapping[str, Entry],
         write: Callable[[LayerWriter], int],
         what: str,
     ) -> Layer:
-        unnamed = self.folder / "blobs" / f"unnamed-{key}-{uuid.uuid4().hex}"
+        unnamed = self.folder / "blobs" / f"unnamed-{uuid.uuid4().hex}"
         with replacing(unnamed) as file:
             writer = LayerWriter(file, directories)
             unpacked = write(writer)
             layer = writer.close(what, unpacked)
         unnamed.replace(self.blob_path(layer.digest))
-        write_text(self._layer_path(key), json.dumps(asdict(layer)))
         return layer
+
+    def _remember(self, key: str, layers: Sequence[Layer]) -> tuple[Layer, ...]:
+        rows = [asdict(layer) for layer in layers]
+        write_text(self._layers_path(key), json.dumps(rows))
+        return tuple(layers)
 
     def _info_path(self, key: str) -> Path:
         return self.folder / "segments" / key[:2] / f"{key}.json"
 
-    def _layer_path(self, key: str) -> Path:
+    def _layers_path(self, key: str) -> Path:
         return self.folder / "layers" / key[:2] / f"{key}.json"
 
 
@@ -177,4 +188,4 @@ def _directories_of(entries: Sequence[tuple[Entry, Data]]) -> dict[str, Entry]:
     info = SegmentInfo()
     for entry, _ in entries:
         info.note(entry)
-    return leading_directories([info])
+    return directories_of([info])
