@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import AssemblyError
-from orchestrator.oci.layer import Layer, LayerWriter, leading_directories
+from orchestrator.oci.layer import Layer, LayerWriter, directories_of, split_clashing
 from orchestrator.oci.segment import SegmentInfo, SegmentWriter
 from orchestrator.oci.tar import END_OF_ARCHIVE, Entry, EntryKind
 from tests.wheels import make_wheel
@@ -33,7 +33,7 @@ def text(path: str, data: bytes = b"x") -> tuple[Entry, bytes]:
 
 def layer_of(*segments: tuple[Path, SegmentInfo]) -> tuple[Layer, bytes]:
     out = io.BytesIO()
-    writer = LayerWriter(out, leading_directories(info for _, info in segments))
+    writer = LayerWriter(out, directories_of(info for _, info in segments))
     for path, info in segments:
         writer.append(path, info.tar_bytes)
     return writer.close("sample", sum(info.unpacked_bytes for _, info in segments)), out.getvalue()
@@ -77,6 +77,32 @@ def test_a_directory_that_a_segment_ships_is_not_overwritten(tmp_path: Path) -> 
     with tarfile.open(fileobj=io.BytesIO(blob), mode="r:gz") as archive:
         modes = [info.mode for info in archive if info.name == "tmp"]
     assert modes == [0o1777]
+
+
+def test_a_directory_that_two_segments_ship_is_written_once(tmp_path: Path) -> None:
+    first = segment(tmp_path / "a", (TMP, b""), text("tmp/x"))
+    second = segment(tmp_path / "b", (Entry("tmp", EntryKind.DIRECTORY, 0o755), b""))
+    _, blob = layer_of((tmp_path / "a", first), (tmp_path / "b", second))
+    with tarfile.open(fileobj=io.BytesIO(blob), mode="r:gz") as archive:
+        assert [(info.name, info.mode) for info in archive] == [("tmp", 0o1777), ("tmp/x", 0o644)]
+
+
+@pytest.mark.parametrize(("path", "mode"), [("tmp", 0o1777), ("root", 0o700), ("var", 0o755)])
+def test_a_directory_that_nobody_ships_has_the_mode_that_debian_gives(
+    tmp_path: Path, path: str, mode: int
+) -> None:
+    info = segment(tmp_path / "a", text(f"{path}/x"))
+    assert directories_of([info])[path].mode == mode
+
+
+def test_segments_that_share_a_path_are_split_into_groups(tmp_path: Path) -> None:
+    infos = {
+        "a": segment(tmp_path / "a", text("x"), (TMP, b"")),
+        "b": segment(tmp_path / "b", text("y"), (TMP, b"")),
+        "c": segment(tmp_path / "c", text("x", b"other")),
+        "d": segment(tmp_path / "d", text("y")),
+    }
+    assert split_clashing(infos) == [["a", "b"], ["c", "d"]]
 
 
 def test_entries_of_its_own_count_in_what_a_layer_unpacks_to() -> None:
