@@ -18,6 +18,7 @@ from orchestrator.model import LockedDeb, LockedWheel, Platform
 
 LOCK_FILE = "orch.lock"
 LOCK_VERSION = 1
+Package = LockedDeb | LockedWheel
 _HEADER = "# Written by `orch lock`: what every image adds to its parent. Commit it as it is.\n"
 
 
@@ -78,8 +79,10 @@ def parse_lock(text: str) -> Lock:
         return _parse(raw)
     except tomllib.TOMLDecodeError as error:
         raise LockError(f"is not valid TOML: {error}", file=LOCK_FILE, hint=_AGAIN) from error
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
+    except (KeyError, TypeError, AttributeError, RecursionError) as error:
         raise LockError(f"is not a lock: {error!r}", file=LOCK_FILE, hint=_AGAIN) from error
+    except ValueError as error:
+        raise LockError(f"is not a whole lock: {error}", file=LOCK_FILE, hint=_AGAIN) from error
 
 
 _AGAIN = "restore it from git, or write it again with: orch lock"
@@ -112,7 +115,16 @@ def _parse(raw: dict[str, Any]) -> Lock:
                 adds.get("inputs", ""),
                 adds.get("unavailable", ""),
             )
+    _check_used(debs.values(), (deb for adds in images.values() for deb in adds.debs))
+    _check_used(wheels.values(), (wheel for adds in images.values() for wheel in adds.wheels))
     return Lock(raw["python"], raw["suite"], raw.get("release-dates", {}), images)
+
+
+def _check_used(listed: Iterable[Package], added: Iterable[Package]) -> None:
+    """Refuse files that no image adds: what adds them was cut off, or lost in a merge."""
+    unused = sorted({package.name for package in set(listed) - set(added)})
+    if unused:
+        raise ValueError(f"no image adds {', '.join(unused)}")
 
 
 def _find_deb(

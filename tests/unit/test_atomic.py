@@ -1,0 +1,73 @@
+"""Files that are there whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from orchestrator.atomic import replacing, write_text
+from orchestrator.errors import OrchError, OutOfSpaceError
+
+
+def test_a_file_is_written_with_its_folders(tmp_path: Path) -> None:
+    write_text(tmp_path / "a" / "b.txt", "ä", sync=True)
+    assert (tmp_path / "a" / "b.txt").read_bytes() == b"\xc3\xa4"
+
+
+def test_the_old_file_stays_until_the_block_ends(tmp_path: Path) -> None:
+    file = tmp_path / "x"
+    file.write_text("old")
+    with replacing(file) as new:
+        new.write(b"new")
+        new.flush()
+        assert file.read_text() == "old"
+    assert file.read_text() == "new"
+
+
+def test_a_block_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    file = tmp_path / "x"
+    file.write_text("old")
+
+    def write() -> None:
+        with replacing(file) as new:
+            new.write(b"half")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        write()
+    assert [path.name for path in tmp_path.iterdir()] == ["x"]
+    assert file.read_text() == "old"
+
+
+def test_a_full_disk_leaves_the_old_file_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "x"
+    file.write_text("old")
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OutOfSpaceError, match=f"no space left while writing {file}"):
+        write_text(file, "new", sync=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["x"]
+    assert file.read_text() == "old"
+
+
+def test_a_place_that_cannot_be_written_to_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(OrchError, match=str(tmp_path)):
+        write_text(tmp_path / "file" / "x", "")
+
+
+def test_the_umask_holds_for_the_mode(tmp_path: Path) -> None:
+    with replacing(tmp_path / "x", mode=0o777):
+        pass
+    umask = os.umask(0o022)
+    os.umask(umask)
+    assert stat.S_IMODE((tmp_path / "x").stat().st_mode) == 0o777 & ~umask

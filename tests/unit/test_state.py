@@ -1,0 +1,98 @@
+"""Records: written and read back, versions, damage, and two processes at once."""
+
+from __future__ import annotations
+
+import multiprocessing
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from orchestrator.errors import OrchError
+from orchestrator.fingerprint import Fingerprint, Input
+from orchestrator.plan import Recorded
+from orchestrator.state import SCHEMA_VERSION, State
+
+PRINT = Fingerprint.of([Input("file", "app/ä", "1"), Input("mode", "app/ä", "644")])
+OTHER = Fingerprint.of([Input("file", "app/x", "2")])
+PLATFORM = "linux/amd64"
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / ".orch" / "state.db"
+
+
+def test_what_is_written_is_read_back(file: Path) -> None:
+    State(file).write("web", PLATFORM, PRINT, "sha256:ab", 1.5)
+    assert State(file).read(PLATFORM) == {"web": Recorded(PRINT, "sha256:ab")}
+    assert State(file).durations(PLATFORM) == {"web": 1.5}
+
+
+def test_a_later_build_takes_the_place_of_an_earlier(file: Path) -> None:
+    State(file).write("web", PLATFORM, PRINT, "sha256:ab", 1.5)
+    State(file).write("web", PLATFORM, OTHER, "sha256:cd", 2.5)
+    assert State(file).read(PLATFORM) == {"web": Recorded(OTHER, "sha256:cd")}
+
+
+def test_platforms_are_kept_apart(file: Path) -> None:
+    State(file).write("web", PLATFORM, PRINT, "sha256:ab", 1.5)
+    assert State(file).read("linux/arm64") == {}
+
+
+def test_reading_without_a_database_makes_none(file: Path) -> None:
+    assert State(file).read(PLATFORM) == {}
+    assert State(file).durations(PLATFORM) == {}
+    assert not file.parent.exists()
+
+
+def test_a_newer_schema_is_refused(file: Path) -> None:
+    State(file).write("web", PLATFORM, PRINT, "sha256:ab", 1.5)
+    with closing(sqlite3.connect(file)) as database:
+        database.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
+    with pytest.raises(OrchError, match="was written by a newer orch") as raised:
+        State(file).read(PLATFORM)
+    assert raised.value.file == str(file)
+    assert "use that orch" in raised.value.hint
+
+
+@pytest.mark.parametrize("keep", [10, 1000, 5000])
+def test_a_truncated_database_is_refused_with_what_to_do(file: Path, keep: int) -> None:
+    state = State(file)
+    many = Fingerprint.of([Input("file", f"app/{number}", "1") for number in range(1000)])
+    state.write("web", PLATFORM, many, "sha256:ab", 1.5)
+    file.write_bytes(file.read_bytes()[:keep])
+    with pytest.raises(OrchError, match="the state cannot be used") as raised:
+        state.read(PLATFORM)
+    assert "delete it" in raised.value.hint
+
+
+def test_damaged_inputs_are_refused(file: Path) -> None:
+    State(file).write("web", PLATFORM, PRINT, "sha256:ab", 1.5)
+    with closing(sqlite3.connect(file)) as database, database:
+        database.execute("UPDATE builds SET inputs = '[[1'")
+    with pytest.raises(OrchError, match="the state cannot be used"):
+        State(file).read(PLATFORM)
+
+
+def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
+    (tmp_path / ".orch").touch()
+    with pytest.raises(OrchError, match=r"\.orch"):
+        State(tmp_path / ".orch" / "state.db").write("web", PLATFORM, PRINT, "sha256:ab", 1.5)
+
+
+def _write_many(file: Path, first: int) -> None:
+    for number in range(first, first + 25):
+        State(file).write(f"image-{number}", PLATFORM, PRINT, f"sha256:{number}", 0.1)
+
+
+def test_two_processes_may_write_at_once(file: Path) -> None:
+    spawn = multiprocessing.get_context("spawn")
+    writers = [spawn.Process(target=_write_many, args=(file, first)) for first in (0, 25)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    assert [writer.exitcode for writer in writers] == [0, 0]
+    assert set(State(file).read(PLATFORM)) == {f"image-{number}" for number in range(50)}
