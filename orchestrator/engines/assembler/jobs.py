@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import forkserver
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
@@ -72,6 +74,7 @@ class Workers:
         """Start the processes."""
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload([__name__])
+        _start_server()
         self._pool = ProcessPoolExecutor(self._processes, context, initializer=_leave_signals_alone)
 
     def submit(self, job: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
@@ -104,6 +107,23 @@ def result_of(future: Future[T]) -> T:
         raise AssemblyError(
             "a worker process was killed", hint="is there enough memory? --jobs 1 uses less"
         ) from error
+
+
+def _start_server() -> None:
+    """Start the process that workers are forked from.
+
+    It is run as `python -c`, which would import from the working folder first: there may be a
+    package of the same name as ours.
+    """
+    before = os.environ.get("PYTHONSAFEPATH")
+    os.environ["PYTHONSAFEPATH"] = "1"
+    try:
+        forkserver.ensure_running()
+    finally:
+        if before is None:
+            del os.environ["PYTHONSAFEPATH"]
+        else:
+            os.environ["PYTHONSAFEPATH"] = before
 
 
 def _leave_signals_alone() -> None:
