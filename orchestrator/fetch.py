@@ -8,7 +8,6 @@ import os
 import shutil
 import ssl
 import threading
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -17,13 +16,17 @@ from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import unquote, urlsplit
 
 from orchestrator import logs
-from orchestrator.errors import FetchError, InterruptedByUserError, OrchError, disk_error
+from orchestrator.errors import FetchError, InterruptedByUserError, disk_error
 
 if TYPE_CHECKING:
     import httpx
 
 CHUNK = 1 << 20
+RETRY_S = 0.5
+"""Half of how long the first retry waits; each waits twice as long as the one before."""
+
 _ATTEMPTS = 4
+_GONE = {404, 410}
 _PASSING = {408, 425, 429, 500, 502, 503, 504}
 
 
@@ -94,8 +97,13 @@ class Downloads:
         """Begin to fetch a file, once however often it is asked for.
 
         The future's result is the verified file's path; it raises FetchError.
+
+        Raises:
+            InterruptedByUserError: The downloads were stopped.
         """
         with self._lock:
+            if self._stopping.is_set():
+                raise InterruptedByUserError("the download was given up")
             future = self._running.get(artifact.sha256)
             if future is None:
                 future = self._pool.submit(self._ensure, artifact)
@@ -104,7 +112,8 @@ class Downloads:
 
     def stop(self) -> None:
         """Give up what runs and drop what has not begun; their futures say so."""
-        self._stopping.set()
+        with self._lock:
+            self._stopping.set()
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def close(self) -> None:
@@ -140,13 +149,13 @@ class Downloads:
                 hint="run once without --offline",
             )
         found = ""
-        problems: list[str] = []
+        problems: list[FetchError] = []
         for url in artifact.locate():
             for _ in range(2):
                 try:
                     self._download(url, part)
-                except OrchError as error:
-                    problems.append(error.message)
+                except FetchError as error:
+                    problems.append(error)
                     break
                 found = _sha256_of(Path(part.name))
                 if found == artifact.sha256:
@@ -158,9 +167,12 @@ class Downloads:
                 f"{artifact.sha256}, found {found}",
                 hint="a proxy or mirror altered it, or the lock is wrong; nothing was kept of it",
             )
-        tried = "; ".join(problems) or "no configured source offers it"
+        tried = "; ".join(error.message for error in problems) or "no configured source offers it"
+        message = f"{artifact.name} cannot be fetched: {tried}"
+        if not all(isinstance(error, GoneError) for error in problems):
+            raise FetchError(message, hint="see to the network, or try again later")
         self.gone.add(artifact.sha256)
-        raise GoneError(f"{artifact.name} cannot be fetched: {tried}", hint=artifact.gone_hint)
+        raise GoneError(message, hint=artifact.gone_hint)
 
     def _download(self, url: str, part: BinaryIO) -> None:
         parts = urlsplit(url)
@@ -169,8 +181,8 @@ class Downloads:
             return
         problem = ""
         for attempt in range(_ATTEMPTS):
-            if attempt:
-                time.sleep(0.5 * 2**attempt)
+            if attempt and self._stopping.wait(RETRY_S * 2**attempt):
+                raise InterruptedByUserError("the download was given up")
             problem = self._get(url, part)
             if not problem:
                 return
@@ -182,7 +194,7 @@ class Downloads:
             with source.open("rb") as file:
                 shutil.copyfileobj(file, part, CHUNK)
         except FileNotFoundError as error:
-            raise FetchError(f"{source} does not exist") from error
+            raise GoneError(f"{source} does not exist") from error
         part.flush()
         self._on_bytes(part.tell())
 
@@ -199,13 +211,11 @@ class Downloads:
                 if response.status_code == 416:
                     return ""
                 if response.status_code in _PASSING:
-                    part.truncate(0)
                     return f"answers {response.status_code}"
-                if response.status_code >= 400:
-                    raise FetchError(f"{response.url.host} answers {response.status_code}")
+                _refuse_error(response)
                 if response.status_code != 206:
                     part.truncate(0)
-                for chunk in response.iter_raw(CHUNK):
+                for chunk in response.iter_raw():
                     if self._stopping.is_set():
                         raise InterruptedByUserError("the download was given up")
                     part.write(chunk)
@@ -213,6 +223,8 @@ class Downloads:
         except httpx.TransportError as error:
             part.flush()
             return f"{type(error).__name__}: {error}"
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise FetchError(f"{urlsplit(url).hostname}: {error}") from error
         part.flush()
         return ""
 
@@ -225,6 +237,12 @@ class Downloads:
 
 class GoneError(FetchError):
     """No place that was tried has the file any more."""
+
+
+def _refuse_error(response: httpx.Response) -> None:
+    if response.status_code >= 400:
+        kind = GoneError if response.status_code in _GONE else FetchError
+        raise kind(f"{response.url.host} answers {response.status_code}")
 
 
 def _sha256_of(path: Path) -> str:

@@ -1,0 +1,403 @@
+"""Downloads from a server on this machine that does what servers and proxies do."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import hashlib
+import http.server
+import io
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator import fetch
+from orchestrator.errors import FetchError, InterruptedByUserError, OutOfSpaceError
+from orchestrator.fetch import Artifact, Downloads, GoneError
+
+CONTENT = bytes(range(256)) * 40
+SHA256 = hashlib.sha256(CONTENT).hexdigest()
+HALF = len(CONTENT) // 2
+WAIT_S = 20
+
+Reply = Callable[[http.server.BaseHTTPRequestHandler], None]
+
+
+class Site:
+    """A web site whose answers are scripted by path; the last one stays.
+
+    `asked` has the path of each request, `ranges` the Range header of each.
+    """
+
+    def __init__(self) -> None:
+        self.replies: dict[str, list[Reply]] = {}
+        self.asked: list[str] = []
+        self.ranges: list[str] = []
+        site = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                site.asked.append(self.path)
+                site.ranges.append(self.headers.get("Range", ""))
+                replies = site.replies.get(self.path, [answer(404)])
+                (replies.pop(0) if len(replies) > 1 else replies[0])(self)
+
+            def log_message(self, format: str, *arguments: Any) -> None:  # noqa: A002
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = False
+        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.01,))
+        self.thread.start()
+
+    def url(self, path: str = "/x", *replies: Reply) -> str:
+        self.replies[path] = list(replies)
+        return f"http://127.0.0.1:{self.server.server_port}{path}"
+
+    def close(self) -> None:
+        self.server.shutdown()
+        self.thread.join()
+        self.server.server_close()
+
+
+def answer(status: int, content: bytes = b"", **headers: str) -> Reply:
+    def reply(request: http.server.BaseHTTPRequestHandler) -> None:
+        request.send_response(status)
+        for name, value in headers.items():
+            request.send_header(name.replace("_", "-"), value)
+        request.send_header("Content-Length", str(len(content)))
+        request.end_headers()
+        request.wfile.write(content)
+
+    return reply
+
+
+def cut_short(request: http.server.BaseHTTPRequestHandler) -> None:
+    """Promise all, send half."""
+    request.send_response(200)
+    request.send_header("Content-Length", str(len(CONTENT)))
+    request.end_headers()
+    request.wfile.write(CONTENT[:HALF])
+
+
+def rest(request: http.server.BaseHTTPRequestHandler) -> None:
+    """Serve what the Range header asks for."""
+    first = int(request.headers["Range"].removeprefix("bytes=").removesuffix("-"))
+    answer(206, CONTENT[first:])(request)
+
+
+WHOLE = answer(200, CONTENT)
+ALTERED = answer(200, CONTENT[:-1] + b"!")
+
+
+@pytest.fixture
+def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+    monkeypatch.setattr(fetch, "RETRY_S", 0.0)
+    site = Site()
+    yield site
+    site.close()
+
+
+@pytest.fixture
+def downloads(tmp_path: Path) -> Iterator[Downloads]:
+    downloads = Downloads(tmp_path / "cache")
+    yield downloads
+    downloads.close()
+
+
+def file_at(*urls: str, hint: str = "") -> Artifact:
+    return Artifact("x_1.deb", SHA256, len(CONTENT), lambda: urls, hint)
+
+
+def result(downloads: Downloads, artifact: Artifact) -> Path:
+    return downloads.start(artifact).result(WAIT_S)
+
+
+def leave_part(downloads: Downloads, content: bytes) -> None:
+    part = downloads.path(SHA256).with_suffix(".part")
+    part.parent.mkdir(parents=True)
+    part.write_bytes(content)
+
+
+def test_a_file_is_fetched_and_kept_by_its_content(site: Site, downloads: Downloads) -> None:
+    path = result(downloads, file_at(site.url("/x", WHOLE)))
+    assert path.read_bytes() == CONTENT
+    assert path == downloads.path(SHA256)
+    assert [found.name for found in path.parent.iterdir()] == [SHA256]
+
+
+def test_a_file_that_is_there_is_not_asked_for(site: Site, tmp_path: Path) -> None:
+    for _ in range(2):
+        downloads = Downloads(tmp_path / "cache")
+        result(downloads, file_at(site.url("/x", WHOLE)))
+        downloads.close()
+    assert site.asked == ["/x"]
+
+
+def test_a_file_asked_for_twice_is_fetched_once(site: Site, downloads: Downloads) -> None:
+    artifact = file_at(site.url("/x", WHOLE))
+    assert downloads.start(artifact) is downloads.start(artifact)
+    result(downloads, artifact)
+    assert site.asked == ["/x"]
+
+
+def test_a_damaged_file_of_the_cache_is_fetched_again(site: Site, downloads: Downloads) -> None:
+    path = downloads.path(SHA256)
+    path.parent.mkdir(parents=True)
+    path.write_bytes(CONTENT[:-1] + b"!")
+    assert result(downloads, file_at(site.url("/x", WHOLE))).read_bytes() == CONTENT
+
+
+def test_an_interrupted_download_goes_on_where_it_stopped(site: Site, downloads: Downloads) -> None:
+    leave_part(downloads, CONTENT[:HALF])
+    path = result(downloads, file_at(site.url("/x", rest)))
+    assert path.read_bytes() == CONTENT
+    assert site.ranges == [f"bytes={HALF}-"]
+
+
+def test_a_server_that_ignores_range_is_read_from_the_start(
+    site: Site, downloads: Downloads
+) -> None:
+    leave_part(downloads, CONTENT[:HALF])
+    assert result(downloads, file_at(site.url("/x", WHOLE))).read_bytes() == CONTENT
+    assert len(site.asked) == 1
+
+
+def test_a_part_that_is_whole_already_is_taken(site: Site, downloads: Downloads) -> None:
+    leave_part(downloads, CONTENT)
+    assert result(downloads, file_at(site.url("/x", answer(416)))).read_bytes() == CONTENT
+
+
+def test_a_part_of_another_file_is_thrown_away(site: Site, downloads: Downloads) -> None:
+    leave_part(downloads, b"something else")
+    path = result(downloads, file_at(site.url("/x", rest, WHOLE)))
+    assert path.read_bytes() == CONTENT
+    assert site.ranges == ["bytes=14-", ""]
+
+
+def test_a_response_that_is_cut_short_is_continued(site: Site, downloads: Downloads) -> None:
+    assert result(downloads, file_at(site.url("/x", cut_short, rest))).read_bytes() == CONTENT
+    assert site.ranges == ["", f"bytes={HALF}-"]
+
+
+def test_a_busy_server_is_asked_again_and_the_part_kept(site: Site, downloads: Downloads) -> None:
+    url = site.url("/x", cut_short, answer(503), answer(429), rest)
+    assert result(downloads, file_at(url)).read_bytes() == CONTENT
+    assert site.ranges[-1] == f"bytes={HALF}-"
+
+
+def test_a_server_that_stays_busy_is_an_error_but_the_file_is_not_gone(
+    site: Site, downloads: Downloads
+) -> None:
+    with pytest.raises(FetchError, match=r"127\.0\.0\.1: answers 503") as raised:
+        result(downloads, file_at(site.url("/x", answer(503)), hint="pin another"))
+    assert not isinstance(raised.value, GoneError)
+    assert downloads.gone == set()
+    assert raised.value.hint == "see to the network, or try again later"
+    assert len(site.asked) == 4
+
+
+def test_altered_content_is_fetched_once_more(site: Site, downloads: Downloads) -> None:
+    assert result(downloads, file_at(site.url("/x", ALTERED, WHOLE))).read_bytes() == CONTENT
+    assert len(site.asked) == 2
+
+
+def test_content_that_stays_altered_is_refused_with_both_digests(
+    site: Site, downloads: Downloads
+) -> None:
+    found = hashlib.sha256(CONTENT[:-1] + b"!").hexdigest()
+    with pytest.raises(FetchError, match=f"expected sha256 {SHA256}, found {found}"):
+        result(downloads, file_at(site.url("/x", ALTERED)))
+    assert len(site.asked) == 2
+    assert not downloads.path(SHA256).exists()
+    assert downloads.path(SHA256).with_suffix(".part").read_bytes() == b""
+
+
+def test_a_mirror_that_alters_content_is_passed_over(site: Site, downloads: Downloads) -> None:
+    urls = site.url("/bad", ALTERED), site.url("/good", WHOLE)
+    assert result(downloads, file_at(*urls)).read_bytes() == CONTENT
+    assert site.asked == ["/bad", "/bad", "/good"]
+
+
+@pytest.mark.parametrize("status", [404, 410, 403])
+def test_a_file_that_one_place_lacks_is_taken_from_the_next(
+    site: Site, downloads: Downloads, status: int
+) -> None:
+    urls = site.url("/old", answer(status)), site.url("/new", WHOLE)
+    assert result(downloads, file_at(*urls)).read_bytes() == CONTENT
+    assert site.asked == ["/old", "/new"]
+
+
+def test_a_file_that_no_place_has_is_gone_and_the_hint_says_what_to_do(
+    site: Site, downloads: Downloads, tmp_path: Path
+) -> None:
+    urls = site.url("/x", answer(404)), site.url("/y", answer(410)), f"file://{tmp_path}/gone"
+    with pytest.raises(GoneError, match=r"x_1\.deb cannot be fetched") as raised:
+        result(downloads, file_at(*urls, hint="run: orch lock"))
+    assert raised.value.hint == "run: orch lock"
+    assert downloads.gone == {SHA256}
+
+
+def test_a_file_that_no_source_offers_is_gone(downloads: Downloads) -> None:
+    with pytest.raises(GoneError, match="no configured source offers it"):
+        result(downloads, file_at())
+
+
+def test_a_file_is_not_gone_while_one_place_is_out_of_reach(
+    site: Site, downloads: Downloads
+) -> None:
+    with pytest.raises(FetchError) as raised:
+        result(downloads, file_at(site.url("/x", answer(404)), "http://127.0.0.1:1/x"))
+    assert not isinstance(raised.value, GoneError)
+    assert downloads.gone == set()
+
+
+@pytest.mark.parametrize(
+    "url", ["http://user:secret@127.0.0.1:bad/x", "gopher://user:secret@127.0.0.1/x"]
+)
+def test_an_unusable_url_is_an_error_that_keeps_its_password(
+    site: Site, downloads: Downloads, url: str
+) -> None:
+    with pytest.raises(FetchError) as raised:
+        result(downloads, file_at(url))
+    assert "secret" not in str(raised.value)
+
+
+def test_endless_redirects_are_an_error(site: Site, downloads: Downloads) -> None:
+    with pytest.raises(FetchError, match="redirect"):
+        result(downloads, file_at(site.url("/x", answer(302, Location="/x"))))
+
+
+def test_a_redirect_is_followed(site: Site, downloads: Downloads) -> None:
+    site.url("/y", WHOLE)
+    url = site.url("/x", answer(302, Location="/y"))
+    assert result(downloads, file_at(url)).read_bytes() == CONTENT
+
+
+def test_content_is_taken_as_it_lies_there_and_not_inflated(
+    site: Site, downloads: Downloads
+) -> None:
+    url = site.url("/x", answer(200, CONTENT, Content_Encoding="gzip"))
+    assert result(downloads, file_at(url)).read_bytes() == CONTENT
+
+
+def test_a_file_url_is_copied(tmp_path: Path, downloads: Downloads) -> None:
+    source = tmp_path / "a b.deb"
+    source.write_bytes(CONTENT)
+    url = f"file://{tmp_path}/a%20b.deb"
+    assert result(downloads, file_at(url)).read_bytes() == CONTENT
+
+
+def test_offline_fetches_nothing_and_says_so(site: Site, tmp_path: Path) -> None:
+    downloads = Downloads(tmp_path / "cache", offline=True)
+    with pytest.raises(FetchError, match="--offline forbids fetching it") as raised:
+        result(downloads, file_at(site.url("/x", WHOLE)))
+    downloads.close()
+    assert site.asked == []
+    assert raised.value.hint == "run once without --offline"
+
+
+def test_bytes_are_counted_as_they_come(site: Site, tmp_path: Path) -> None:
+    counted: list[int] = []
+    downloads = Downloads(tmp_path / "cache", on_bytes=counted.append)
+    result(downloads, file_at(site.url("/x", WHOLE)))
+    downloads.close()
+    assert sum(counted) == len(CONTENT)
+
+
+def test_two_runs_on_one_cache_fetch_once(site: Site, tmp_path: Path) -> None:
+    first_asked, second_waits = threading.Event(), threading.Event()
+
+    def slow(request: http.server.BaseHTTPRequestHandler) -> None:
+        first_asked.set()
+        second_waits.wait(WAIT_S)
+        WHOLE(request)
+
+    artifact = file_at(site.url("/x", slow))
+    one, two = Downloads(tmp_path / "cache"), Downloads(tmp_path / "cache")
+    first = one.start(artifact)
+    assert first_asked.wait(WAIT_S)
+    second = two.start(artifact)
+    second_waits.set()
+    assert first.result(WAIT_S).read_bytes() == second.result(WAIT_S).read_bytes() == CONTENT
+    assert site.asked == ["/x"]
+    one.close()
+    two.close()
+
+
+def test_a_file_being_fetched_is_locked_against_other_processes(
+    site: Site, downloads: Downloads
+) -> None:
+    asked, go_on = threading.Event(), threading.Event()
+
+    def slow(request: http.server.BaseHTTPRequestHandler) -> None:
+        asked.set()
+        go_on.wait(WAIT_S)
+        WHOLE(request)
+
+    future = downloads.start(file_at(site.url("/x", slow)))
+    assert asked.wait(WAIT_S)
+    part = downloads.path(SHA256).with_suffix(".part")
+    with part.open("rb") as file, pytest.raises(BlockingIOError):
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    go_on.set()
+    future.result(WAIT_S)
+
+
+class FullDisk(io.BytesIO):
+    """Stands for a file on a full disk."""
+
+    def write(self, data: Any) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_full_disk_is_named_with_a_way_out(
+    site: Site, downloads: Downloads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    get = Downloads._get
+    monkeypatch.setattr(Downloads, "_get", lambda self, url, _: get(self, url, FullDisk()))
+    with pytest.raises(OutOfSpaceError, match="no space left while writing") as raised:
+        result(downloads, file_at(site.url("/x", WHOLE)))
+    assert "ORCH_CACHE" in raised.value.hint
+    assert not downloads.path(SHA256).exists()
+
+
+def test_stopping_gives_up_what_runs_and_does_not_call_it_gone(
+    site: Site, downloads: Downloads
+) -> None:
+    asked, go_on = threading.Event(), threading.Event()
+
+    def slow(request: http.server.BaseHTTPRequestHandler) -> None:
+        asked.set()
+        go_on.wait(WAIT_S)
+        WHOLE(request)
+
+    future = downloads.start(file_at(site.url("/x", slow), site.url("/y", answer(404))))
+    assert asked.wait(WAIT_S)
+    downloads.stop()
+    go_on.set()
+    with pytest.raises(InterruptedByUserError):
+        future.result(WAIT_S)
+    with pytest.raises(InterruptedByUserError):
+        downloads.start(Artifact("y", "0" * 64, 0, list))
+    assert downloads.gone == set()
+
+
+def test_stopping_does_not_wait_for_the_next_attempt(
+    site: Site, downloads: Downloads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetch, "RETRY_S", 3600.0)
+    asked = threading.Event()
+
+    def busy(request: http.server.BaseHTTPRequestHandler) -> None:
+        answer(503)(request)
+        asked.set()
+
+    future = downloads.start(file_at(site.url("/x", busy)))
+    assert asked.wait(WAIT_S)
+    downloads.stop()
+    with pytest.raises(InterruptedByUserError):
+        future.result(WAIT_S)
