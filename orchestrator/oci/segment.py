@@ -52,34 +52,20 @@ class SegmentEntry:
     uid: int = 0
     gid: int = 0
 
-    @property
-    def header(self) -> Entry:
-        """Return the entry as its tar header was written from."""
-        kind = EntryKind[self.kind.upper()]
-        return Entry(self.path, kind, self.mode, self.size_bytes, self.link, self.uid, self.gid)
-
 
 @dataclass(slots=True)
 class SegmentInfo:
     """What a segment holds, kept beside its bytes.
 
-    `unpacked_bytes` counts file contents. `notes` carries what the segment's maker wants to
-    know again later, in JSON's types: the alternatives a Debian package registers, the
-    libraries an ELF file needs.
+    `unpacked_bytes` counts file contents, `crc32` is of the segment's bytes. `notes` carries
+    what the segment's maker wants to know again later, in JSON's types: the alternatives a
+    Debian package registers, the libraries an ELF file needs.
     """
 
     entries: list[SegmentEntry] = field(default_factory=list)
     unpacked_bytes: int = 0
+    crc32: int = 0
     notes: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def tar_bytes(self) -> int:
-        """Return the size of all members that are written, with their headers, uncompressed."""
-        return sum(
-            len(tar_header(entry.header)) + entry.size_bytes + len(padding(entry.size_bytes))
-            for entry in self.entries
-            if entry.kind != "directory"
-        )
 
     def note(self, entry: Entry, sha256: str = "") -> None:
         """Remember a member."""
@@ -101,7 +87,12 @@ class SegmentInfo:
         """Return the info as one line of JSON."""
         rows = [list(asdict(entry).values()) for entry in self.entries]
         return json.dumps(
-            {"entries": rows, "unpacked_bytes": self.unpacked_bytes, "notes": self.notes},
+            {
+                "entries": rows,
+                "unpacked_bytes": self.unpacked_bytes,
+                "crc32": self.crc32,
+                "notes": self.notes,
+            },
             separators=(",", ":"),
         )
 
@@ -115,7 +106,7 @@ class SegmentInfo:
         raw = json.loads(text)
         try:
             entries = [SegmentEntry(*row) for row in raw["entries"]]
-            return cls(entries, raw["unpacked_bytes"], raw["notes"])
+            return cls(entries, raw["unpacked_bytes"], raw["crc32"], raw["notes"])
         except (KeyError, TypeError) as error:
             raise ValueError(f"not a segment's info: {error}") from error
 
@@ -183,17 +174,17 @@ class SegmentWriter:
         """Begin a file whose deflate data comes by `deflated`, to be ended by `end_deflated`."""
         self._pending += tar_header(entry)
         self._flush()
-        self._out.write(_GZIP_HEADER)
+        self._emit(_GZIP_HEADER)
 
     def deflated(self, compressed: bytes | memoryview, plain: bytes) -> None:
         """Take over a piece of a deflate stream (RFC 1951), and what it inflates to."""
-        self._out.write(compressed)
+        self._emit(compressed)
         if self._plain is not None and plain:
             self._plain.update(plain)
 
     def end_deflated(self, entry: Entry, crc32: int, sha256: str) -> None:
         """End the file begun last; CRC-32 and SHA-256 are those of its uncompressed data."""
-        self._out.write(_GZIP_TRAILER.pack(crc32, entry.size_bytes & 0xFFFFFFFF))
+        self._emit(_GZIP_TRAILER.pack(crc32, entry.size_bytes & 0xFFFFFFFF))
         self._pending += padding(entry.size_bytes)
         self.info.note(entry, sha256)
 
@@ -207,6 +198,10 @@ class SegmentWriter:
         self._flush()
         return self.info
 
+    def _emit(self, data: bytes | memoryview) -> None:
+        self.info.crc32 = isal_zlib.crc32(data, self.info.crc32)
+        self._out.write(data)
+
     def _flush(self) -> None:
         data, has_data = self._pending, self._pending_has_data
         if not data:
@@ -214,7 +209,7 @@ class SegmentWriter:
         if self._plain is not None:
             self._plain.update(data)
         stored = not has_data and len(data) <= _STORED_MAX
-        self._out.write(_gzip_member(bytes(data), stored=stored))
+        self._emit(_gzip_member(bytes(data), stored=stored))
         self._pending = bytearray()
         self._pending_has_data = False
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 import subprocess
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.engines.assembler import bytecode, compile_worker
-from orchestrator.engines.assembler.bytecode import Compiler, Interpreter, pyc_path
+from orchestrator.engines.assembler.bytecode import Compiler, Compilers, Interpreter, pyc_path
 from orchestrator.errors import AssemblyError
 
 HOST = Interpreter((sys.executable,), ".".join(map(str, sys.version_info[:3])))
@@ -123,3 +124,32 @@ def test_the_worker_compiles_as_the_interpreter_itself_would() -> None:
     pyc = compile_worker.compile_source("/a.py", SOURCE)
     assert pyc == compiled([("/a.py", SOURCE)])["/a.py"]
     assert bytecode.Interpreter((), "3.11.2").cache_tag == "cpython-311"
+
+
+def test_a_compiler_is_lent_again_and_ended_in_the_end() -> None:
+    compilers = Compilers()
+    with compilers.lend(HOST) as first, compilers.lend(HOST) as second:
+        assert first is not second
+    with compilers.lend(HOST) as third:
+        assert third in {first, second}
+    compilers.close()
+    assert third is not None
+    with pytest.raises(ValueError, match="closed"):
+        list(third.compile([("/a.py", b"")]))
+    with compilers.lend(HOST) as fresh:
+        assert fresh is not third
+    compilers.close()
+
+
+def test_a_compiler_whose_job_failed_is_not_lent_again() -> None:
+    compilers = Compilers()
+    with contextlib.suppress(RuntimeError), compilers.lend(HOST) as failed:
+        raise RuntimeError("no")
+    with compilers.lend(HOST) as compiler:
+        assert compiler is not failed
+    compilers.close()
+
+
+def test_without_an_interpreter_no_compiler_is_lent() -> None:
+    with Compilers().lend(None) as compiler:
+        assert compiler is None

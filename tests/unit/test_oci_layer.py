@@ -35,7 +35,7 @@ def layer_of(*segments: tuple[Path, SegmentInfo]) -> tuple[Layer, bytes]:
     out = io.BytesIO()
     writer = LayerWriter(out, directories_of(info for _, info in segments))
     for path, info in segments:
-        writer.append(path, info.tar_bytes)
+        writer.append(path, info.crc32)
     return writer.close("sample", sum(info.unpacked_bytes for _, info in segments)), out.getvalue()
 
 
@@ -113,7 +113,9 @@ def test_entries_of_its_own_count_in_what_a_layer_unpacks_to() -> None:
     assert names(out.getvalue()) == ["tmp", "tmp/x"]
 
 
-@pytest.mark.parametrize("damage", ["flip", "cut", "garbage", "empty", "first member", "doubled"])
+@pytest.mark.parametrize(
+    "damage", ["flip", "flip in header", "cut", "garbage", "empty", "first member", "doubled"]
+)
 def test_a_damaged_segment_is_refused(tmp_path: Path, damage: str) -> None:
     path = tmp_path / "a"
     info = segment(path, text("x", b"abc" * 1000), text("d/" * 99 + "y"))
@@ -123,6 +125,7 @@ def test_a_damaged_segment_is_refused(tmp_path: Path, damage: str) -> None:
     member = bytes(data[: data.find(b"\x1f\x8b\x08\0\0\0\0", 1)])
     damaged = {
         "flip": bytes(data),
+        "flip in header": bytes([*data[:4], data[4] ^ 1, *data[5:]]),
         "cut": bytes(data[:-9]),
         "garbage": b"no gzip",
         "empty": b"",

@@ -97,6 +97,14 @@ def test_equal_members_give_equal_bytes() -> None:
     assert make() == make()
 
 
+def test_the_checksum_is_of_the_bytes_written() -> None:
+    out = io.BytesIO()
+    writer = SegmentWriter(out)
+    add_deflated(writer, Entry("x", size_bytes=13), b"some contents")
+    writer.add(Entry("y", size_bytes=1), b"y")
+    assert writer.close().crc32 == zlib.crc32(out.getvalue())
+
+
 @pytest.mark.parametrize("data", [b"ab", b"abcd"])
 def test_data_of_another_length_than_promised_is_refused(data: bytes) -> None:
     with pytest.raises(ValueError, match="3 were promised"):
@@ -119,7 +127,7 @@ def test_what_a_segment_holds_is_remembered() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{}", "[]", '{"entries":[[1]],"unpacked_bytes":0,"notes":{}}']
+    "text", ["", "{}", "[]", '{"entries":[[1]],"unpacked_bytes":0,"crc32":0,"notes":{}}']
 )
 def test_text_that_is_no_info_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"info|Expecting"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import struct
 import subprocess
+import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,6 +113,44 @@ class Compiler:
             f"{message.decode(errors='replace').strip()}",
             hint="set bytecode = false in the recipe to do without it",
         )
+
+
+class Compilers:
+    """Running interpreters, lent to one job at a time; threads may share this."""
+
+    def __init__(self) -> None:
+        self._idle: dict[Interpreter, list[Compiler]] = {}
+        self._lock = threading.Lock()
+
+    @contextlib.contextmanager
+    def lend(self, interpreter: Interpreter | None) -> Iterator[Compiler | None]:
+        """Lend a compiler, or None for no interpreter; one whose job fails is ended.
+
+        Raises:
+            AssemblyError: The interpreter does not start.
+        """
+        if interpreter is None:
+            yield None
+            return
+        with self._lock:
+            idle = self._idle.setdefault(interpreter, [])
+            compiler = idle.pop() if idle else None
+        compiler = compiler or Compiler(interpreter)
+        try:
+            yield compiler
+        except BaseException:
+            compiler.close()
+            raise
+        with self._lock:
+            self._idle.setdefault(interpreter, []).append(compiler)
+
+    def close(self) -> None:
+        """End the interpreters that are not lent."""
+        with self._lock:
+            idle, self._idle = self._idle, {}
+        for compilers in idle.values():
+            for compiler in compilers:
+                compiler.close()
 
 
 def pyc_path(source: str, interpreter: Interpreter) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -13,7 +12,7 @@ from multiprocessing import forkserver
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
-from orchestrator.engines.assembler.bytecode import Compiler, Interpreter
+from orchestrator.engines.assembler.bytecode import Compilers, Interpreter
 from orchestrator.engines.assembler.deb.segment import write_deb_segment
 from orchestrator.engines.assembler.store import Store
 from orchestrator.engines.assembler.wheel.archive import WheelArchive
@@ -25,23 +24,24 @@ from orchestrator.oci.layer import Layer
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_compilers = threading.local()
+_compilers = Compilers()
 
 
 def make_deb_segment(
     store: Path, key: str, file: Path, deb: LockedDeb, interpreter: Interpreter | None
 ) -> None:
     """Make the segment of a Debian package; with bytecode, where an interpreter is given."""
-    compiler = _compiler(interpreter) if interpreter else None
-    Store(store).make_segment(key, lambda writer: write_deb_segment(file, deb, writer, compiler))
+    with _compilers.lend(interpreter) as compiler:
+        Store(store).make_segment(
+            key, lambda writer: write_deb_segment(file, deb, writer, compiler)
+        )
 
 
 def make_wheel_segment(
     store: Path, key: str, file: Path, name: str, venv: Venv, interpreter: Interpreter | None
 ) -> None:
     """Make the segment of a wheel; with bytecode, where an interpreter is given."""
-    compiler = _compiler(interpreter) if interpreter else None
-    with WheelArchive(file, name) as archive:
+    with _compilers.lend(interpreter) as compiler, WheelArchive(file, name) as archive:
         Store(store).make_segment(
             key, lambda writer: write_wheel_segment(archive, venv, writer, compiler)
         )
@@ -50,14 +50,6 @@ def make_wheel_segment(
 def join_segments(store: Path, key: str, segments: Sequence[str], what: str) -> tuple[Layer, ...]:
     """Make a layer of segments, or several where they share a path."""
     return Store(store).join_segments(key, segments, what)
-
-
-def _compiler(interpreter: Interpreter) -> Compiler:
-    """Return this thread's compiler; it is started once and ends with the process."""
-    known: dict[Interpreter, Compiler] = _compilers.__dict__.setdefault("known", {})
-    if interpreter not in known:
-        known[interpreter] = Compiler(interpreter)
-    return known[interpreter]
 
 
 class Workers:
@@ -92,6 +84,7 @@ class Workers:
         """Drop what has not begun, wait for what has, and end the processes."""
         if self._pool is not None:
             self._pool.shutdown(wait=True, cancel_futures=True)
+        _compilers.close()
 
 
 def result_of(future: Future[T]) -> T:

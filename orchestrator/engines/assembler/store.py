@@ -16,7 +16,7 @@ from orchestrator.oci.layer import Layer, LayerWriter, directories_of, split_cla
 from orchestrator.oci.segment import CHUNK, SegmentInfo, SegmentWriter
 from orchestrator.oci.tar import Entry
 
-FORMAT = 2
+FORMAT = 3
 """Part of every key; raised when segments or layers are written differently."""
 
 
@@ -120,7 +120,7 @@ class Store:
         def write(writer: LayerWriter) -> int:
             for segment in group:
                 try:
-                    writer.append(self.segment_path(segment), infos[segment].tar_bytes)
+                    writer.append(self.segment_path(segment), infos[segment].crc32)
                 except AssemblyError:
                     self._info_path(segment).unlink(missing_ok=True)
                     raise
