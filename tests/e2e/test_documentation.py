@@ -30,6 +30,7 @@ ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "docs/reference"
 PAGES = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),
+    *(ROOT / "base/README.md", ROOT / "services/README.md"),
     *sorted((ROOT / "docs").rglob("*.md")),
 ]
 SELECTION = {"tiers", "bases", "services", "with_dependents"}
@@ -199,6 +200,12 @@ def test_every_example_is_a_valid_command_line(page: str, command: str) -> None:
     images = inner.params.get("images", ())
     known = read_workspace(ROOT).images
     assert all(image in known or "*" in image for image in images)
+
+
+def test_every_verb_named_exists() -> None:
+    for page in PAGES:
+        named = re.findall(r"`orch ([a-z]+)", page.read_text("utf-8"))
+        assert set(named) <= set(verbs()), page.name
 
 
 def test_the_tree_in_the_readme_is_the_tree() -> None:

@@ -63,7 +63,7 @@ def read_sources(settings: DebianSettings, apt_root: Path = Path("/")) -> tuple[
         raise MissingToolError(
             f"this machine's apt sources name no archive of {settings.suite} with"
             f" {', '.join(settings.components)}",
-            hint="set mirror (and security_mirror) under [debian] in orch.toml",
+            hint="set mirror (and security-mirror) under [debian] in orch.toml",
         )
     return tuple(sources)
 
