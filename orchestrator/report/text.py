@@ -15,7 +15,7 @@ _REASONS_SHOWN = 3
 def format_bytes(size_bytes: float) -> str:
     """Return a size in decimal units, such as 12.3 MB."""
     unit = 0
-    while size_bytes >= 1000 and unit < len(_UNITS) - 1:
+    while round(size_bytes, 1) >= 1000 and unit < len(_UNITS) - 1:
         size_bytes /= 1000
         unit += 1
     return f"{size_bytes:.0f} {_UNITS[unit]}" if unit == 0 else f"{size_bytes:.1f} {_UNITS[unit]}"
@@ -74,4 +74,4 @@ def plan_lines(graph: Graph, plan: Plan) -> list[str]:
         notes[name] = f"  {step.action.value}" + (f": {why}" if why else "")
     counts = {action: sum(s.action is action for s in plan.steps.values()) for action in Action}
     total = ", ".join(f"{count} {action.value}" for action, count in counts.items() if count)
-    return [*tree_lines(graph, notes), f"{total}"]
+    return [*tree_lines(graph, notes), total or "nothing to build"]
