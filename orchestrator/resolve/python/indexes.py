@@ -11,15 +11,22 @@ from pathlib import Path
 
 from orchestrator.model import PythonSettings
 
+_SECTIONS = ("global", "install")
+_TRUE = {"1", "y", "yes", "t", "true", "on"}
+
 
 @dataclass(frozen=True, slots=True)
 class Indexes:
-    """Package indexes and folders; an empty `index_url` is the resolver's own default."""
+    """Package indexes and folders; an empty `index_url` is the resolver's own default.
+
+    With `no_index`, folders alone are looked into.
+    """
 
     index_url: str = ""
     extra_index_urls: tuple[str, ...] = ()
     find_links: tuple[str, ...] = ()
     certificates: str = ""
+    no_index: bool = False
 
 
 def read_indexes(
@@ -27,14 +34,17 @@ def read_indexes(
 ) -> Indexes:
     """Join the settings with pip's configuration files and `PIP_*` variables.
 
-    Source: pip documentation, "Configuration": later files win, variables win over files.
+    Source: pip documentation, "Configuration": later files win, `[install]` wins over
+    `[global]`, and variables win over files.
     Unreadable files are passed over, as pip does.
     """
     env = os.environ if env is None else env
-    values: dict[str, str] = {}
+    sections: dict[str, dict[str, str]] = {section: {} for section in _SECTIONS}
     for file in _config_files(env, home or Path(env.get("HOME") or Path.home())):
-        values |= _read_config(file)
-    for key in ("index-url", "extra-index-url", "find-links", "cert"):
+        for section, items in _read_config(file).items():
+            sections[section] |= items
+    values = {key: value for section in _SECTIONS for key, value in sections[section].items()}
+    for key in ("index-url", "extra-index-url", "find-links", "cert", "no-index"):
         if value := env.get(f"PIP_{key.upper().replace('-', '_')}"):
             values[key] = value
     return Indexes(
@@ -42,6 +52,7 @@ def read_indexes(
         extra_index_urls=_unique(settings.extra_index_urls, values.get("extra-index-url", "")),
         find_links=_unique(settings.find_links, values.get("find-links", "")),
         certificates=values.get("cert", "").strip(),
+        no_index=not settings.index_url and values.get("no-index", "").lower() in _TRUE,
     )
 
 
@@ -50,25 +61,34 @@ def _unique(first: tuple[str, ...], more: str) -> tuple[str, ...]:
 
 
 def _config_files(env: Mapping[str, str], home: Path) -> Iterator[Path]:
-    for folder in reversed(env.get("XDG_CONFIG_DIRS", "/etc/xdg").split(":")):
+    named = env.get("PIP_CONFIG_FILE")
+    if named == os.devnull:
+        return
+    for folder in env.get("XDG_CONFIG_DIRS", "/etc/xdg").split(":"):
         yield Path(folder) / "pip/pip.conf"
     yield Path("/etc/pip.conf")
-    yield home / ".pip/pip.conf"
-    yield Path(env.get("XDG_CONFIG_HOME") or home / ".config") / "pip/pip.conf"
+    if not (named and Path(named).exists()):
+        yield home / ".pip/pip.conf"
+        yield Path(env.get("XDG_CONFIG_HOME") or home / ".config") / "pip/pip.conf"
     for prefix in dict.fromkeys((sys.base_prefix, sys.prefix)):
         yield Path(prefix) / "pip.conf"
-    if named := env.get("PIP_CONFIG_FILE"):
+    if named:
         yield Path(named)
 
 
-def _read_config(file: Path) -> dict[str, str]:
+def _read_config(file: Path) -> dict[str, dict[str, str]]:
+    """Return the sections that count, keys in pip's one way of writing them."""
     parser = configparser.RawConfigParser()
     try:
         parser.read(file, encoding="utf-8")
     except (configparser.Error, UnicodeDecodeError, OSError):
         return {}
-    values: dict[str, str] = {}
-    for section in ("global", "install"):
-        if parser.has_section(section):
-            values |= dict(parser.items(section))
-    return values
+    return {
+        section: {_key(name): value for name, value in parser.items(section)}
+        for section in _SECTIONS
+        if parser.has_section(section)
+    }
+
+
+def _key(name: str) -> str:
+    return name.replace("_", "-").removeprefix("--")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -43,7 +44,7 @@ def read_requirements(file: Path, root: Path) -> tuple[RequirementLine, ...]:
     Raises:
         WorkspaceError: A line is no requirement, or a form that a lock cannot hold.
     """
-    return tuple(_read(file, root, ()))
+    return tuple(_read(Path(os.path.normpath(file)), root, ()))
 
 
 def _read(file: Path, root: Path, within: tuple[Path, ...]) -> Iterator[RequirementLine]:
@@ -56,7 +57,8 @@ def _read(file: Path, root: Path, within: tuple[Path, ...]) -> Iterator[Requirem
         raise WorkspaceError(f"cannot be read: {error}", file=shown) from error
     for number, line in _logical_lines(text):
         if include := _INCLUDE.fullmatch(line):
-            yield from _read(file.parent / include.group(1), root, (*within, file))
+            included = Path(os.path.normpath(file.parent / include.group(1)))
+            yield from _read(included, root, (*within, file))
         else:
             yield RequirementLine(_parse(line, shown, number), f"{shown}:{number}")
 

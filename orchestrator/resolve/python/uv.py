@@ -161,9 +161,11 @@ class Uv:
         options += ["--python", sys.executable, "--cache-dir", str(self._cache)]
         options += ["--python-version", target.python, "--python-platform", target.uv_platform]
         options += ["--index-strategy", "unsafe-best-match", "--color", "never"]
-        if indexes.index_url:
+        if indexes.no_index:
+            options.append("--no-index")
+        elif indexes.index_url:
             options += ["--index-url", indexes.index_url]
-        for url in indexes.extra_index_urls:
+        for url in indexes.extra_index_urls if not indexes.no_index else ():
             options += ["--extra-index-url", url]
         for place in indexes.find_links:
             options += ["--find-links", place]
