@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from orchestrator.graph import Graph, build_graph
@@ -62,12 +63,15 @@ def write_workspace(root: Path, images: Mapping[str, str]) -> Path:
     return write_tree(root, {"orch.toml": "[debian]\nessential = []\n", **recipes})
 
 
-def write_lock(root: Path) -> Lock:
-    """Write the lock of a workspace whose images add no package."""
+def write_lock(root: Path, adds: Mapping[str, ImageLock] | None = None) -> Lock:
+    """Write the lock of a workspace; what `adds` has not for an image, it does not add."""
     workspace = read_workspace(root)
     graph, lines = build_graph(workspace), read_tree_requirements(workspace)
     images = {
-        (name, platform): ImageLock(inputs=inputs_digest(workspace, graph, name, lines[name]))
+        (name, platform): replace(
+            (adds or {}).get(name, ImageLock()),
+            inputs=inputs_digest(workspace, graph, name, lines[name]),
+        )
         for name in graph.images
         for platform in workspace.settings.platforms
     }

@@ -17,6 +17,8 @@ from orchestrator.errors import ExitCode, OrchError, disk_error
 _VERBS = {
     "build": "build",
     "plan": "build",
+    "explain": "explain",
+    "affected": "explain",
     "graph": "graph",
     "lock": "lock",
 }
@@ -44,7 +46,7 @@ class _Verbs(click.Group):
 @click.option(
     "-C",
     "directory",
-    type=click.Path(path_type=Path),
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
     default=Path(),
     metavar="DIR",
     help="Run as if started in DIR.",
@@ -93,12 +95,10 @@ def main(arguments: list[str] | None = None) -> None:
         else:
             print_error(disk_error(error, Path(error.filename or ".")))
         sys.exit(ExitCode.FAILED)
-    except click.Abort:
-        sys.exit(ExitCode.INTERRUPTED)
     except click.ClickException as error:
         error.show()
         sys.exit(ExitCode.WRONG_REQUEST)
-    except KeyboardInterrupt:
+    except (click.Abort, KeyboardInterrupt):  # click turns the one into the other
         print_error(OrchError("interrupted"))
         sys.exit(ExitCode.INTERRUPTED)
     sys.exit(code if isinstance(code, int) else ExitCode.DONE)

@@ -1,0 +1,371 @@
+"""The command line: exit codes, what goes where, and that nobody sees a traceback."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pytest
+
+import orchestrator.app.building
+from orchestrator.cli import main
+from orchestrator.lockfile import ImageLock
+from tests.helpers import ROOT, deb_of, write_lock, write_tree, write_workspace
+
+COPY = "[[files]]\nfrom = 'src'\nto = '/app'\n"
+VERBS = ("build", "plan", "graph", "lock")
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a run of `orch` came to."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def data(self) -> Any:
+        return json.loads(self.out)
+
+
+Orch = Callable[..., Ran]
+
+
+@pytest.fixture
+def orch(
+    tmp_path: Path, orch_cache: Path, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Callable[..., Ran]]:
+    """Return `orch -C WORKSPACE ...` as a function."""
+    handler = signal.getsignal(signal.SIGTERM)
+
+    def run(*arguments: str) -> Ran:
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main(["-C", str(tmp_path), *arguments])
+        printed = capsys.readouterr()
+        assert "Traceback" not in printed.err
+        assert isinstance(ended.value.code, int)
+        return Ran(int(ended.value.code), printed.out, printed.err)
+
+    yield run
+    signal.signal(signal.SIGTERM, handler)
+
+
+@pytest.fixture
+def ws(tmp_path: Path) -> Path:
+    """Write a locked workspace of three images that need no download."""
+    write_workspace(
+        tmp_path,
+        {
+            "base/a": f'from = "{ROOT}"\n{COPY}',
+            "base/b": f'from = "{ROOT}"\n',
+            "services/s": 'from = "a"\n',
+        },
+    )
+    write_tree(tmp_path, {"base/a/src/x.txt": "x"})
+    write_lock(tmp_path)
+    return tmp_path
+
+
+def unavailable(ws: Path) -> None:
+    write_lock(ws, {"a": ImageLock(unavailable="no wheel of x for this platform")})
+
+
+def broken(ws: Path) -> None:
+    """Lock for `a` what is not in the cache."""
+    write_lock(ws, {"a": ImageLock((deb_of("curl"),))})
+
+
+def snapshot(folder: Path) -> dict[str, bytes | None]:
+    return {
+        str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None
+        for path in folder.rglob("*")
+    }
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_has_help(orch: Orch, verb: str) -> None:
+    ran = orch(verb, "--help")
+    assert ran.code == 0
+    assert ran.out.startswith(f"Usage: orch {verb} [OPTIONS]")
+    assert ran.err == ""
+
+
+def test_help_lists_every_verb(orch: Orch) -> None:
+    ran = orch("--help")
+    assert ran.code == 0
+    assert all(f"\n  {verb} " in ran.out for verb in VERBS)
+
+
+def test_the_version_is_told(orch: Orch) -> None:
+    assert orch("--version").out.startswith("orch, version ")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["bild"],
+        ["build", "--jobs", "0"],
+        ["build", "--jobs", "many"],
+        ["build", "--nonsense"],
+        ["plan", "--format", "xml"],
+        ["plan", "--tier", "x"],
+        ["graph", "--format", "png"],
+        ["lock", "numpy"],
+        ["plan", "pyton"],
+        ["build", "zzz*"],
+        ["build", "--platform", "linux/vax"],
+        ["build", "--platform", "linux/arm64"],
+    ],
+)
+def test_a_wrong_request_is_code_2(orch: Orch, ws: Path, arguments: list[str]) -> None:
+    ran = orch(*arguments)
+    assert (ran.code, ran.out) == (2, "")
+    assert "rror: " in ran.err
+
+
+def test_a_folder_that_is_not_there_is_code_2_though_one_above_is_a_workspace(
+    orch: Orch, ws: Path
+) -> None:
+    ran = orch("-C", str(ws / "gone"), "graph")
+    assert ran.code == 2
+    assert "does not exist" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ({}, "no orch.toml in"),
+        ({"orch.toml": "bases = 1"}, "orch.toml:1: bases must be a list of strings"),
+        ({"orch.toml": "a = = 1"}, "orch.toml:1: is not valid TOML"),
+        ({"orch.toml": "", "base/a/image.toml": "form = 'x'"}, "no 'from'"),
+        ({"orch.toml": "", "base/a/image.toml": "from = 'a'"}, "a -> a"),
+        ({"orch.toml": "", "base/a/image.toml": "from = 'b'"}, "a stands on 'b'"),
+        ({"orch.toml": "", "base/A/image.toml": "from = 'b:1'"}, "cannot name an image"),
+    ],
+)
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_wrong_workspace_is_code_2_with_a_hint_on_every_verb(
+    orch: Orch, tmp_path: Path, verb: str, files: dict[str, str], message: str
+) -> None:
+    write_tree(tmp_path, files)
+    ran = orch(verb)
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err.startswith("error: ")
+    assert message in ran.err
+
+
+@pytest.mark.parametrize("arguments", [["build"], ["plan"], ["lock", "--check"]])
+def test_a_missing_lock_says_what_to_run(orch: Orch, ws: Path, arguments: list[str]) -> None:
+    (ws / "orch.lock").unlink()
+    ran = orch(*arguments)
+    assert (ran.code, ran.err) == (2, "error: there is no orch.lock\nhint: run: orch lock\n")
+
+
+def test_a_lock_that_is_behind_is_named(orch: Orch, ws: Path) -> None:
+    assert orch("lock", "--check").code == 0
+    write_tree(ws, {"base/b/image.toml": f'from = "{ROOT}"\nsystem.packages = ["curl"]\n'})
+    for arguments in (["lock", "--check"], ["plan"], ["build"]):
+        ran = orch(*arguments)
+        assert ran.code == 2
+        assert "behind what is asked for by: b\nhint: run: orch lock" in ran.err
+
+
+def test_the_graph_is_data_on_standard_output(orch: Orch, ws: Path) -> None:
+    ran = orch("graph", "--format", "json")
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.data["schema"] == "orch.graph/1"
+    assert [image["name"] for image in ran.data["images"]] == ["a", "b", "s"]
+
+
+def test_the_plan_is_data_on_standard_output(orch: Orch, ws: Path) -> None:
+    ran = orch("plan", "--format", "json")
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.data["schema"] == "orch.plan/1"
+    assert {image["action"] for image in ran.data["images"]} == {"build"}
+
+
+@pytest.mark.parametrize("arguments", [["plan"], ["build", "--dry-run"], ["graph"]])
+def test_showing_a_plan_writes_nothing(
+    orch: Orch, ws: Path, orch_cache: Path, arguments: list[str]
+) -> None:
+    before = snapshot(ws)
+    assert orch(*arguments).code == 0
+    assert snapshot(ws) == before
+
+
+def test_a_dry_run_shows_what_plan_shows(orch: Orch, ws: Path) -> None:
+    assert orch("build", "--dry-run").out == orch("plan").out
+
+
+def test_a_build_is_done_once(orch: Orch, ws: Path) -> None:
+    first, second = orch("build"), orch("build")
+    assert (first.code, second.code, first.out) == (0, 0, "")
+    assert "3 built" in first.err
+    assert second.err.startswith("3 reused in ")
+
+
+def test_a_build_of_one_image_builds_what_it_stands_on_and_no_more(orch: Orch, ws: Path) -> None:
+    orch("build", "s")
+    actions = {
+        image["name"]: image["action"] for image in orch("plan", "--format", "json").data["images"]
+    }
+    assert actions == {"a": "reuse", "b": "build", "s": "reuse"}
+
+
+def test_a_change_rebuilds_what_stands_on_it_and_the_plan_says_why(orch: Orch, ws: Path) -> None:
+    orch("build")
+    (ws / "base/a/src/x.txt").write_text("y")
+    images = {image["name"]: image for image in orch("plan", "--format", "json").data["images"]}
+    assert images["b"]["action"] == "reuse"
+    assert [reason["code"] for reason in images["a"]["reasons"]] == ["file-changed"]
+    assert [reason["code"] for reason in images["s"]["reasons"]] == ["parent-changed"]
+
+
+def test_force_builds_the_selected_though_nothing_changed(orch: Orch, ws: Path) -> None:
+    orch("build")
+    ran = orch("plan", "--force", "a")
+    assert "a  build: forced" in ran.out
+
+
+def test_quiet_says_nothing_when_all_is_well(orch: Orch, ws: Path) -> None:
+    ran = orch("-q", "build")
+    assert (ran.code, ran.out, ran.err) == (0, "", "")
+
+
+def test_json_progress_is_objects_alone_but_for_the_summary(orch: Orch, ws: Path) -> None:
+    lines = orch("build", "--progress", "json").err.splitlines()
+    events = [json.loads(line) for line in lines[:-1]]
+    assert len(events) == 6
+    assert {event["schema"] for event in events} == {"orch.progress/1"}
+
+
+def test_a_failure_is_code_1_and_what_stands_on_it_is_skipped(orch: Orch, ws: Path) -> None:
+    broken(ws)
+    ran = orch("build", "--offline", "--report", str(ws / "report.json"))
+    assert ran.code == 1
+    assert "failed a: " in ran.err
+    assert "--offline forbids fetching it\n  hint: run once without --offline" in ran.err
+    assert "skipped s: a failed" in ran.err
+    report = json.loads((ws / "report.json").read_text())
+    assert (report["schema"], report["ok"]) == ("orch.build/1", False)
+    images = {image["name"]: image for image in report["images"]}
+    assert {name: image["status"] for name, image in images.items()} == {
+        "a": "failed",
+        "b": "built",
+        "s": "skipped",
+    }
+    assert images["a"]["error"]["hint"] == "run once without --offline"
+
+
+def test_a_failed_build_is_not_recorded(orch: Orch, ws: Path) -> None:
+    broken(ws)
+    orch("build", "--offline")
+    assert "a  build: never-built" in orch("plan").out
+
+
+def test_a_report_tells_what_a_reused_image_holds(orch: Orch, ws: Path) -> None:
+    report = ws / "report.json"
+    orch("build", "--report", str(report))
+    built = json.loads(report.read_text())["images"]
+    orch("build", "--report", str(report))
+    reused = json.loads(report.read_text())["images"]
+    for before, after in zip(built, reused, strict=True):
+        for key in ("digest", "size_bytes", "unpacked_bytes"):
+            assert before[key] == after[key]
+    assert {image["status"] for image in reused} == {"reused"}
+
+
+def test_a_report_that_cannot_be_written_is_an_error_with_a_hint(orch: Orch, ws: Path) -> None:
+    ran = orch("build", "--report", str(ws / "orch.toml" / "report.json"))
+    assert ran.code == 1
+    assert "hint: " in ran.err
+
+
+def test_an_unavailable_image_is_a_warning_when_everything_was_asked_for(
+    orch: Orch, ws: Path
+) -> None:
+    unavailable(ws)
+    ran = orch("build")
+    assert ran.code == 0
+    assert "warning: unavailable a: no wheel of x for this platform" in ran.err
+    assert "warning: unavailable s: " in ran.err
+    assert "1 built, 2 unavailable" in ran.err
+
+
+@pytest.mark.parametrize("arguments", [["a"], ["s"], ["--services"], ["--strict"]])
+def test_an_unavailable_image_is_code_3_when_it_was_named_or_with_strict(
+    orch: Orch, ws: Path, arguments: list[str]
+) -> None:
+    unavailable(ws)
+    assert orch("build", *arguments).code == 3
+
+
+def test_an_unavailable_image_that_nobody_named_is_no_failure(orch: Orch, ws: Path) -> None:
+    unavailable(ws)
+    assert orch("build", "b").code == 0
+
+
+def test_loading_without_docker_is_code_3_with_a_hint(
+    orch: Orch, ws: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:1")
+    ran = orch("build", "--load")
+    assert ran.code == 3
+    assert "error: no Docker engine answers" in ran.err
+    assert "hint: start Docker, or set DOCKER_HOST" in ran.err
+
+
+def test_an_interrupt_is_code_130(orch: Orch, ws: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(orchestrator.app.building, "build", interrupt)
+    ran = orch("build")
+    assert (ran.code, ran.err) == (130, "\nerror: interrupted\n")
+
+
+def test_sigterm_counts_as_an_interrupt(
+    orch: Orch, ws: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        orchestrator.app.building, "build", lambda *_: os.kill(os.getpid(), signal.SIGTERM)
+    )
+    assert orch("build").code == 130
+
+
+def test_a_damaged_state_says_what_to_do(orch: Orch, ws: Path) -> None:
+    orch("build")
+    (ws / ".orch/state.db").write_text("no database")
+    ran = orch("plan")
+    assert ran.code == 1
+    assert "hint: delete it; images are found or built again" in ran.err
+
+
+def test_deleting_the_state_costs_time_and_nothing_else(orch: Orch, ws: Path) -> None:
+    report = ws / "report.json"
+    orch("build", "--report", str(report))
+    before = {image["name"]: image["digest"] for image in json.loads(report.read_text())["images"]}
+    (ws / ".orch/state.db").unlink()
+    orch("build", "--report", str(report))
+    after = {image["name"]: image["digest"] for image in json.loads(report.read_text())["images"]}
+    assert after == before
+
+
+def test_a_missing_source_file_is_code_2_and_names_the_recipe(orch: Orch, ws: Path) -> None:
+    (ws / "base/a/src/x.txt").unlink()
+    (ws / "base/a/src").rmdir()
+    ran = orch("build")
+    assert ran.code == 2
+    assert "error: base/a/image.toml: [[files]] src does not exist" in ran.err
+
+
+def test_no_colour_reaches_a_pipe(orch: Orch, ws: Path) -> None:
+    unavailable(ws)
+    assert "\x1b" not in orch("build").err
