@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from orchestrator.fingerprint import Fingerprint, Input
@@ -36,11 +36,23 @@ class Action(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Why an image is to be built: a code of the contract, what it is about, and more."""
+    """Why an image is to be built: a code of the contract, what it is about, and more.
+
+    `old` and `new` are the values of the input that changed; None is what is not there.
+    """
 
     code: str
     subject: str = ""
     detail: str = ""
+    old: str | None = field(default=None, compare=False)
+    new: str | None = field(default=None, compare=False)
+
+    @property
+    def sign(self) -> str:
+        """Return `+` for what came, `-` for what went, `~` for what changed, else nothing."""
+        if self.old is None and self.new is None:
+            return " "
+        return "~" if self.old is not None and self.new is not None else "-+"[self.old is None]
 
     def __str__(self) -> str:
         """Return the reason as a person reads it."""
@@ -158,11 +170,11 @@ def _difference(kind: str, subject: str, old: str | None, new: str | None) -> li
     if kind == "mode" and (old is None or new is None):
         return []
     if kind in {"file", "link"} and old is None:
-        return [Reason("file-added", subject)]
+        return [Reason("file-added", subject, old=old, new=new)]
     if kind in {"file", "link"} and new is None:
-        return [Reason("file-removed", subject)]
+        return [Reason("file-removed", subject, old=old, new=new)]
     detail = f"{_short(kind, old)} -> {_short(kind, new)}"
-    return [Reason(_CHANGED.get(kind, "orch-changed"), subject, detail)]
+    return [Reason(_CHANGED.get(kind, "orch-changed"), subject, detail, old, new)]
 
 
 def _short(kind: str, value: str | None) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from orchestrator.graph import Graph
 from orchestrator.oci.layer import Layer
-from orchestrator.plan import Plan, Step
+from orchestrator.plan import Plan, Reason, Step
 from orchestrator.ports import Made, Outcome
 
 
@@ -44,11 +45,29 @@ def _step(step: Step) -> dict[str, Any]:
         "platform": step.platform.key,
         "action": step.action.value,
         "fingerprint": step.fingerprint.digest,
-        "reasons": [
-            {"code": reason.code, "subject": reason.subject, "detail": reason.detail}
-            for reason in step.reasons
-        ],
+        "reasons": [_reason(reason) for reason in step.reasons],
     }
+
+
+def _reason(reason: Reason) -> dict[str, Any]:
+    return {
+        "code": reason.code,
+        "subject": reason.subject,
+        "detail": reason.detail,
+        "old": reason.old,
+        "new": reason.new,
+    }
+
+
+def explain_document(steps: Sequence[Step]) -> dict[str, Any]:
+    """Return why images are built, `orch.explain/1`: the one asked for first, then its parents."""
+    return {"schema": "orch.explain/1", "images": [_step(step) for step in steps]}
+
+
+def affected_document(graph: Graph, names: Sequence[str]) -> dict[str, Any]:
+    """Return the images that files reach, `orch.affected/1`."""
+    images = [{"name": name, "tier": graph.tiers[name]} for name in names]
+    return {"schema": "orch.affected/1", "images": images}
 
 
 def outcome_document(outcome: Outcome, made: Made | None) -> dict[str, Any]:

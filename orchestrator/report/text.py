@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from orchestrator.graph import Graph
-from orchestrator.plan import Action, Plan
+from orchestrator.plan import Action, Plan, Step
 from orchestrator.ports import Outcome, Status
 
 _UNITS = ("B", "kB", "MB", "GB", "TB")
@@ -75,3 +75,26 @@ def plan_lines(graph: Graph, plan: Plan) -> list[str]:
     counts = {action: sum(s.action is action for s in plan.steps.values()) for action in Action}
     total = ", ".join(f"{count} {action.value}" for action, count in counts.items() if count)
     return [*tree_lines(graph, notes), total or "nothing to build"]
+
+
+def explain_lines(steps: Sequence[Step]) -> list[str]:
+    """Return why images are built, a line an input that changed; parents only where they are."""
+    lines: list[str] = []
+    for step in steps:
+        if step.action is Action.REUSE and lines:
+            break
+        lines.append(_headline(step))
+        for reason in step.reasons:
+            detail = f"  {reason.detail}" if reason.detail else ""
+            lines.append(f"  {reason.sign} {reason.code} {reason.subject}".rstrip() + detail)
+    return lines
+
+
+def _headline(step: Step) -> str:
+    name = step.image.name
+    if step.action is Action.REUSE:
+        count = len(step.fingerprint.inputs)
+        return f"{name} is up to date: none of its {count} inputs changed"
+    if step.action is Action.UNAVAILABLE:
+        return f"{name} is unavailable"
+    return f"{name} would be built"

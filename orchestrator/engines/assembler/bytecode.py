@@ -50,6 +50,7 @@ class Compiler:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 env=_ENVIRONMENT,
+                process_group=0,  # Ctrl-C is for the main process, which ends this one in order
             )
         except OSError as error:
             raise AssemblyError(
