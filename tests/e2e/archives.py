@@ -79,13 +79,14 @@ class DebianArchive:
         architecture: str = "amd64",
         depends: str = "",
         scripts: Mapping[str, str] | None = None,
+        compression: str = ".xz",
     ) -> Path:
         """Put a package into the pool."""
         file = self.root / f"pool/main/{name}_{version}_{architecture}.deb"
         file.parent.mkdir(parents=True, exist_ok=True)
         control = f"Package: {name}\nVersion: {version}\nArchitecture: {architecture}\n"
         control += f"Depends: {depends}\n" if depends else ""
-        make_deb(file, members, {"control": control, **(scripts or {})})
+        make_deb(file, members, {"control": control, **(scripts or {})}, compression)
         file.with_suffix(".control").write_text(control)
         return file
 

@@ -102,7 +102,7 @@ class Monorepo:
             "orch.toml",
             f'platforms = ["linux/amd64", "linux/arm64"]\n{more}\n'
             f'[python]\nversion = "{version}"\nindex-url = "{sources}/python/simple"\n'
-            f'[debian]\nmirror = "{sources}/debian"\n'
+            f'[debian]\nmirror = "{sources}/debian"\nsnapshot = "{sources}/nowhere/debian"\n'
             f'keyring = "{self.key.keyring}"\nessential = ["base-files", "base-passwd"]\n',
         )
 
@@ -116,6 +116,7 @@ class Monorepo:
             "PIP_CONFIG_FILE": os.devnull,
             "PIP_EXTRA_INDEX_URL": " ",  # not empty: it stands for what this machine has set
             "PIP_FIND_LINKS": " ",
+            **{name: os.environ[name] for name in ("PYTHONPATH",) if name in os.environ},
             **self.env,
             **more,
         }
@@ -157,7 +158,9 @@ class Monorepo:
 
     def digests(self, *arguments: str, **env: str) -> dict[str, str]:
         """Build everything and return the digests, by image."""
-        return {name: image["digest"] for name, image in self.build(*arguments, **env).items()}
+        return {
+            name: image["digest"] for name, image in self.build(*arguments, code=0, **env).items()
+        }
 
     def check_intact(self) -> None:
         """Fail unless what is kept under a digest has it, and what is named is whole."""

@@ -29,7 +29,7 @@ def big_template(template: Monorepo, tmp_path_factory: pytest.TempPathFactory) -
     data = random.Random(0).randbytes(BULK_BYTES)
     for architecture in ("amd64", "arm64"):
         member = file("./usr/share/bulk", data)
-        repo.debian.add("bulk", [member], architecture=architecture)
+        repo.debian.add("bulk", [member], architecture=architecture, compression="")
     repo.debian.publish()
     repo.python.add_wheel("bulky", files={"bulky/__init__.py": "", "bulky/data": data})
     repo.write("base/web/requirements.txt", "beta\nbulky\n")
@@ -88,12 +88,14 @@ def held_files(repo: Monorepo) -> dict[str, Path]:
 @pytest.mark.parametrize("held", ["first package", "big wheel", "last wheel"])
 def test_ctrl_c_ends_in_order(repo: Monorepo, expected: dict[str, str], held: str) -> None:
     report = repo.home / "interrupted.json"
-    with repo.server.holding(held_files(repo)[held]) as gate:
-        with running(repo, "--report", str(report)) as process:
-            assert gate.asked.wait(TIMEOUT_S)
-            os.killpg(process.pid, signal.SIGINT)
-            gate.open.set()
-            _, said = process.communicate(timeout=TIMEOUT_S)
+    with (
+        repo.server.holding(held_files(repo)[held]) as gate,
+        running(repo, "--report", str(report)) as process,
+    ):
+        assert gate.asked.wait(TIMEOUT_S)
+        os.killpg(process.pid, signal.SIGINT)
+        gate.open.set()
+        _, said = process.communicate(timeout=TIMEOUT_S)
     assert process.returncode == 130, said
     assert "Traceback" not in said
     assert not members_of(process.pid)
@@ -103,13 +105,12 @@ def test_ctrl_c_ends_in_order(repo: Monorepo, expected: dict[str, str], held: st
 
 
 def test_a_second_ctrl_c_changes_nothing_of_that(repo: Monorepo, expected: dict[str, str]) -> None:
-    with repo.server.holding(held_files(repo)["big wheel"]) as gate:
-        with running(repo) as process:
-            assert gate.asked.wait(TIMEOUT_S)
-            os.killpg(process.pid, signal.SIGINT)
-            os.killpg(process.pid, signal.SIGINT)
-            gate.open.set()
-            _, said = process.communicate(timeout=TIMEOUT_S)
+    with repo.server.holding(held_files(repo)["big wheel"]) as gate, running(repo) as process:
+        assert gate.asked.wait(TIMEOUT_S)
+        os.killpg(process.pid, signal.SIGINT)
+        os.killpg(process.pid, signal.SIGINT)
+        gate.open.set()
+        _, said = process.communicate(timeout=TIMEOUT_S)
     assert process.returncode == 130, said
     assert "Traceback" not in said
     assert not members_of(process.pid)
