@@ -1,9 +1,20 @@
-"""What git knows of the workspace's commit; nothing where it is no repository."""
+"""What git knows of the workspace: its commit, and the tree as it was at another one."""
 
 from __future__ import annotations
 
+import os
 import subprocess
+import tempfile
+from collections.abc import Mapping
 from pathlib import Path
+
+from orchestrator.errors import OrchError
+
+_TIMEOUT_S = 600
+
+
+class NoComparisonError(OrchError):
+    """git cannot say what the tree was like at a revision."""
 
 
 def commit_annotations(root: Path) -> dict[str, str]:
@@ -23,18 +34,67 @@ def commit_annotations(root: Path) -> dict[str, str]:
     return found
 
 
+def merge_base(root: Path, revision: str) -> str:
+    """Return the commit at which the present one and `revision` parted.
+
+    Raises:
+        NoComparisonError: There is no git, no repository, no such revision or no common commit.
+    """
+    if not _git(root, "rev-parse", "--git-dir"):
+        raise NoComparisonError(f"{root} is in no git repository, or git is not installed")
+    if not _git(root, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}"):
+        raise NoComparisonError(f"git knows no revision {revision!r}{_if_shallow(root)}")
+    found = _git(root, "merge-base", "HEAD", revision)
+    if not found:
+        raise NoComparisonError(f"git finds no commit common with {revision!r}{_if_shallow(root)}")
+    return found.splitlines()[0]
+
+
+def export_tree(root: Path, commit: str, folder: Path) -> None:
+    """Write the workspace as it was at a commit into an empty folder; nothing else is touched.
+
+    Raises:
+        NoComparisonError: An object is missing, or the workspace was not there then.
+    """
+    prefix = _git(root, "rev-parse", "--show-prefix").rstrip("/")
+    tree = f"{commit}:{prefix}"
+    with tempfile.TemporaryDirectory(prefix="orch-index-") as scratch:
+        index = {"GIT_INDEX_FILE": f"{scratch}/index"}
+        for arguments in (
+            ("read-tree", tree),
+            ("checkout-index", "--all", "--quiet", f"--prefix={folder}/"),
+        ):
+            result = _run(root, *arguments, env=index)
+            if result is None or result.returncode != 0:
+                why = result.stderr.strip() if result else "git does not answer"
+                raise NoComparisonError(f"the tree at {commit[:12]} cannot be read: {why}")
+
+
+def _if_shallow(root: Path) -> str:
+    if _git(root, "rev-parse", "--is-shallow-repository") == "true":
+        return ", the clone being shallow (fetch more history)"
+    return ""
+
+
 def _git(root: Path, *arguments: str) -> str:
+    result = _run(root, *arguments)
+    return result.stdout.strip() if result and result.returncode == 0 else ""
+
+
+def _run(
+    root: Path, *arguments: str, env: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str] | None:
     try:
-        result = subprocess.run(
+        return subprocess.run(
             ["git", "-C", str(root), *arguments],
             capture_output=True,
             text=True,
             check=False,
-            timeout=30,
+            timeout=_TIMEOUT_S,
+            env={**os.environ, **(env or {})},
         )
     except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return result.stdout.strip() if result.returncode == 0 else ""
+        return None
 
 
 def _without_credentials(url: str) -> str:

@@ -14,18 +14,24 @@ from orchestrator.model import ImageKind
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What was asked for; nothing asked for is everything."""
+    """What was asked for; nothing asked for is everything.
+
+    `changed` and `since` need fingerprints: whoever has them narrows what `choose` returns.
+    """
 
     names: Sequence[str] = ()
     tiers: Collection[int] = ()
     bases: bool = False
     services: bool = False
     with_dependents: bool = False
+    changed: bool = False
+    since: str = ""
 
     @property
     def is_everything(self) -> bool:
         """Tell whether no image was singled out."""
-        return not (self.names or self.tiers or self.bases or self.services)
+        singled_out = self.names or self.tiers or self.bases or self.services
+        return not (singled_out or self.changed or self.since)
 
     def choose(self, graph: Graph) -> tuple[str, ...]:
         """Return the images that match all of what was asked for, in topological order.

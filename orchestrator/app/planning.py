@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from orchestrator.app.opened import Opened, read_lock
@@ -11,7 +11,7 @@ from orchestrator.fingerprint import Fingerprint, fingerprint_recipe
 from orchestrator.lockfile import ImageLock, Lock
 from orchestrator.model import Platform
 from orchestrator.oci.layout import Layout
-from orchestrator.plan import Plan, plan_builds
+from orchestrator.plan import Action, Plan, plan_builds
 from orchestrator.resolve.inputs import check_lock
 from orchestrator.select import Selection
 from orchestrator.state import State
@@ -40,6 +40,15 @@ class Planned:
     wanted: tuple[str, ...]
     files: Mapping[str, tuple[SourceFile, ...]]
     platform: Platform
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprinted:
+    """Images' fingerprints, and the files they were taken of."""
+
+    prints: Mapping[str, Fingerprint]
+    files: Mapping[str, tuple[SourceFile, ...]]
 
 
 def default_platform(opened: Opened) -> Platform:
@@ -59,31 +68,79 @@ def plan(opened: Opened, options: BuildOptions) -> Planned:
         WorkspaceError: A selected image is unknown, or a file of it is not to be had.
         LockError: The lock is missing or behind.
     """
-    graph, settings, platform = opened.graph, opened.workspace.settings, options.platform
     lock = read_lock(opened)
-    check_lock(opened.workspace, graph, lock, platform)
-    wanted = options.selection.choose(graph)
-    names = graph.ancestors(wanted)
-    files = {name: read_files(opened.workspace, graph.images[name]) for name in names}
-    current: dict[str, Fingerprint] = {}
-    unavailable: dict[str, str] = {}
+    check_lock(opened.workspace, opened.graph, lock, options.platform)
+    chosen = options.selection.choose(opened.graph)
+    now = fingerprint_images(opened, lock, options.platform, opened.graph.ancestors(chosen))
+    notes: list[str] = []
+    wanted = _narrow(opened, options, now, chosen, notes)
+    made = _plan(opened, options, lock, now, wanted)
+    if options.selection.changed:
+        stale = [name for name in wanted if made.steps[name].action is not Action.REUSE]
+        wanted = tuple(stale)
+        made = _plan(opened, options, lock, now, wanted)
+    return Planned(opened, lock, made, wanted, now.files, options.platform, tuple(notes))
+
+
+def fingerprint_images(
+    opened: Opened, lock: Lock, platform: Platform, names: Iterable[str]
+) -> Fingerprinted:
+    """Fingerprint images, given in topological order with all they stand on."""
+    graph, settings = opened.graph, opened.workspace.settings
+    files: dict[str, tuple[SourceFile, ...]] = {}
+    prints: dict[str, Fingerprint] = {}
     for name in names:
+        image = graph.images[name]
+        files[name] = read_files(opened.workspace, image)
+        parents = {parent: prints[parent] for parent in graph.parents[name]}
         adds = lock.image(name, platform)
-        parents = {parent: current[parent] for parent in graph.parents[name]}
-        current[name] = fingerprint_recipe(
-            graph.images[name], settings, platform, adds, files[name], parents
-        )
-        if why := _why_unavailable(opened, name, adds):
-            unavailable[name] = why
-    layout = Layout(opened.paths.layout)
+        prints[name] = fingerprint_recipe(image, settings, platform, adds, files[name], parents)
+    return Fingerprinted(prints, files)
+
+
+def _plan(
+    opened: Opened, options: BuildOptions, lock: Lock, now: Fingerprinted, wanted: tuple[str, ...]
+) -> Plan:
+    names = opened.graph.ancestors(wanted)
+    layout, platform = Layout(opened.paths.layout), options.platform
     recorded = {
         name: record if layout.has_image(record.digest) else record.without_image()
         for name, record in State(opened.paths.database).read(platform.key).items()
-        if name in current
+        if name in names
     }
-    forced = wanted if options.force else ()
-    made = plan_builds(graph, platform, current, recorded, unavailable=unavailable, forced=forced)
-    return Planned(opened, lock, made, wanted, files, platform)
+    whys = {name: _why_unavailable(opened, name, lock.image(name, platform)) for name in names}
+    return plan_builds(
+        opened.graph,
+        platform,
+        {name: now.prints[name] for name in names},
+        recorded,
+        unavailable={name: why for name, why in whys.items() if why},
+        forced=wanted if options.force else (),
+    )
+
+
+def _narrow(
+    opened: Opened,
+    options: BuildOptions,
+    now: Fingerprinted,
+    chosen: tuple[str, ...],
+    notes: list[str],
+) -> tuple[str, ...]:
+    """Narrow a selection to what differs since a revision; to nothing less where git fails."""
+    if not options.selection.since:
+        return chosen
+    from orchestrator.app.since import fingerprints_since  # noqa: PLC0415 - only when asked
+    from orchestrator.git import NoComparisonError  # noqa: PLC0415 - likewise
+
+    try:
+        before = fingerprints_since(opened, options.selection.since, options.platform)
+    except NoComparisonError as error:
+        notes.append(f"--since {options.selection.since}: {error}; every image is selected")
+        return chosen
+    differing = [name for name in chosen if before.get(name) != now.prints[name].digest]
+    if options.selection.with_dependents:
+        return opened.graph.descendants(differing)
+    return tuple(differing)
 
 
 def _why_unavailable(opened: Opened, name: str, adds: ImageLock) -> str:

@@ -71,11 +71,11 @@ def build(session: Session, /, report: Path | None, **values: Any) -> int:
     opened = open_workspace(session.directory)
     options = _options(opened, values)
     if values["dry_run"]:
-        return _show_plan(opened, options, "text")
+        return _show_plan(session, opened, options, "text")
     progress = _progress(session, values["progress"])
     with progress:
         run = run_build(opened, options, progress)
-    for note in run.notes:
+    for note in (*run.planned.notes, *run.notes):
         session.warn(note)
     if report is not None:
         from orchestrator.app.reporting import write_report  # noqa: PLC0415 - only when asked
@@ -99,7 +99,7 @@ def build(session: Session, /, report: Path | None, **values: Any) -> int:
 def plan(session: Session, /, format_: str, **values: Any) -> int:
     """Show what a build would do, and why; write nothing."""
     opened = open_workspace(session.directory)
-    return _show_plan(opened, _options(opened, values), format_)
+    return _show_plan(session, opened, _options(opened, values), format_)
 
 
 def _options(opened: Opened, values: dict[str, Any]) -> BuildOptions:
@@ -115,8 +115,10 @@ def _options(opened: Opened, values: dict[str, Any]) -> BuildOptions:
     )
 
 
-def _show_plan(opened: Opened, options: BuildOptions, format_: str) -> int:
+def _show_plan(session: Session, opened: Opened, options: BuildOptions, format_: str) -> int:
     planned = make_plan(opened, options)
+    for note in planned.notes:
+        session.warn(note)
     if format_ == "json":
         click.echo(json.dumps(plan_document(planned.plan), indent=2))
     else:

@@ -19,6 +19,13 @@ def selection_options(command: F) -> F:
         click.option("--tier", "tiers", type=int, multiple=True, help="Only images of this tier."),
         click.option("--bases", is_flag=True, help="Only base images."),
         click.option("--services", is_flag=True, help="Only services."),
+        click.option("--changed", is_flag=True, help="Only what is not up to date."),
+        click.option(
+            "--since",
+            metavar="REV",
+            default="",
+            help="Only what differs from the commit at which this branch and REV parted.",
+        ),
         click.option("--with-dependents", is_flag=True, help="And all that stands on them."),
     ]
     for option in reversed(options):
@@ -34,6 +41,8 @@ def selection_of(values: dict[str, Any]) -> Selection:
         bases=values.pop("bases"),
         services=values.pop("services"),
         with_dependents=values.pop("with_dependents"),
+        changed=values.pop("changed"),
+        since=values.pop("since"),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from orchestrator.graph import Graph
-from orchestrator.plan import Action, Plan, Step
+from orchestrator.plan import Action, Plan, Reason, Step
 from orchestrator.ports import Outcome, Status
 
 _UNITS = ("B", "kB", "MB", "GB", "TB")
@@ -68,13 +68,18 @@ def plan_lines(graph: Graph, plan: Plan) -> list[str]:
     """Return a plan as a tree: what is built, what is reused, and why."""
     notes = {}
     for name, step in plan.steps.items():
-        shown: Sequence[str] = [str(reason) for reason in step.reasons[:_REASONS_SHOWN]]
+        shown = [_why(reason) for reason in step.reasons[:_REASONS_SHOWN]]
         more = len(step.reasons) - len(shown)
         why = ", ".join(shown) + (f", and {more} more" if more > 0 else "")
         notes[name] = f"  {step.action.value}" + (f": {why}" if why else "")
     counts = {action: sum(s.action is action for s in plan.steps.values()) for action in Action}
     total = ", ".join(f"{count} {action.value}" for action, count in counts.items() if count)
     return [*tree_lines(graph, notes), total or "nothing to build"]
+
+
+def _why(reason: Reason) -> str:
+    """Return a reason without the word that the action says already."""
+    return reason.detail if reason.code == "unavailable" else str(reason)
 
 
 def explain_lines(steps: Sequence[Step]) -> list[str]:
