@@ -40,7 +40,8 @@ class WheelPlaces:
 
     def remember(self, files: Iterable[DistributionFile]) -> None:
         """Keep where files were found, for builds to come."""
-        self._urls |= {file.sha256: file.url for file in files}
+        found = {file.sha256: file.url for file in files}
+        self._urls = {**_read_urls(self._file), **self._urls, **found}
         write_text(self._file, json.dumps(self._urls, indent=0, sort_keys=True))
 
     def artifact(self, wheel: LockedWheel) -> Artifact:
