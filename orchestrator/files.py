@@ -4,15 +4,39 @@ from __future__ import annotations
 
 import hashlib
 import os
+import posixpath
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
+from typing import Protocol
 
 from orchestrator.errors import WorkspaceError
 from orchestrator.model import FileCopy, Image, Workspace
 
-_NEVER_COPIED = ("__pycache__/", "*.py[co]", ".git/", ".DS_Store")
+_NEVER_COPIED = frozenset({"__pycache__", ".git", ".DS_Store"})
+_NEVER_COPIED_ENDS = (".pyc", ".pyo")
+
+
+class Digests(Protocol):
+    """What knows the digests of files, from looking at them or from before."""
+
+    def sha256_of(self, path: str, status: os.stat_result) -> str:
+        """Return the digest of a regular file's content; `status` is what it is now."""
+        ...
+
+
+class ReadDigests:
+    """Digests by reading every file."""
+
+    def sha256_of(self, path: str, status: os.stat_result) -> str:  # noqa: ARG002 - as the others
+        """Read the file.
+
+        Raises:
+            OSError: It cannot be read.
+        """
+        with open(path, "rb") as stream:  # noqa: PTH123 - paths are text here, for speed
+            return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +47,7 @@ class SourceFile:
     recipe says otherwise; `sha256` is empty for a link, `link` empty for a file.
     """
 
-    source: Path
+    source: str
     target: str
     mode: int
     size_bytes: int = 0
@@ -32,43 +56,23 @@ class SourceFile:
     owner: str = ""
 
 
-def read_files(workspace: Workspace, image: Image) -> tuple[SourceFile, ...]:
+def read_files(
+    workspace: Workspace, image: Image, digests: Digests | None = None
+) -> tuple[SourceFile, ...]:
     """Read what an image's `[[files]]` select, in the order of the recipe, sorted within each.
 
-    Only the executable bit of a file's mode counts; owner and times never do.
+    Only the executable bit of a file's mode counts; owner and times never do. Bytecode, `.git`
+    and `.DS_Store` are never copied.
 
     Raises:
         WorkspaceError: A source is missing, unreadable, special, or a link that leads out of it.
     """
     found: dict[str, SourceFile] = {}
     for copy in image.recipe.files:
-        for file in _read_copy(workspace, image, copy):
+        reader = _Reader(workspace, image, copy, digests or ReadDigests())
+        for file in reader.read():
             found[file.target] = file
     return tuple(found.values())
-
-
-def _read_copy(workspace: Workspace, image: Image, copy: FileCopy) -> Iterator[SourceFile]:
-    source = source_path(workspace, image, copy)
-    if not source.is_relative_to(workspace.root):
-        raise _refused(image, f"{copy.source} lies outside the workspace")
-    if not source.exists():
-        raise _refused(image, f"{copy.source} does not exist")
-    if not source.resolve().is_relative_to(workspace.root.resolve()):
-        raise _refused(image, f"{copy.source} is a link that leads out of the workspace")
-    target = PurePosixPath(copy.target.strip("/"))
-    if not source.is_dir():
-        name = target / source.name if copy.target.endswith("/") else target
-        yield _read_file(image, source, str(name), copy)
-        return
-    matches = _exclusion(copy.exclude)
-    for file in _walk(source, PurePosixPath(), matches):
-        name = target / file.relative_to(source).as_posix()
-        if not _is_utf8(file.name):
-            raise _refused(image, f"{str(file)!r} has a name that is not UTF-8")
-        if file.is_symlink():
-            yield _read_link(image, source, file, str(name), copy)
-        else:
-            yield _read_file(image, file, str(name), copy)
 
 
 def source_path(workspace: Workspace, image: Image, copy: FileCopy) -> Path:
@@ -77,64 +81,99 @@ def source_path(workspace: Workspace, image: Image, copy: FileCopy) -> Path:
     return Path(os.path.normpath(start / copy.source.lstrip("/")))
 
 
-def _walk(folder: Path, below: PurePosixPath, excluded: _Matcher) -> Iterator[Path]:
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """Reads one `[[files]]` table; paths are text, for there may be very many."""
+
+    workspace: Workspace
+    image: Image
+    copy: FileCopy
+    digests: Digests
+
+    def read(self) -> Iterator[SourceFile]:
+        source = source_path(self.workspace, self.image, self.copy)
+        self._check_place(source)
+        target = posixpath.normpath(f"/{self.copy.target}").strip("/")
+        if not source.is_dir():
+            name = f"{target}/{source.name}" if self.copy.target.endswith("/") else target
+            yield self._read_file(str(source), name.lstrip("/"), source.stat())
+            return
+        prefix = f"{target}/" if target else ""
+        for path, relative, entry in _walk(str(source), "", _excluder(self.copy.exclude)):
+            if not _is_utf8(relative):
+                raise self._refused(f"{path!r} has a name that is not UTF-8")
+            if entry.is_symlink():
+                yield self._read_link(str(source), path, prefix + relative)
+            else:
+                status = entry.stat(follow_symlinks=False)
+                yield self._read_file(path, prefix + relative, status)
+
+    def _check_place(self, source: Path) -> None:
+        shown = self.copy.source
+        if not source.is_relative_to(self.workspace.root):
+            raise self._refused(f"{shown} lies outside the workspace")
+        if not source.exists():
+            raise self._refused(f"{shown} does not exist")
+        if not source.resolve().is_relative_to(self.workspace.root.resolve()):
+            raise self._refused(f"{shown} is a link that leads out of the workspace")
+
+    def _read_file(self, path: str, target: str, status: os.stat_result) -> SourceFile:
+        if not stat.S_ISREG(status.st_mode):  # before opening: a pipe would wait for its writer
+            raise self._refused(f"{path} is neither a file nor a link")
+        try:
+            digest = self.digests.sha256_of(path, status)
+        except OSError as error:
+            raise WorkspaceError(f"cannot be read: {error.strerror}", file=path) from error
+        mode = self.copy.mode
+        if mode is None:
+            mode = 0o755 if status.st_mode & stat.S_IXUSR else 0o644
+        return SourceFile(path, target, mode, status.st_size, digest, owner=self.copy.owner)
+
+    def _read_link(self, source: str, path: str, target: str) -> SourceFile:
+        link = str(Path(path).readlink())
+        leads_to = os.path.normpath(Path(path).parent / link)
+        if not _is_utf8(link):
+            raise self._refused(f"the link {path} leads to {link!r}, which is not UTF-8")
+        if link.startswith("/") or not f"{leads_to}/".startswith(f"{source}/"):
+            raise self._refused(f"the link {path} leads out of {self.copy.source}, to {link}")
+        return SourceFile(path, target, 0o777, link=link, owner=self.copy.owner)
+
+    def _refused(self, message: str) -> WorkspaceError:
+        return WorkspaceError(f"[[files]] {message}", file=str(self.image.file))
+
+
+_Excluder = Callable[[str], bool]
+
+
+def _walk(
+    folder: str, below: str, is_excluded: _Excluder
+) -> Iterator[tuple[str, str, os.DirEntry[str]]]:
+    """Yield path, path below the start, and entry, sorted by name folder by folder."""
     try:
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     except OSError as error:
         raise WorkspaceError(f"cannot be read: {error.strerror}", file=folder) from error
     for entry in entries:
-        path = below / entry.name
+        name = entry.name
+        if name in _NEVER_COPIED or name.endswith(_NEVER_COPIED_ENDS):
+            continue
+        path = below + name
         if entry.is_dir(follow_symlinks=False):
-            if not excluded(f"{path}/"):
-                yield from _walk(Path(entry.path), path, excluded)
-        elif not excluded(str(path)):
-            yield Path(entry.path)
+            if not is_excluded(f"{path}/"):
+                yield from _walk(entry.path, f"{path}/", is_excluded)
+        elif not is_excluded(path):
+            yield entry.path, path, entry
 
 
-class _Matcher:
-    def __init__(self, patterns: tuple[str, ...]) -> None:
-        from pathspec import GitIgnoreSpec  # noqa: PLC0415 - only where folders are copied
+def _excluder(patterns: tuple[str, ...]) -> _Excluder:
+    """Return what tells whether a path is excluded, by patterns as in a `.gitignore`."""
+    if not patterns:
+        return lambda _: False
+    from pathspec import GitIgnoreSpec  # noqa: PLC0415 - only where a recipe excludes files
 
-        self._spec = GitIgnoreSpec.from_lines(patterns)
-
-    def __call__(self, path: str) -> bool:
-        return self._spec.match_file(path)
-
-
-def _exclusion(patterns: tuple[str, ...]) -> _Matcher:
-    return _Matcher((*_NEVER_COPIED, *patterns))
-
-
-def _read_file(image: Image, file: Path, target: str, copy: FileCopy) -> SourceFile:
-    try:
-        status = file.stat()
-        if not stat.S_ISREG(status.st_mode):  # before opening: a pipe would wait for its writer
-            raise _refused(image, f"{file} is neither a file nor a link")
-        with file.open("rb") as stream:
-            digest = hashlib.file_digest(stream, "sha256").hexdigest()
-            size_bytes = stream.tell()
-    except OSError as error:
-        raise WorkspaceError(f"cannot be read: {error.strerror}", file=file) from error
-    mode = copy.mode
-    if mode is None:
-        mode = 0o755 if status.st_mode & stat.S_IXUSR else 0o644
-    return SourceFile(file, target, mode, size_bytes, digest, owner=copy.owner)
-
-
-def _read_link(image: Image, source: Path, file: Path, target: str, copy: FileCopy) -> SourceFile:
-    link = str(file.readlink())
-    leads_to = Path(os.path.normpath(file.parent / link))
-    if not _is_utf8(link):
-        raise _refused(image, f"the link {file} leads to {link!r}, which is not UTF-8")
-    if link.startswith("/") or not leads_to.is_relative_to(source):
-        raise _refused(image, f"the link {file} leads out of {copy.source}, to {link}")
-    return SourceFile(file, target, 0o777, link=link, owner=copy.owner)
+    return GitIgnoreSpec.from_lines(patterns).match_file
 
 
 def _is_utf8(name: str) -> bool:
     """Tell whether a name is text; Python reads other bytes of a name as lone surrogates."""
-    return not any("\ud800" <= char <= "\udfff" for char in name)
-
-
-def _refused(image: Image, message: str) -> WorkspaceError:
-    return WorkspaceError(f"[[files]] {message}", file=str(image.file))
+    return name.isascii() or not any("\ud800" <= char <= "\udfff" for char in name)

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from orchestrator.files import SourceFile
 from orchestrator.lockfile import ImageLock
@@ -16,8 +16,7 @@ FINGERPRINT_VERSION = 1
 """Raised when orch begins to build differently from the same inputs."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Input:
+class Input(NamedTuple):
     """One thing an image is made from: what kind it is, its name, and its digest or version."""
 
     kind: str
@@ -36,8 +35,7 @@ class Fingerprint:
     def of(cls, inputs: Iterable[Input]) -> Fingerprint:
         """Hash inputs; their order does not count."""
         ordered = tuple(sorted(inputs))
-        rows = [[item.kind, item.subject, item.value] for item in ordered]
-        text = json.dumps(rows, separators=(",", ":"), ensure_ascii=True)
+        text = json.dumps(ordered, separators=(",", ":"), ensure_ascii=True)
         return cls(hashlib.sha256(text.encode()).hexdigest(), ordered)
 
 

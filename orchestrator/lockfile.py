@@ -6,6 +6,7 @@ for all images, so a moved version is a change of few lines.
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from orchestrator.model import LockedDeb, LockedWheel, Platform
 
 LOCK_FILE = "orch.lock"
 LOCK_VERSION = 1
+_CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")  # the writer of TOML breaks on some
 Package = LockedDeb | LockedWheel
 _HEADER = "# Written by `orch lock`: what every image adds to its parent. Commit it as it is.\n"
 
@@ -165,7 +167,7 @@ def format_lock(lock: Lock) -> str:
 def _format_image(adds: ImageLock) -> dict[str, Any]:
     row: dict[str, Any] = {"inputs": adds.inputs}
     if adds.unavailable:
-        row["unavailable"] = adds.unavailable
+        row["unavailable"] = _CONTROL.sub("?", adds.unavailable)
     if adds.debs:
         row["debian"] = {deb.name: deb.version for deb in adds.debs}
     if adds.wheels:

@@ -54,8 +54,14 @@ class State:
         self, image: str, platform: str, fingerprint: Fingerprint, digest: str, duration_s: float
     ) -> None:
         """Remember a build that is complete, in one transaction."""
-        inputs = [[item.kind, item.subject, item.value] for item in fingerprint.inputs]
-        row = (image, platform, fingerprint.digest, json.dumps(inputs), digest, duration_s)
+        row = (
+            image,
+            platform,
+            fingerprint.digest,
+            json.dumps(fingerprint.inputs),
+            digest,
+            duration_s,
+        )
         try:
             self._file.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from orchestrator.app.fingerprinting import Fingerprinted, fingerprint_images
 from orchestrator.app.opened import Opened, read_lock
-from orchestrator.files import SourceFile, read_files
-from orchestrator.fingerprint import Fingerprint, fingerprint_recipe
+from orchestrator.files import SourceFile
 from orchestrator.lockfile import ImageLock, Lock
 from orchestrator.model import Platform
 from orchestrator.oci.layout import Layout
@@ -43,14 +43,6 @@ class Planned:
     notes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Fingerprinted:
-    """Images' fingerprints, and the files they were taken of."""
-
-    prints: Mapping[str, Fingerprint]
-    files: Mapping[str, tuple[SourceFile, ...]]
-
-
 def default_platform(opened: Opened) -> Platform:
     """Return this machine's platform if the workspace has it, else the first of the settings."""
     import platform as machine  # noqa: PLC0415 - only to ask this machine
@@ -80,22 +72,6 @@ def plan(opened: Opened, options: BuildOptions) -> Planned:
         wanted = tuple(stale)
         made = _plan(opened, options, lock, now, wanted)
     return Planned(opened, lock, made, wanted, now.files, options.platform, tuple(notes))
-
-
-def fingerprint_images(
-    opened: Opened, lock: Lock, platform: Platform, names: Iterable[str]
-) -> Fingerprinted:
-    """Fingerprint images, given in topological order with all they stand on."""
-    graph, settings = opened.graph, opened.workspace.settings
-    files: dict[str, tuple[SourceFile, ...]] = {}
-    prints: dict[str, Fingerprint] = {}
-    for name in names:
-        image = graph.images[name]
-        files[name] = read_files(opened.workspace, image)
-        parents = {parent: prints[parent] for parent in graph.parents[name]}
-        adds = lock.image(name, platform)
-        prints[name] = fingerprint_recipe(image, settings, platform, adds, files[name], parents)
-    return Fingerprinted(prints, files)
 
 
 def _plan(

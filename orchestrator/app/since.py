@@ -5,8 +5,8 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
+from orchestrator.app.fingerprinting import fingerprint_images
 from orchestrator.app.opened import Opened, open_workspace, read_lock
-from orchestrator.app.planning import fingerprint_images
 from orchestrator.errors import OrchError
 from orchestrator.git import NoComparisonError, export_tree, merge_base
 from orchestrator.model import Platform

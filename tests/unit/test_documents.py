@@ -26,7 +26,9 @@ def test_a_plan_has_every_key_of_the_contract() -> None:
                 "platform": "linux/amd64",
                 "action": "build",
                 "fingerprint": Fingerprint.of(()).digest,
-                "reasons": [{"code": "never-built", "subject": "", "detail": ""}],
+                "reasons": [
+                    {"code": "never-built", "subject": "", "detail": "", "old": None, "new": None}
+                ],
             }
             for name, tier in (("base", 0), ("web", 1))
         ],

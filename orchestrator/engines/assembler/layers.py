@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from orchestrator.engines.assembler.contents import Contents, infos
 from orchestrator.engines.assembler.deb.accounts import User, resolve_user
@@ -102,7 +103,7 @@ def _made(store: Store, key: str, entries: Sequence[tuple[Entry, Data]], what: s
 
 
 def _data_of(file: SourceFile) -> Data:
-    return b"" if file.link else FileData(file.source, file.sha256)
+    return b"" if file.link else FileData(Path(file.source), file.sha256)
 
 
 def _entry_of(file: SourceFile, user: User) -> Entry:
