@@ -6,7 +6,6 @@ for all images, so a moved version is a change of few lines.
 
 from __future__ import annotations
 
-import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -19,7 +18,6 @@ from orchestrator.model import LockedDeb, LockedWheel, Platform
 
 LOCK_FILE = "orch.lock"
 LOCK_VERSION = 1
-_CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")  # the writer of TOML breaks on some
 Package = LockedDeb | LockedWheel
 _HEADER = "# Written by `orch lock`: what every image adds to its parent. Commit it as it is.\n"
 
@@ -167,12 +165,17 @@ def format_lock(lock: Lock) -> str:
 def _format_image(adds: ImageLock) -> dict[str, Any]:
     row: dict[str, Any] = {"inputs": adds.inputs}
     if adds.unavailable:
-        row["unavailable"] = _CONTROL.sub("?", adds.unavailable)
+        row["unavailable"] = _printable(adds.unavailable)
     if adds.debs:
         row["debian"] = {deb.name: deb.version for deb in adds.debs}
     if adds.wheels:
         row["python"] = {wheel.name: wheel.version for wheel in adds.wheels}
     return row
+
+
+def _printable(text: str) -> str:
+    """Blank what the writer of TOML garbles or fails on: control characters and the like."""
+    return "".join(char if char.isprintable() or char == "\n" else " " for char in text)
 
 
 def _format_debs(images: Iterable[ImageLock]) -> list[dict[str, Any]]:

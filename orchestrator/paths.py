@@ -37,6 +37,11 @@ class Paths:
         return self.state / "state.db"
 
     @property
+    def file_digests(self) -> Path:
+        """Return the cache of what files hold."""
+        return self.state / "files.db"
+
+    @property
     def logs(self) -> Path:
         """Return the folder of an image's log files."""
         return self.state / "logs"

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from orchestrator.app.opened import Opened
+from orchestrator.digests import CachedDigests
 from orchestrator.files import SourceFile, read_files
 from orchestrator.fingerprint import Fingerprint, fingerprint_recipe
 from orchestrator.lockfile import Lock
@@ -25,12 +26,14 @@ def fingerprint_images(
 ) -> Fingerprinted:
     """Fingerprint images, given in topological order with all they stand on."""
     graph, settings = opened.graph, opened.workspace.settings
+    digests = CachedDigests(opened.paths.file_digests, opened.paths.root)
     files: dict[str, tuple[SourceFile, ...]] = {}
     prints: dict[str, Fingerprint] = {}
     for name in names:
         image = graph.images[name]
-        files[name] = read_files(opened.workspace, image)
+        files[name] = read_files(opened.workspace, image, digests)
         parents = {parent: prints[parent] for parent in graph.parents[name]}
         adds = lock.image(name, platform)
         prints[name] = fingerprint_recipe(image, settings, platform, adds, files[name], parents)
+    digests.save()
     return Fingerprinted(prints, files)

@@ -27,6 +27,7 @@ ROOMS = (
     "checks",
     "schedule",
     "state",
+    "digests",
     "ports",
     "oci",
     "select",
@@ -104,7 +105,7 @@ HOMES = {
     "resolvelib": ("resolve.debian",),
     "rich": ("report",),
     "structlog": ("logs",),
-    "sqlite3": ("state",),
+    "sqlite3": ("state", "digests"),
     "toml": ("lockfile",),
     "uv": ("resolve.python.uv",),
 }
