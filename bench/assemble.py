@@ -1,0 +1,289 @@
+"""How fast this repository's own tree is assembled.
+
+Works on a clone of the repository's last commit and on a copy of the cache's downloads, so that
+neither the workspace nor the cache is touched and nothing is fetched while a clock runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import hashlib
+import io
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from isal import isal_zlib
+from processes import Measured, run_measured
+
+from orchestrator.engines.assembler.jobs import join_segments, make_wheel_segment
+from orchestrator.engines.assembler.wheel.segment import Venv
+from orchestrator.graph import build_graph
+from orchestrator.lockfile import Lock, format_lock, parse_lock
+from orchestrator.model import LockedWheel, Platform
+from orchestrator.paths import Paths
+from orchestrator.resolve.inputs import inputs_digest, read_tree_requirements
+from orchestrator.workspace import read_workspace
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+ORCH = Path(sys.executable).with_name("orch")
+AMD64 = Platform("linux", "amd64")
+HEAVY = "python-ml-torch"
+"""With all that stands on it, left out of what is timed: its one wheel outweighs the rest."""
+
+BASE, SERVICE = "python-base", "webhook"
+BIG_WHEELS = 5
+MB = 1e6
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure, what it should be at most or at least, and what it was taken from."""
+
+    name: str
+    value: float
+    unit: str
+    target: float
+    at_least: bool = False
+    note: str = ""
+
+    @property
+    def holds(self) -> bool:
+        return self.value >= self.target if self.at_least else self.value <= self.target
+
+    def __str__(self) -> str:
+        sign = ">=" if self.at_least else "<="
+        mark = "" if not self.target else f"{sign} {self.target:g} {'yes' if self.holds else 'NO'}"
+        return f"{self.name:<44} {self.value:>9.2f} {self.unit:<5} {mark:<14} {self.note}"
+
+
+class Bench:
+    """The clone and the cache that figures are taken on."""
+
+    def __init__(self, work: Path, runs: int) -> None:
+        self.runs = runs
+        self.repo, self.cache = work / "repo", work / "cache"
+        subprocess.run(["git", "clone", "-q", REPOSITORY, self.repo], check=True)
+        user = Paths.of(REPOSITORY)
+        link_tree(user.downloads, self.cache / "downloads")
+        if user.wheel_places.exists():
+            shutil.copy(user.wheel_places, self.cache)
+        graph = build_graph(read_workspace(self.repo))
+        left_out = set(graph.descendants([HEAVY])) if HEAVY in graph.images else set()
+        self.images = [name for name in graph.images if name not in left_out]
+
+    def build(self, *, memory: bool = False) -> Measured:
+        command = [str(ORCH), "build", "--offline", "--progress", "none", *self.images]
+        done = run_measured(
+            command, self.repo, {**os.environ, "ORCH_CACHE": str(self.cache)}, memory=memory
+        )
+        if done.code not in {0, 3}:  # 3: an image has no source here, which is no matter of speed
+            sys.exit(f"orch build ended with {done.code}; is the cache warm?\n{done.stderr}")
+        return done
+
+    def forget(self) -> None:
+        """Throw away all but the downloads."""
+        for folder in self.cache.iterdir():
+            if folder.is_dir() and folder.name != "downloads":
+                shutil.rmtree(folder)
+        shutil.rmtree(self.repo / ".orch", ignore_errors=True)
+
+    def median(self, change: Callable[[int], None]) -> float:
+        """Return the median of the builds after a change, made anew for each."""
+        seconds = []
+        for run in range(self.runs):
+            change(run)
+            seconds.append(self.build().seconds)
+        return statistics.median(seconds)
+
+    @property
+    def lock(self) -> Lock:
+        return parse_lock((self.repo / "orch.lock").read_text())
+
+
+def link_tree(source: Path, target: Path) -> None:
+    """Copy a folder of files that are never written in place, as links where possible."""
+    if not source.is_dir():
+        sys.exit(f"{source} does not exist: build once, so that what is timed fetches nothing")
+
+    def link(one: str, other: str) -> None:
+        try:
+            os.link(one, other)
+        except OSError:
+            shutil.copy(one, other)
+
+    shutil.copytree(source, target, copy_function=link, ignore=shutil.ignore_patterns("*.part"))
+
+
+def wheel_to_layer(bench: Bench) -> Iterator[Figure]:
+    """From wheels to a layer on one core, beside inflating and hashing the same bytes."""
+    wheels = big_wheels(bench)
+    files = [bench.cache / "downloads" / w.sha256[:2] / w.sha256 for w in wheels]
+    bound, unpacked = min(inflate_and_hash(files) for _ in range(bench.runs))
+    store, venv = bench.cache / "bench", Venv("/opt/venv", "3.11")
+    seconds = []
+    for _ in range(bench.runs):
+        shutil.rmtree(store, ignore_errors=True)
+        started = time.perf_counter()
+        for wheel, file in zip(wheels, files, strict=True):
+            make_wheel_segment(store, wheel.sha256, file, wheel.file, venv, None)
+            join_segments(store, wheel.sha256, [wheel.sha256], wheel.name)
+        seconds.append(time.perf_counter() - started)
+    shutil.rmtree(store)
+    best = min(seconds)
+    note = f"{len(wheels)} wheels, {unpacked / MB:.0f} MB unpacked"
+    yield Figure(
+        "wheel to layer, one core", unpacked / MB / best, "MB/s", 200, at_least=True, note=note
+    )
+    yield Figure("  bound: inflate and sha256 alone", unpacked / MB / bound, "MB/s", 0)
+    yield Figure("  share of the bound", bound / best, "", 0)
+
+
+def big_wheels(bench: Bench) -> list[LockedWheel]:
+    adds = [bench.lock.image(name, AMD64) for name in bench.images]
+    wheels = {wheel for part in adds for wheel in part.wheels if wheel.is_wheel}
+    by_size = sorted(wheels, key=lambda wheel: (-wheel.size_bytes, wheel.name))
+    return by_size[:BIG_WHEELS]
+
+
+def inflate_and_hash(files: list[Path]) -> tuple[float, int]:
+    """Return the seconds that a wheel's bytes need at least, and how many bytes they are."""
+    size = 0
+    started = time.perf_counter()
+    for file in files:
+        data = memoryview(file.read_bytes())
+        with zipfile.ZipFile(file) as archive:
+            infos = archive.infolist()
+        for info in infos:
+            name = int.from_bytes(data[info.header_offset + 26 : info.header_offset + 28], "little")
+            more = int.from_bytes(data[info.header_offset + 28 : info.header_offset + 30], "little")
+            start = info.header_offset + 30 + name + more
+            plain: bytes | memoryview = data[start : start + info.compress_size]
+            if info.compress_type == zipfile.ZIP_DEFLATED:
+                plain = isal_zlib.decompress(plain, -15, info.file_size or 1)
+            hashlib.sha256(plain).digest()
+            size += len(plain)
+    return time.perf_counter() - started, size
+
+
+def whole_tree(bench: Bench) -> Iterator[Figure]:
+    """Everything downloaded and nothing built: seconds and memory, with bytecode and without."""
+    recipes = {file: file.read_text() for file in bench.repo.glob("*/*/image.toml")}
+    for file, text in recipes.items():
+        file.write_text(without_bytecode(text))
+    bench.forget()
+    plain = bench.build()
+    for file, text in recipes.items():
+        file.write_text(text)
+    bench.forget()
+    full = bench.build(memory=True)
+    note = f"{len(bench.images)} images, {os.cpu_count()} cores"
+    yield Figure("whole tree, downloaded, with bytecode", full.seconds, "s", 60, note=note)
+    yield Figure("whole tree, downloaded, without bytecode", plain.seconds, "s", 25, note=note)
+    yield Figure("  memory of all processes, shared once", full.pss_bytes / MB, "MB", 700)
+    yield Figure("  memory of all processes, sum of RSS", full.rss_bytes / MB, "MB", 0)
+    yield Figure("  memory of the largest process", full.largest_bytes / MB, "MB", 0)
+
+
+def without_bytecode(recipe: str) -> str:
+    if "\n[python]\n" in recipe:
+        return recipe.replace("\n[python]\n", "\n[python]\nbytecode = false\n")
+    return f"{recipe}\n[python]\nbytecode = false\n"
+
+
+def changes(bench: Bench) -> Iterator[Figure]:
+    """All images again after small changes."""
+    bench.build()
+    pure = bench.median(lambda run: add_pure_wheel(bench, run))
+    yield Figure(f"a pure wheel added to {BASE}", pure, "s", 2)
+    source = next(iter(sorted((bench.repo / "services" / SERVICE / "app").glob("*.py"))))
+
+    def edit(run: int) -> None:
+        source.write_text(f"{source.read_text()}# {run}\n")
+
+    yield Figure(f"a file of {SERVICE} edited", bench.median(edit), "s", 0.7)
+    yield Figure("nothing changed", bench.median(lambda _: None), "s", 0)
+
+
+def add_pure_wheel(bench: Bench, run: int) -> None:
+    """Ask for a small wheel in the base, lock it and put it among the downloads."""
+    version = f"1.{run}"
+    file, data = f"orch_bench-{version}-py3-none-any.whl", pure_wheel(version)
+    digest = hashlib.sha256(data).hexdigest()
+    target = bench.cache / "downloads" / digest[:2] / digest
+    target.parent.mkdir(exist_ok=True)
+    target.write_bytes(data)
+    requirements = bench.repo / "base" / BASE / "requirements.txt"
+    lines = [x for x in requirements.read_text().splitlines() if not x.startswith("orch-bench")]
+    requirements.write_text("\n".join([*lines, f"orch-bench=={version}", ""]))
+    workspace = read_workspace(bench.repo)
+    inputs = inputs_digest(
+        workspace, build_graph(workspace), BASE, read_tree_requirements(workspace)[BASE]
+    )
+    new = LockedWheel("orch-bench", version, file, digest, len(data))
+    lock = bench.lock
+    images = dict(lock.images)
+    for (name, platform), adds in lock.images.items():
+        if name == BASE:
+            kept = [wheel for wheel in adds.wheels if wheel.name != new.name]
+            wheels = tuple(sorted([*kept, new], key=lambda wheel: wheel.name))
+            images[name, platform] = replace(adds, wheels=wheels, inputs=inputs)
+    (bench.repo / "orch.lock").write_text(format_lock(replace(lock, images=images)))
+
+
+def pure_wheel(version: str) -> bytes:
+    info = f"orch_bench-{version}.dist-info"
+    metadata = f"Metadata-Version: 2.1\nName: orch-bench\nVersion: {version}\n"
+    wheel = "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+    texts = {
+        **{f"orch_bench/m{n}.py": f"VALUE = {n}, {version!r}\n" * 50 for n in range(20)},
+        f"{info}/METADATA": metadata,
+        f"{info}/WHEEL": wheel,
+    }
+    rows = [f"{path},{record_hash(text)},{len(text)}\n" for path, text in texts.items()]
+    record = "".join([*rows, f"{info}/RECORD,,\n"])
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path, text in {**texts, f"{info}/RECORD": record}.items():
+            archive.writestr(zipfile.ZipInfo(path), text, zipfile.ZIP_DEFLATED)
+    return out.getvalue()
+
+
+def record_hash(text: str) -> str:
+    digest = base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest())
+    return "sha256=" + digest.rstrip(b"=").decode()
+
+
+CASES = {"wheel": wheel_to_layer, "tree": whole_tree, "changes": changes}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", choices=CASES, action="append", help="measure only this")
+    parser.add_argument("--runs", type=int, default=5, help="of the short cases; medians are shown")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
+    given = parser.parse_args()
+    figures: list[Figure] = []
+    with tempfile.TemporaryDirectory(prefix="orch-bench-") as work:
+        bench = Bench(Path(work), given.runs)
+        for name in given.only or CASES:
+            for figure in CASES[name](bench):
+                print(figure, flush=True)
+                figures.append(figure)
+    if given.json:
+        rows = [asdict(figure) for figure in figures]
+        given.json.write_text(json.dumps({"schema": "orch.bench/1", "figures": rows}, indent=2))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,86 @@
+"""Runs a command and measures it: seconds, and the memory of all its processes."""
+
+from __future__ import annotations
+
+import subprocess
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+_SAMPLE_S = 0.1
+_KIB = 1024
+
+
+@dataclass(slots=True)
+class Measured:
+    """What a run took. `rss_bytes` is the peak of the sum over processes, shared pages counted
+    in each; `pss_bytes` counts them once; `largest_bytes` is the peak of any one process."""
+
+    seconds: float
+    code: int
+    stderr: str
+    rss_bytes: int = 0
+    pss_bytes: int = 0
+    largest_bytes: int = 0
+
+
+def run_measured(
+    command: Sequence[str | Path], folder: Path, env: Mapping[str, str], *, memory: bool = False
+) -> Measured:
+    """Run a command; sampling its memory costs some of its time, and is done on demand."""
+    started = time.perf_counter()
+    process = subprocess.Popen(
+        command, cwd=folder, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+    measured = Measured(0.0, 0, "")
+    ended = threading.Event()
+    sampler = threading.Thread(target=_sample, args=(process.pid, measured, ended))
+    if memory:
+        sampler.start()
+    _, measured.stderr = process.communicate()
+    measured.seconds = time.perf_counter() - started
+    measured.code = process.returncode
+    ended.set()
+    if memory:
+        sampler.join()
+    return measured
+
+
+def _sample(root: int, into: Measured, ended: threading.Event) -> None:
+    while not ended.wait(_SAMPLE_S):
+        processes = _tree(root)
+        rss = [_kib(pid, "status", "VmRSS:") for pid in processes]
+        into.rss_bytes = max(into.rss_bytes, sum(rss))
+        into.pss_bytes = max(
+            into.pss_bytes, sum(_kib(pid, "smaps_rollup", "Pss:") for pid in processes)
+        )
+        peaks = (_kib(pid, "status", "VmHWM:") for pid in processes)
+        into.largest_bytes = max(into.largest_bytes, *peaks, 0)
+
+
+def _tree(root: int) -> list[int]:
+    """Return a process and all that it, or what it started, started."""
+    children: dict[int, list[int]] = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            parent = int(path.read_text().rpartition(")")[2].split()[1])
+        except OSError:
+            continue
+        children.setdefault(parent, []).append(int(path.parent.name))
+    found = [root]
+    for process in found:
+        found += children.get(process, [])
+    return found
+
+
+def _kib(process: int, file: str, key: str) -> int:
+    """Return a field that /proc gives in KiB, in bytes; 0 where the process has ended."""
+    try:
+        for line in Path(f"/proc/{process}/{file}").read_text().splitlines():
+            if line.startswith(key):
+                return int(line.split()[1]) * _KIB
+    except OSError:
+        pass
+    return 0
