@@ -174,8 +174,9 @@ def _format_image(adds: ImageLock) -> dict[str, Any]:
 
 
 def _printable(text: str) -> str:
-    """Blank what the writer of TOML garbles or fails on: control characters and the like."""
-    return "".join(char if char.isprintable() or char == "\n" else " " for char in text)
+    """Replace what the writer of TOML garbles or fails on: control characters, backslash-x."""
+    text = "".join(char if char.isprintable() or char == "\n" else " " for char in text)
+    return text.replace("\\x", "/x")
 
 
 def _format_debs(images: Iterable[ImageLock]) -> list[dict[str, Any]]:

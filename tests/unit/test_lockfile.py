@@ -49,6 +49,12 @@ def test_an_image_that_is_not_locked_says_what_to_run() -> None:
     assert raised.value.hint == "run: orch lock"
 
 
+@pytest.mark.parametrize("text", ["\x1b[31mred", "tab\there", "soft\xadhyphen", r"C:\x64 \\x"])
+def test_why_an_image_is_unavailable_is_written_whatever_it_holds(text: str) -> None:
+    lock = Lock("3.11", "bookworm", {}, {("a", AMD64): ImageLock(unavailable=text)})
+    assert parse_lock(format_lock(lock)).image("a", AMD64).unavailable.isprintable()
+
+
 def test_a_lock_of_a_newer_version_is_refused() -> None:
     with pytest.raises(LockError, match="is version 99, this orch reads up to 1"):
         parse_lock("version = 99\n")
