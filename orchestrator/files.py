@@ -8,6 +8,7 @@ import posixpath
 import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
 
@@ -114,7 +115,7 @@ class _Reader:
             raise self._refused(f"{shown} lies outside the workspace")
         if not source.exists():
             raise self._refused(f"{shown} does not exist")
-        if not source.resolve().is_relative_to(self.workspace.root.resolve()):
+        if not f"{os.path.realpath(source)}/".startswith(f"{_real(self.workspace.root)}/"):
             raise self._refused(f"{shown} is a link that leads out of the workspace")
 
     def _read_file(self, path: str, target: str, status: os.stat_result) -> SourceFile:
@@ -140,6 +141,11 @@ class _Reader:
 
     def _refused(self, message: str) -> WorkspaceError:
         return WorkspaceError(f"[[files]] {message}", file=str(self.image.file))
+
+
+@lru_cache(maxsize=8)
+def _real(root: Path) -> str:
+    return os.path.realpath(root)
 
 
 _Excluder = Callable[[str], bool]
