@@ -33,7 +33,7 @@ PAGES = [
     *(ROOT / "base/README.md", ROOT / "services/README.md"),
     *sorted((ROOT / "docs").rglob("*.md")),
 ]
-SELECTION = {"tiers", "bases", "services", "with_dependents"}
+SELECTION = {"tiers", "bases", "services", "changed", "since", "with_dependents"}
 
 
 def verbs() -> dict[str, click.Command]:
