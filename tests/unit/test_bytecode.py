@@ -66,6 +66,16 @@ def test_the_hash_seed_of_this_process_does_not_reach_a_pyc(seed: str) -> None:
     assert bytes.fromhex(done.stdout.decode()) == compiled([("/a.py", SOURCE)])["/a.py"]
 
 
+def test_settings_of_this_machines_python_do_not_reach_the_interpreter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = compiled([("/a.py", SOURCE)])
+    (tmp_path / "struct.py").write_text("raise SystemExit('imported')\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setenv("PYTHONOPTIMIZE", "2")
+    assert compiled([("/a.py", SOURCE)]) == plain
+
+
 def test_what_was_compiled_before_does_not_reach_a_pyc() -> None:
     others = [(f"/o{n}.py", b"import os\nNAMES = {'a', 'p'}\nx = 'NAMES'\n" * n) for n in range(9)]
     alone = compiled([("/a.py", SOURCE)])["/a.py"]

@@ -133,9 +133,9 @@ def test_what_cannot_be_answered_from_the_cache_is_asked_again(
 def test_settings_of_the_users_own_uv_do_not_count(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("UV_EXCLUDE_NEWER", "1999-01-01")
-    monkeypatch.setenv("UV_CONSTRAINT", "/no/such/file")
-    assert pins(house, "beta") == {"beta": "1.5"}
+    monkeypatch.setenv("UV_OVERRIDE", "/no/such/file")
+    monkeypatch.setenv("UV_RESOLUTION", "lowest")
+    assert pins(house, "alpha")["alpha"] == "2.0"
 
 
 def test_without_indexes_folders_alone_are_asked(house: House) -> None:
