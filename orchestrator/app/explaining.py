@@ -27,7 +27,8 @@ def affected(opened: Opened, paths: Iterable[Path]) -> tuple[str, ...]:
     """
     reached: set[str] = set()
     for path in paths:
-        absolute = Path(os.path.normpath(path.absolute()))
+        given = Path(os.path.normpath(path.absolute()))
+        absolute = given.parent.resolve() / given.name
         if absolute in _everyones(opened):
             return tuple(opened.graph.images)
         for image in opened.graph.images.values():
@@ -45,7 +46,7 @@ def _sources(opened: Opened, image: Image) -> Iterator[Path]:
     """Yield the files and folders that an image is made from."""
     root = opened.workspace.root
     yield root / image.file
-    for name in image.recipe.requirements:
+    for name in image.recipe.requirements or ("requirements.txt",):  # which would be taken unasked
         yield root / image.path / name
     for copy in image.recipe.files:
         yield source_path(opened.workspace, image, copy)

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 import pytest
 
 import orchestrator.app.building
-from orchestrator.cli import main
+from orchestrator.cli import _VERBS, main
 from orchestrator.lockfile import ImageLock
 from tests.helpers import ROOT, deb_of, write_lock, write_tree, write_workspace
 
@@ -89,7 +89,7 @@ def snapshot(folder: Path) -> dict[str, bytes | None]:
     }
 
 
-@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("verb", _VERBS)
 def test_every_verb_has_help(orch: Orch, verb: str) -> None:
     ran = orch(verb, "--help")
     assert ran.code == 0
@@ -100,7 +100,7 @@ def test_every_verb_has_help(orch: Orch, verb: str) -> None:
 def test_help_lists_every_verb(orch: Orch) -> None:
     ran = orch("--help")
     assert ran.code == 0
-    assert all(f"\n  {verb} " in ran.out for verb in VERBS)
+    assert all(f"\n  {verb} " in ran.out for verb in _VERBS)
 
 
 def test_the_version_is_told(orch: Orch) -> None:
@@ -191,7 +191,9 @@ def test_the_plan_is_data_on_standard_output(orch: Orch, ws: Path) -> None:
     assert {image["action"] for image in ran.data["images"]} == {"build"}
 
 
-@pytest.mark.parametrize("arguments", [["plan"], ["build", "--dry-run"], ["graph"]])
+@pytest.mark.parametrize(
+    "arguments", [["plan"], ["build", "--dry-run"], ["graph"], ["explain", "s"], ["affected", "x"]]
+)
 def test_showing_a_plan_writes_nothing(
     orch: Orch, ws: Path, orch_cache: Path, arguments: list[str]
 ) -> None:
@@ -369,3 +371,51 @@ def test_a_missing_source_file_is_code_2_and_names_the_recipe(orch: Orch, ws: Pa
 def test_no_colour_reaches_a_pipe(orch: Orch, ws: Path) -> None:
     unavailable(ws)
     assert "\x1b" not in orch("build").err
+
+
+def test_explain_says_what_changed_and_in_which_image(orch: Orch, ws: Path) -> None:
+    orch("build")
+    (ws / "base/a/src/x.txt").write_text("y")
+    ran = orch("explain", "s")
+    assert ran.code == 0
+    assert "app/x.txt" in ran.out
+    assert orch("explain", "s", "--format", "json").data["schema"] == "orch.explain/1"
+
+
+def test_explaining_an_unknown_image_names_the_nearest(orch: Orch, ws: Path) -> None:
+    write_workspace(ws, {"services/search": 'from = "a"\n'})
+    write_lock(ws)
+    ran = orch("explain", "serch")
+    assert ran.code == 2
+    assert "hint: did you mean 'search'?" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("path", "names"),
+    [
+        ("base/a/src/x.txt", ["a", "s"]),
+        ("base/a/src/gone/deleted.txt", ["a", "s"]),
+        ("base/a/image.toml", ["a", "s"]),
+        ("base/a/README.md", []),
+        ("base/a/requirements.txt", ["a", "s"]),
+        ("services/s/image.toml", ["s"]),
+        ("docs/x.md", []),
+        ("orch.lock", ["a", "b", "s"]),
+        ("orch.toml", ["a", "b", "s"]),
+        ("constraints.txt", ["a", "b", "s"]),
+    ],
+)
+def test_affected_lists_what_a_file_reaches(
+    orch: Orch, ws: Path, path: str, names: list[str]
+) -> None:
+    ran = orch("affected", path)
+    assert (ran.code, ran.out.split(), ran.err) == (0, names, "")
+    assert orch("affected", path, "--format", "json").data["schema"] == "orch.affected/1"
+
+
+def test_affected_sees_through_a_link_to_the_workspace(
+    orch: Orch, ws: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    link = tmp_path_factory.mktemp("links") / "ws"
+    link.symlink_to(ws)
+    assert orch("-C", str(link), "affected", "base/a/src/x.txt").out.split() == ["a", "s"]
