@@ -98,13 +98,17 @@ class Bench:
                 shutil.rmtree(folder)
         shutil.rmtree(self.repo / ".orch", ignore_errors=True)
 
-    def median(self, change: Callable[[int], None]) -> float:
+    def median(
+        self, name: str, target: float, change: Callable[[int], None] = lambda _: None
+    ) -> Figure:
         """Return the median of the builds after a change, made anew for each."""
-        seconds = []
+        builds = []
         for run in range(self.runs):
             change(run)
-            seconds.append(self.build().seconds)
-        return statistics.median(seconds)
+            builds.append(self.build())
+        cpu_s = statistics.median(build.cpu_s for build in builds)
+        seconds = statistics.median(build.seconds for build in builds)
+        return Figure(name, seconds, "s", target, note=f"{cpu_s:.2f} s of processor time")
 
     @property
     def lock(self) -> Lock:
@@ -204,15 +208,14 @@ def without_bytecode(recipe: str) -> str:
 def changes(bench: Bench) -> Iterator[Figure]:
     """All images again after small changes."""
     bench.build()
-    pure = bench.median(lambda run: add_pure_wheel(bench, run))
-    yield Figure(f"a pure wheel added to {BASE}", pure, "s", 2)
+    yield bench.median(f"a pure wheel added to {BASE}", 2, lambda run: add_pure_wheel(bench, run))
     source = next(iter(sorted((bench.repo / "services" / SERVICE / "app").glob("*.py"))))
 
     def edit(run: int) -> None:
         source.write_text(f"{source.read_text()}# {run}\n")
 
-    yield Figure(f"a file of {SERVICE} edited", bench.median(edit), "s", 0.7)
-    yield Figure("nothing changed", bench.median(lambda _: None), "s", 0)
+    yield bench.median(f"a file of {SERVICE} edited", 0.7, edit)
+    yield bench.median("nothing changed", 0)
 
 
 def add_pure_wheel(bench: Bench, run: int) -> None:

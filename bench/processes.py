@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import subprocess
 import threading
 import time
@@ -16,11 +17,13 @@ _KIB = 1024
 @dataclass(slots=True)
 class Measured:
     """What a run took. `rss_bytes` is the peak of the sum over processes, shared pages counted
-    in each; `pss_bytes` counts them once; `largest_bytes` is the peak of any one process."""
+    in each; `pss_bytes` counts them once; `largest_bytes` is the peak of any one process.
+    `cpu_s` is less moved by what else the machine does than `seconds` is."""
 
     seconds: float
     code: int
     stderr: str
+    cpu_s: float = 0.0
     rss_bytes: int = 0
     pss_bytes: int = 0
     largest_bytes: int = 0
@@ -30,6 +33,7 @@ def run_measured(
     command: Sequence[str | Path], folder: Path, env: Mapping[str, str], *, memory: bool = False
 ) -> Measured:
     """Run a command; sampling its memory costs some of its time, and is done on demand."""
+    before = _cpu_of_children()
     started = time.perf_counter()
     process = subprocess.Popen(
         command, cwd=folder, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
@@ -42,10 +46,16 @@ def run_measured(
     _, measured.stderr = process.communicate()
     measured.seconds = time.perf_counter() - started
     measured.code = process.returncode
+    measured.cpu_s = _cpu_of_children() - before
     ended.set()
     if memory:
         sampler.join()
     return measured
+
+
+def _cpu_of_children() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _sample(root: int, into: Measured, ended: threading.Event) -> None:
