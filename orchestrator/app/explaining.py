@@ -11,6 +11,7 @@ from orchestrator.app.planning import Planned
 from orchestrator.files import source_path
 from orchestrator.model import Image
 from orchestrator.plan import Step
+from orchestrator.resolve.python.requirements import requirement_files
 
 
 def chain_of(planned: Planned, name: str) -> tuple[Step, ...]:
@@ -39,7 +40,8 @@ def affected(opened: Opened, paths: Iterable[Path]) -> tuple[str, ...]:
 
 def _everyones(opened: Opened) -> set[Path]:
     settings = opened.workspace.settings
-    return {opened.paths.lock, settings.file, opened.paths.root / settings.constraints}
+    constraints = requirement_files(opened.paths.root / settings.constraints)
+    return {opened.paths.lock, settings.file, *constraints}
 
 
 def _sources(opened: Opened, image: Image) -> Iterator[Path]:
@@ -47,7 +49,7 @@ def _sources(opened: Opened, image: Image) -> Iterator[Path]:
     root = opened.workspace.root
     yield root / image.file
     for name in image.recipe.requirements or ("requirements.txt",):  # which would be taken unasked
-        yield root / image.path / name
+        yield from requirement_files(root / image.path / name)
     for copy in image.recipe.files:
         yield source_path(opened.workspace, image, copy)
 

@@ -419,3 +419,10 @@ def test_affected_sees_through_a_link_to_the_workspace(
     link = tmp_path_factory.mktemp("links") / "ws"
     link.symlink_to(ws)
     assert orch("-C", str(link), "affected", "base/a/src/x.txt").out.split() == ["a", "s"]
+
+
+def test_affected_follows_what_requirement_files_include(orch: Orch, ws: Path) -> None:
+    write_tree(ws, {"base/a/requirements.txt": "-r ../../shared/web.txt\n"})
+    write_tree(ws, {"shared/web.txt": "-r more.txt\n-r web.txt\n"})
+    for path in ("shared/web.txt", "shared/more.txt"):
+        assert orch("affected", path).out.split() == ["a", "s"]

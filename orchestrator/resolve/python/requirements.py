@@ -47,6 +47,25 @@ def read_requirements(file: Path, root: Path) -> tuple[RequirementLine, ...]:
     return tuple(_read(Path(os.path.normpath(file)), root, ()))
 
 
+def requirement_files(file: Path) -> tuple[Path, ...]:
+    """Return a requirements file and all it includes, those that are missing too."""
+    found: dict[Path, None] = {}
+    pending = [Path(os.path.normpath(file))]
+    while pending:
+        path = pending.pop()
+        if path in found:
+            continue
+        found[path] = None
+        try:
+            lines = list(_logical_lines(path.read_text("utf-8")))
+        except (OSError, UnicodeDecodeError):
+            continue
+        includes = (_INCLUDE.fullmatch(line) for _, line in lines)
+        names = [include.group(1) for include in includes if include]
+        pending += [Path(os.path.normpath(path.parent / name)) for name in names]
+    return tuple(found)
+
+
 def _read(file: Path, root: Path, within: tuple[Path, ...]) -> Iterator[RequirementLine]:
     shown = _shown(file, root)
     if file in within:
