@@ -187,3 +187,21 @@ def test_the_same_wheel_gives_the_same_bytes(wheel: Path) -> None:
 def test_nothing_is_written_outside_the_venv(wheel: Path) -> None:
     _, segment = lay_wheel(wheel)
     assert all(path.startswith("opt/venv/") for path in members_of(segment))
+
+
+def test_a_script_or_bytecode_that_the_wheel_ships_itself_stands_once(tmp_path: Path) -> None:
+    pyc = f"sample/__pycache__/a.{sys.implementation.cache_tag}.pyc"
+    files = {"sample/a.py": b"x = 1\n", pyc: b"theirs", "sample-1.0.data/scripts/run": b"own"}
+    wheel = make_wheel(tmp_path, files=files, entry_points="[console_scripts]\nrun = sample:go\n")
+    with Compiler(Interpreter((sys.executable,), sys.version.split()[0])) as compiler:
+        info, segment = lay_wheel(wheel, compiler=compiler)
+    paths = [entry.path for entry in info.entries]
+    assert len(set(paths)) == len(paths)
+    assert members_of(segment)["opt/venv/bin/run"][1] == b"own"
+    assert members_of(segment)[f"{SITE}/{pyc}"][1] == b"theirs"
+
+
+def test_two_files_that_are_installed_to_one_path_are_refused(tmp_path: Path) -> None:
+    files = {"a.py": b"1", "sample-1.0.data/purelib/a.py": b"2"}
+    with pytest.raises(ArtifactError, match="where another file of it is"):
+        lay_wheel(make_wheel(tmp_path, files=files))

@@ -118,11 +118,13 @@ class _Installation:
     writer: SegmentWriter
     sources: list[tuple[str, bytes]] = field(default_factory=list)
     elf: list[dict[str, Any]] = field(default_factory=list)
-    rows: list[tuple[str, str, int]] = field(default_factory=list)
+    rows: dict[str, tuple[str, int]] = field(default_factory=dict)
 
     def write_member(self, member: Member) -> MemberHash:
         """Write a file of the wheel and return the digest of what the wheel holds."""
         target, is_script = self.venv.place(self.archive, member.path)
+        if self._holds(target):
+            raise self.archive.error(f"{member.path} is installed where another file of it is")
         mode = 0o755 if is_script or member.is_executable else 0o644
         digest = MemberHash()
         if is_script or not member.is_deflated:
@@ -135,7 +137,7 @@ class _Installation:
         self.writer.begin_deflated(entry)
         self._keep(target, self._copy(member, digest), member.size_bytes)
         self.writer.end_deflated(entry, member.crc32, digest.hex)
-        self.rows.append((target, digest.record, member.size_bytes))
+        self.rows[target] = (digest.record, member.size_bytes)
         return digest
 
     def write_scripts(self) -> None:
@@ -152,29 +154,37 @@ class _Installation:
                 raise self.archive.error(f"the script name {name!r} is no file name")
             script = Script(name, module, attribute, section)
             _, data = script.generate(self.venv.interpreter, "posix")
-            self._add(f"{self.venv.root}/bin/{name}", data, 0o755)
+            target = f"{self.venv.root}/bin/{name}"
+            if not self._holds(target):
+                self._add(target, data, 0o755)
 
     def write_bytecode(self, compiler: Compiler) -> None:
         """Write the bytecode of all sources that compile."""
         for source, pyc in compiler.compile(self.sources):
             target = pyc_path(source, compiler.interpreter).lstrip("/")
+            if self._holds(target):
+                continue
             self.writer.add(Entry(target, size_bytes=len(pyc)), pyc)
-            self.rows.append((target, "", -1))
+            self.rows[target] = ("", -1)
 
     def write_record(self) -> None:
         """Write INSTALLER and RECORD as installed (recording installed projects, PEP 376)."""
         folder = f"{self.venv.site_packages}/{self.archive.dist_info}"
-        if all(row[0] != f"{folder}/INSTALLER" for row in self.rows):
+        if not self._holds(f"{folder}/INSTALLER"):
             self._add(f"{folder}/INSTALLER", _INSTALLER)
-        rows = sorted([*self.rows, (f"{folder}/RECORD", "", -1)])
-        text = "".join(f"{_record_line(self.venv, *row)}\n" for row in rows).encode()
+        rows = sorted({**self.rows, f"{folder}/RECORD": ("", -1)}.items())
+        text = "".join(f"{_record_line(self.venv, path, *row)}\n" for path, row in rows).encode()
         self.writer.add(Entry(f"{folder}/RECORD", size_bytes=len(text)), text)
+
+    def _holds(self, target: str) -> bool:
+        """Tell whether the wheel ships a file itself: no archive may hold a path twice."""
+        return target in self.rows
 
     def _add(self, target: str, data: bytes, mode: int = 0o644) -> None:
         self.writer.add(Entry(target, mode=mode, size_bytes=len(data)), data)
         digest = MemberHash()
         digest.update(data)
-        self.rows.append((target, digest.record, len(data)))
+        self.rows[target] = (digest.record, len(data))
 
     def _copy(self, member: Member, digest: MemberHash) -> Iterator[bytes]:
         for piece in self.archive.pieces(member):
