@@ -21,7 +21,10 @@ from orchestrator.oci.tar import (
 PARTS = st.text(
     st.characters(exclude_categories=["Cs"], exclude_characters="/\0"), min_size=1, max_size=60
 ).filter(lambda part: part not in {".", ".."})
-PATHS = st.lists(PARTS, min_size=1, max_size=5).map("/".join)
+PATHS = st.one_of(
+    st.lists(PARTS, min_size=1, max_size=5).map("/".join),
+    st.integers(95, 260).map(lambda length: "x" * length),  # about where a ustar field ends
+)
 IDS = st.integers(0, 0o7777777)
 
 
@@ -64,6 +67,12 @@ def test_entries_are_read_back_with_equal_fields(written: list[Entry]) -> None:
         assert all(member.mtime == MTIME for member in tar)
         assert all(member.uname == member.gname == "" for member in tar)
     assert found == written
+
+
+@given(entries())
+def test_a_name_beyond_ascii_is_in_a_pax_record(entry: Entry) -> None:
+    if not (entry.path + entry.link).isascii():
+        assert tar_header(entry)[156:157] == b"x"
 
 
 @given(entries())

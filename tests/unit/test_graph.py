@@ -39,7 +39,9 @@ def test_a_chain_leads_from_the_root_to_the_image() -> None:
     assert [image.name for image in graph_of(TIERS).chain("api")] == ["base", "web", "api"]
 
 
-@pytest.mark.parametrize("parent", ["debian:bookworm", "python@sha256:ab", "ghcr.io/x/y"])
+@pytest.mark.parametrize(
+    "parent", ["debian:bookworm", "python@sha256:ab", "registry.example.com/x/y"]
+)
 def test_a_reference_with_tag_digest_or_registry_is_external(parent: str) -> None:
     graph = graph_of(f"a: {parent}")
     assert graph.external["a"] == (parent,)
