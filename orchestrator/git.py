@@ -58,13 +58,14 @@ def export_tree(root: Path, commit: str, folder: Path) -> None:
     """
     prefix = _git(root, "rev-parse", "--show-prefix").rstrip("/")
     tree = f"{commit}:{prefix}"
+    top = Path(_git(root, "rev-parse", "--show-toplevel") or root)  # below it, git writes a part
     with tempfile.TemporaryDirectory(prefix="orch-index-") as scratch:
         index = {"GIT_INDEX_FILE": f"{scratch}/index"}
         for arguments in (
             ("read-tree", tree),
             ("checkout-index", "--all", "--quiet", f"--prefix={folder}/"),
         ):
-            result = _run(root, *arguments, env=index)
+            result = _run(top, *arguments, env=index)
             if result is None or result.returncode != 0:
                 why = result.stderr.strip() if result else "git does not answer"
                 raise NoComparisonError(f"the tree at {commit[:12]} cannot be read: {why}")
