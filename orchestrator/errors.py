@@ -24,6 +24,8 @@ class OrchError(Exception):
     """What went wrong, where, and what to do about it."""
 
     exit_code = ExitCode.FAILED
+    may_pass = False
+    """Whether trying again later may help: a server is busy, the network is down."""
 
     def __init__(
         self,
@@ -70,6 +72,12 @@ class ResolutionError(OrchError):
 
 class FetchError(OrchError):
     """A file could not be fetched, or is not the one the lock names."""
+
+
+class UnreachableError(FetchError):
+    """A server is busy or out of reach."""
+
+    may_pass = True
 
 
 class ArtifactError(OrchError):

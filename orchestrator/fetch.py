@@ -12,11 +12,17 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import unquote, urlsplit
 
 from orchestrator import logs
-from orchestrator.errors import FetchError, InterruptedByUserError, disk_error
+from orchestrator.errors import (
+    FetchError,
+    InterruptedByUserError,
+    OrchError,
+    UnreachableError,
+    disk_error,
+)
 
 if TYPE_CHECKING:
     import httpx
@@ -105,7 +111,7 @@ class Downloads:
             if self._stopping.is_set():
                 raise InterruptedByUserError("the download was given up")
             future = self._running.get(artifact.sha256)
-            if future is None:
+            if future is None or may_be_tried_again(future):
                 future = self._pool.submit(self._ensure, artifact)
                 self._running[artifact.sha256] = future
             return future
@@ -170,7 +176,7 @@ class Downloads:
         tried = "; ".join(error.message for error in problems) or "no configured source offers it"
         message = f"{artifact.name} cannot be fetched: {tried}"
         if not all(isinstance(error, GoneError) for error in problems):
-            raise FetchError(message, hint="see to the network, or try again later")
+            raise UnreachableError(message, hint="see to the network, or try again later")
         self.gone.add(artifact.sha256)
         raise GoneError(message, hint=artifact.gone_hint)
 
@@ -237,6 +243,14 @@ class Downloads:
 
 class GoneError(FetchError):
     """No place that was tried has the file any more."""
+
+
+def may_be_tried_again(future: Future[Any]) -> bool:
+    """Tell whether what is in a future failed by a fault that may have passed."""
+    if not future.done() or future.cancelled():
+        return False
+    error = future.exception()
+    return isinstance(error, OrchError) and error.may_pass
 
 
 def _refuse_error(response: httpx.Response) -> None:

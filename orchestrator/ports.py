@@ -76,10 +76,6 @@ class Observer(Protocol):
         """Take note that a step is being built."""
         ...
 
-    def doing(self, step: Step, what: str) -> None:
-        """Take note of what is being done for a step now."""
-        ...
-
     def fetched(self, size_bytes: int) -> None:
         """Take note of bytes that came over the network."""
         ...

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import heapq
+import threading
 import time
 import traceback
 from collections.abc import Callable, Mapping
@@ -16,11 +18,16 @@ from orchestrator.plan import Action, Plan, Step
 from orchestrator.ports import Engine, Made, Observer, Outcome, Status
 
 _POLL_S = 0.5
+_BACKOFF_S = 2.0
 
 
 @dataclass(slots=True)
 class Run:
-    """A plan being run: what is settled, in the order it was settled."""
+    """A plan being run: what is settled, in the order it was settled.
+
+    `durations` are those of earlier builds, in seconds: what the longest chain of builds hangs
+    on begins first. `retries` is how often a step is tried again after a fault that may pass.
+    """
 
     plan: Plan
     graph: Graph
@@ -28,9 +35,15 @@ class Run:
     observer: Observer
     record: Callable[[Outcome], None]
     fail_fast: bool = False
+    durations: Mapping[str, float] = field(default_factory=dict)
+    retries: int = 0
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     stopping: bool = False
     interrupted: bool = False
+    _stopped: threading.Event = field(default_factory=threading.Event)
+    _unsettled: dict[str, int] = field(default_factory=dict)
+    _ready: list[tuple[float, int, Step]] = field(default_factory=list)
+    _order: dict[str, tuple[float, int]] = field(default_factory=dict)
 
     def run(self, jobs: int) -> dict[str, Outcome]:
         """Run every step that builds, up to `jobs` at once; return outcomes in plan order.
@@ -40,11 +53,16 @@ class Run:
         cancelled outcomes. A second one is raised.
         """
         running: dict[Future[Outcome], Step] = {}
-        waiting = list(self.plan.steps.values())
+        self._order = _heaviest_first(self.plan, self.graph, self.durations)
+        for name, step in self.plan.steps.items():
+            parents = self.graph.parents[name]
+            self._unsettled[name] = sum(parent in self.plan.steps for parent in parents)
+            if not self._unsettled[name]:
+                self._push(step)
         with ThreadPoolExecutor(jobs, thread_name_prefix="step") as pool:
-            while waiting or running:
+            while self._ready or running:
                 try:
-                    waiting = self._start_ready(waiting, running, pool, jobs)
+                    self._start_ready(running, pool, jobs)
                     done, _ = wait(running, timeout=_POLL_S, return_when=FIRST_COMPLETED)
                     for future in done:
                         self._settle(future.result())  # first: an interrupt here loses no outcome
@@ -53,34 +71,35 @@ class Run:
                     if self.interrupted:
                         raise
                     self.stopping = self.interrupted = True
+                    self._stopped.set()
                     self.engine.stop()
-        return {name: self.outcomes[name] for name in self.plan.steps}
+        # An interrupt between two lines above may have lost what was just taken from the queue.
+        return {
+            name: self.outcomes.get(name) or Outcome(step, Status.CANCELLED, "the run was stopped")
+            for name, step in self.plan.steps.items()
+        }
+
+    def _push(self, step: Step) -> None:
+        heapq.heappush(self._ready, (*self._order[step.image.name], step))
 
     def _start_ready(
-        self,
-        waiting: list[Step],
-        running: dict[Future[Outcome], Step],
-        pool: ThreadPoolExecutor,
-        jobs: int,
-    ) -> list[Step]:
+        self, running: dict[Future[Outcome], Step], pool: ThreadPoolExecutor, jobs: int
+    ) -> None:
         """Settle or start what is ready, until nothing more becomes ready by that."""
-        progress = True
-        while progress:
-            progress = False
-            for step in list(waiting):
-                parents = self.graph.parents[step.image.name]
-                if any(p in self.plan.steps and p not in self.outcomes for p in parents):
-                    continue
-                settled = self._without_building(step)
-                if settled:
-                    self._settle(settled)
-                elif len(running) < jobs:
-                    running[pool.submit(self._build, step)] = step
-                else:
-                    continue
-                waiting.remove(step)
-                progress = True
-        return waiting
+        held: list[tuple[float, int, Step]] = []
+        while self._ready:
+            item = heapq.heappop(self._ready)
+            step = item[2]
+            if step.image.name in self.outcomes:  # an interrupt came after it was settled
+                continue
+            if settled := self._without_building(step):
+                self._settle(settled)
+            elif len(running) < jobs:
+                running[pool.submit(self._build, step)] = step
+            else:
+                held.append(item)
+        for item in held:
+            heapq.heappush(self._ready, item)
 
     def _without_building(self, step: Step) -> Outcome | None:
         """Return the outcome of a step that is not to be built, or cannot be."""
@@ -107,26 +126,39 @@ class Run:
     def _build(self, step: Step) -> Outcome:
         self.observer.started(step)
         started = time.monotonic()
-        made: Made | None = None
-        failure: OrchError | None = None
-        status, because = Status.BUILT, ", ".join(str(reason) for reason in step.reasons[:3])
+        attempts = 0
+        while True:
+            attempts += 1
+            made, failure, status = self._try(step)
+            if failure is None or not failure.may_pass or attempts > self.retries:
+                break
+            logs.event("image.retried", image=step.image.name, because=failure.message)
+            if self._stopped.wait(_BACKOFF_S * 2 ** (attempts - 1)):
+                break
+        because = ", ".join(str(reason) for reason in step.reasons[:3])
+        if failure is not None:
+            because = failure.message
+        duration_s = time.monotonic() - started
+        error = None if status is Status.CANCELLED else failure
+        return Outcome(step, status, because, made, started, duration_s, attempts, error)
+
+    def _try(self, step: Step) -> tuple[Made | None, OrchError | None, Status]:
+        """Build once; return what was made, or what went wrong, and what that makes the step."""
         try:
-            made = self.engine.build(step, self._parents(step))
+            return self.engine.build(step, self._parents(step)), None, Status.BUILT
         except (InterruptedByUserError, CancelledError):
-            status, because = Status.CANCELLED, "the run was stopped"
+            return None, InterruptedByUserError("the run was stopped"), Status.CANCELLED
         except UnavailableError as error:
-            status, because, failure = Status.UNAVAILABLE, error.message, error
+            return None, error, Status.UNAVAILABLE
         except OrchError as error:
-            status, because, failure = Status.FAILED, error.message, error
+            return None, error, Status.FAILED
         except OSError as error:
-            failure = disk_error(error, Path(str(error.filename or "a file of the cache")))
-            status, because = Status.FAILED, failure.message
+            place = Path(str(error.filename or "a file of the cache"))
+            return None, disk_error(error, place), Status.FAILED
         except Exception as error:  # noqa: BLE001 - a fault in one image must not stop the others
             logs.event("fault", image=step.image.name, traceback=traceback.format_exc())
             failure = OrchError(f"{type(error).__name__}: {error}", hint="orch -v says where")
-            status, because = Status.FAILED, failure.message
-        duration_s = time.monotonic() - started
-        return Outcome(step, status, because, made, started, duration_s, 1, failure)
+            return None, failure, Status.FAILED
 
     def _parents(self, step: Step) -> Mapping[str, str]:
         return {
@@ -136,7 +168,14 @@ class Run:
         }
 
     def _settle(self, outcome: Outcome) -> None:
-        self.outcomes[outcome.step.image.name] = outcome
+        name = outcome.step.image.name
+        if name not in self.outcomes:
+            for dependent in self.graph.dependents[name]:
+                if dependent in self._unsettled:
+                    self._unsettled[dependent] -= 1
+                    if not self._unsettled[dependent]:
+                        self._push(self.plan.steps[dependent])
+        self.outcomes[name] = outcome
         logs.event(
             f"image.{outcome.status.value}",
             image=outcome.step.image.name,
@@ -149,3 +188,20 @@ class Run:
         if outcome.status is Status.FAILED and self.fail_fast:
             self.stopping = True
         self.observer.finished(outcome)
+
+
+def _heaviest_first(
+    plan: Plan, graph: Graph, durations: Mapping[str, float]
+) -> dict[str, tuple[float, int]]:
+    """Return each step's place in the queue: the longest way to the end first, then plan order.
+
+    A step that nobody timed yet counts as the average of the others.
+    """
+    average = sum(durations.values()) / len(durations) if durations else 1.0
+    weights: dict[str, float] = {}
+    for name in reversed(list(plan.steps)):
+        step = plan.steps[name]
+        own = durations.get(name, average) if step.action is Action.BUILD else 0.0
+        below = (weights.get(dependent, 0.0) for dependent in graph.dependents[name])
+        weights[name] = own + max(below, default=0.0)
+    return {name: (-weights[name], position) for position, name in enumerate(plan.steps)}

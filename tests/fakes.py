@@ -58,9 +58,6 @@ class FakeObserver:
     def started(self, step: Step) -> None:
         self._add(f"started {step.image.name}")
 
-    def doing(self, step: Step, what: str) -> None:
-        self._add(f"{what} {step.image.name}")
-
     def fetched(self, size_bytes: int) -> None:
         self._add(f"fetched {size_bytes}")
 

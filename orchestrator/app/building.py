@@ -81,6 +81,8 @@ def _carry_out(run: BuildRun, options: BuildOptions, observer: Observer) -> froz
             observer,
             lambda outcome: _record(state, outcome),
             fail_fast=options.fail_fast,
+            durations=state.durations(planned.platform.key),
+            retries=options.retries,
         )
         run.outcomes = scheduled.run(jobs + 1)
     _name(run)

@@ -28,6 +28,7 @@ class BuildOptions:
     force: bool = False
     offline: bool = False
     relock_missing: bool = False
+    retries: int = 2
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,13 @@ _platform = click.option("--platform", metavar="OS/ARCH", help="Instead of this 
 @click.option("--dry-run", is_flag=True, help="Show the plan and do nothing, as orch plan.")
 @click.option("--offline", is_flag=True, help="Fetch nothing; only what is in the cache.")
 @click.option(
+    "--retries",
+    type=click.IntRange(0, 10),
+    default=2,
+    show_default=True,
+    help="How often to try an image again after a fault that may pass.",
+)
+@click.option(
     "--relock-missing",
     is_flag=True,
     help="Pin Debian packages that no mirror has any more anew, in orch.lock.",
@@ -112,6 +119,7 @@ def _options(opened: Opened, values: dict[str, Any]) -> BuildOptions:
         force=values.get("force", False),
         offline=values.get("offline", False),
         relock_missing=values.get("relock_missing", False),
+        retries=values.get("retries", 0),
     )
 
 

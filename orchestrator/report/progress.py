@@ -51,9 +51,6 @@ class SilentProgress:
     def started(self, step: Step) -> None:
         """Take no note."""
 
-    def doing(self, step: Step, what: str) -> None:
-        """Take no note."""
-
     def fetched(self, size_bytes: int) -> None:
         """Count bytes that came over the network."""
         with self._lock:

@@ -20,7 +20,7 @@ from orchestrator.errors import (
 from orchestrator.fingerprint import Fingerprint
 from orchestrator.graph import Graph
 from orchestrator.plan import Recorded, plan_builds
-from orchestrator.ports import Outcome
+from orchestrator.ports import Outcome, Status
 from orchestrator.schedule import Run
 from tests.fakes import FakeEngine, FakeObserver
 from tests.helpers import AMD64, graph_of
@@ -349,3 +349,61 @@ def test_a_second_interrupt_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(schedule, "wait", Interrupting(building, times=2))
     with pytest.raises(KeyboardInterrupt):
         scene.run.run(1)
+
+
+def test_what_the_longest_chain_hangs_on_begins_first() -> None:
+    scene = Scene("light; heavy; long; top: long")
+    scene.run.durations = {"light": 1, "heavy": 5, "long": 3, "top": 4}
+    scene.statuses(jobs=1)
+    assert scene.engine.built == ["long", "heavy", "top", "light"]
+
+
+def test_without_durations_the_longest_way_in_images_begins_first() -> None:
+    scene = Scene("alone; base; web: base; api: web")
+    scene.statuses(jobs=1)
+    assert scene.engine.built == ["base", "web", "alone", "api"]
+
+
+class BusyError(OrchError):
+    """A fault that may pass."""
+
+    may_pass = True
+
+
+def failing_first(times: int, error: OrchError) -> Callable[[], None]:
+    left = iter([error] * times)
+
+    def work() -> None:
+        for failure in left:
+            raise failure
+
+    return work
+
+
+def test_a_fault_that_may_pass_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(schedule, "_BACKOFF_S", 0.0)
+    scene = Scene("base; web: base", {"base": failing_first(2, BusyError("busy"))})
+    scene.run.retries = 2
+    outcomes = scene.run.run(1)
+    assert outcomes["base"].attempts == 3
+    assert outcomes["web"].status is Status.BUILT
+
+
+def test_a_fault_that_stays_is_tried_no_more_than_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(schedule, "_BACKOFF_S", 0.0)
+    scene = Scene("base", {"base": fail(BusyError("busy"))})
+    scene.run.retries = 1
+    outcome = scene.run.run(1)["base"]
+    assert (outcome.attempts, outcome.status) == (2, Status.FAILED)
+
+
+def test_a_fault_that_will_not_pass_is_tried_once() -> None:
+    scene = Scene("base", {"base": fail(OrchError("wrong"))})
+    scene.run.retries = 5
+    assert scene.run.run(1)["base"].attempts == 1
+
+
+def test_many_thousand_images_are_scheduled_without_a_quadratic_walk() -> None:
+    names = [f"n{number}" for number in range(3000)]
+    scene = Scene("; ".join(names), reused=names)
+    assert set(scene.statuses().values()) == {"reused"}

@@ -21,7 +21,7 @@ from orchestrator.engines.assembler.jobs import (
     result_of,
 )
 from orchestrator.engines.assembler.store import Store, key_of
-from orchestrator.fetch import Artifact, Downloads
+from orchestrator.fetch import Artifact, Downloads, may_be_tried_again
 from orchestrator.files import SourceFile
 from orchestrator.model import LockedDeb, LockedWheel
 from orchestrator.oci.layer import Layer
@@ -120,8 +120,9 @@ class SegmentWorks:
     ) -> Future[Any]:
         """Submit a job when its file has come, once however many images want its segment."""
         with self._lock:
-            if key in self._begun:
-                return self._begun[key]
+            begun = self._begun.get(key)
+            if begun is not None and not may_be_tried_again(begun):
+                return begun
             future: Future[Any] = Future()
             self._begun[key] = future
 
