@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import select
 import shlex
 import signal
 import subprocess
@@ -49,18 +50,29 @@ def repo(big_template: Monorepo, tmp_path: Path) -> Monorepo:
     return big_template.copy(tmp_path / "repo")
 
 
-def members_of(session: int) -> list[str]:
-    """Return what still runs of a session, zombies aside."""
-    found = []
+def members_of(session: int) -> Iterator[int]:
+    """Yield what still runs of a session."""
     for path in Path("/proc").glob("[0-9]*/stat"):
         try:
-            text = path.read_text()
+            fields = path.read_text().rpartition(")")[2].split()
         except OSError:
             continue
-        state, _, _, its_session, *_ = text.rpartition(")")[2].split()
-        if int(its_session) == session and state != "Z":
-            found.append(text)
-    return found
+        if int(fields[3]) == session:
+            yield int(path.parent.name)
+
+
+def all_end(session: int) -> bool:
+    """Tell whether all of a session ends: the processes that helped see the main one's end."""
+    for process in members_of(session):
+        try:
+            handle = os.pidfd_open(process)
+        except ProcessLookupError:
+            continue
+        ended, _, _ = select.select([handle], [], [], TIMEOUT_S)
+        os.close(handle)
+        if not ended:
+            return False
+    return True
 
 
 @contextmanager
@@ -98,7 +110,7 @@ def test_ctrl_c_ends_in_order(repo: Monorepo, expected: dict[str, str], held: st
         _, said = process.communicate(timeout=TIMEOUT_S)
     assert process.returncode == 130, said
     assert "Traceback" not in said
-    assert not members_of(process.pid)
+    assert all_end(process.pid)
     assert '"cancelled"' in report.read_text()
     repo.check_intact()
     assert repo.digests() == expected
@@ -113,7 +125,7 @@ def test_a_second_ctrl_c_changes_nothing_of_that(repo: Monorepo, expected: dict[
         _, said = process.communicate(timeout=TIMEOUT_S)
     assert process.returncode == 130, said
     assert "Traceback" not in said
-    assert not members_of(process.pid)
+    assert all_end(process.pid)
     assert repo.digests() == expected
 
 
