@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import re
 import sys
+import threading
 import tomllib
 from collections.abc import Iterator
 from functools import partial
@@ -225,3 +226,23 @@ def test_a_resource_names_the_environment_it_lacks(
     monkeypatch.setenv("SET", "1")
     monkeypatch.delenv("UNSET", raising=False)
     assert resource.environment("SET", "UNSET")() == "UNSET not set"
+
+
+def test_a_component_that_does_not_answer_in_time_is_not_ready(
+    components: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(components, "ANSWER_WITHIN_S", 0.0)
+    answer = threading.Event()
+    asked: list[int] = []
+
+    def slow() -> object:
+        asked.append(1)
+        answer.wait(20)
+        return components.READY
+
+    registry = components.Components()
+    registry.add("store", slow)
+    assert registry.statuses()["store"].detail == "no answer within 0 s"
+    assert not registry.statuses()["store"].ready
+    answer.set()
+    assert asked == [1]
