@@ -173,7 +173,10 @@ def _difference(kind: str, subject: str, old: str | None, new: str | None) -> li
         return [Reason("file-added", subject, old=old, new=new)]
     if kind in {"file", "link"} and new is None:
         return [Reason("file-removed", subject, old=old, new=new)]
-    detail = f"{_short(kind, old)} -> {_short(kind, new)}"
+    short_old, short_new = _short(kind, old), _short(kind, new)
+    if short_old == short_new:  # one version, other bytes
+        short_old, short_new = _digest_part(old), _digest_part(new)
+    detail = f"{short_old} -> {short_new}"
     return [Reason(_CHANGED.get(kind, "orch-changed"), subject, detail, old, new)]
 
 
@@ -184,3 +187,7 @@ def _short(kind: str, value: str | None) -> str:
     if kind in {"package", "wheel"}:
         return value.partition(" ")[0]
     return value if len(value) <= 2 * _DETAIL else value[:_DETAIL]
+
+
+def _digest_part(value: str | None) -> str:
+    return (value or "(none)").rpartition(" ")[2][:_DETAIL]

@@ -37,12 +37,13 @@ class Selection:
         """Return the images that match all of what was asked for, in topological order.
 
         Raises:
-            WorkspaceError: A name or glob matches no image.
+            WorkspaceError: A name or glob matches no image, or no image is in a tier.
         """
         chosen = set(graph.images)
         if self.names:
             chosen = {name for pattern in self.names for name in _matching(graph, pattern)}
         if self.tiers:
+            _check_tiers(graph, self.tiers)
             chosen &= {name for name in chosen if graph.tiers[name] in self.tiers}
         kinds = {ImageKind.BASE: self.bases, ImageKind.SERVICE: self.services}
         if self.bases or self.services:
@@ -50,6 +51,14 @@ class Selection:
         if self.with_dependents:
             return graph.descendants(chosen)
         return tuple(name for name in graph.images if name in chosen)
+
+
+def _check_tiers(graph: Graph, tiers: Collection[int]) -> None:
+    known = set(graph.tiers.values())
+    for tier in tiers:
+        if tier not in known:
+            hint = f"tiers are 0 to {max(known)}" if known else "orch graph shows the images"
+            raise WorkspaceError(f"no image is in tier {tier}", hint=hint)
 
 
 def _matching(graph: Graph, pattern: str) -> list[str]:

@@ -174,3 +174,9 @@ def test_an_added_file_is_one_reason_though_it_brings_its_mode() -> None:
 def test_reasons_come_in_a_stable_order() -> None:
     inputs = [Input("file", name, "1") for name in "cab"]
     assert [reason.subject for reason in compare_inputs([], inputs)] == ["a", "b", "c"]
+
+
+def test_other_bytes_of_one_version_are_told_apart_by_their_digest() -> None:
+    before, after = Input("wheel", "x", "7.1 aaaa"), Input("wheel", "x", "7.1 bbbb")
+    (reason,) = compare_inputs([before], [after])
+    assert (reason.detail, reason.sign) == ("aaaa -> bbbb", "~")

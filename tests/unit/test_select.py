@@ -11,7 +11,7 @@ from orchestrator.errors import WorkspaceError
 from orchestrator.graph import build_graph
 from orchestrator.model import ImageKind, Settings, Workspace
 from orchestrator.select import Selection
-from tests.helpers import image_of
+from tests.helpers import graph_of, image_of
 
 IMAGES = [
     image_of("base"),
@@ -65,3 +65,9 @@ def test_only_a_selection_that_singles_out_is_not_everything() -> None:
     assert Selection(with_dependents=True).is_everything
     for narrow in ({"names": ["x"]}, {"tiers": [0]}, {"bases": True}, {"services": True}):
         assert not replace(Selection(), **narrow).is_everything
+
+
+def test_a_tier_without_images_is_an_error() -> None:
+    with pytest.raises(WorkspaceError, match="no image is in tier 99") as caught:
+        Selection(tiers={99}).choose(graph_of("base; web: base"))
+    assert caught.value.hint == "tiers are 0 to 1"

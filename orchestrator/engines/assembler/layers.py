@@ -11,6 +11,7 @@ from orchestrator.engines.assembler.deb.finalise import finaliser_entries
 from orchestrator.engines.assembler.segments import Joined, new_layer
 from orchestrator.engines.assembler.store import Data, FileData, Store, key_of
 from orchestrator.engines.assembler.venv import venv_entries
+from orchestrator.errors import AssemblyError
 from orchestrator.fetch import Artifact, Downloads
 from orchestrator.files import SourceFile
 from orchestrator.model import FileFetch
@@ -107,12 +108,29 @@ def _data_of(file: SourceFile) -> Data:
 
 
 def _entry_of(file: SourceFile, user: User) -> Entry:
-    """Return a file's entry; an owner is `UID[:GID]`, or the name of the image's user."""
-    uid = gid = 0
-    if file.owner:
-        name, _, group = file.owner.partition(":")
-        uid = int(name) if name.isdigit() else user.uid
-        gid = int(group) if group.isdigit() else (user.gid if uid == user.uid else uid)
+    uid, gid = _owner_of(file, user)
     if file.link:
         return Entry(file.target, EntryKind.SYMLINK, 0o777, 0, file.link, uid, gid)
     return Entry(file.target, EntryKind.FILE, file.mode, file.size_bytes, "", uid, gid)
+
+
+def _owner_of(file: SourceFile, user: User) -> tuple[int, int]:
+    """Return the numbers of an owner, written `USER[:GROUP]` by numbers or the user's own name.
+
+    Raises:
+        AssemblyError: It is the name of somebody else.
+    """
+    if not file.owner:
+        return 0, 0
+    name, _, group = file.owner.partition(":")
+    known = {"root": 0, user.name: user.uid}
+    for part in filter(None, (name, group)):
+        if not part.isdigit() and part not in known:
+            raise AssemblyError(
+                f"[[files]] owner {file.owner!r}: the image has no user {part!r}",
+                hint=f"write {user.name!r}, 'root', or numbers such as '1000:1000'",
+            )
+    uid = int(name) if name.isdigit() else known[name]
+    if group:
+        return uid, int(group) if group.isdigit() else {"root": 0}.get(group, user.gid)
+    return uid, user.gid if uid == user.uid else uid
