@@ -103,7 +103,11 @@ class Compiler:
             head = b""
         if len(head) < _LENGTH.size:
             raise self._ended(path)
-        return stdout.read(_LENGTH.unpack(head)[0])
+        size = _LENGTH.unpack(head)[0]
+        pyc = stdout.read(size)
+        if len(pyc) < size:
+            raise self._ended(path)
+        return pyc
 
     def _ended(self, path: bytes) -> AssemblyError:
         message = b""
