@@ -57,14 +57,19 @@ class LayerWriter:
         for path in sorted(directories):
             self.segment.add_directory(directories[path])
 
+    def begin_segment(self) -> SegmentWriter:
+        """Begin a segment that is written into the layer directly; its info is its own."""
+        self._unpacked_bytes += self.segment.close().unpacked_bytes
+        self.segment = SegmentWriter(self._out, self._plain)
+        return self.segment
+
     def append(self, segment: Path, crc32: int) -> None:
         """Take over a segment as it is; `crc32` is the checksum of its bytes.
 
         Raises:
             AssemblyError: The segment's bytes are damaged.
         """
-        self._unpacked_bytes += self.segment.close().unpacked_bytes
-        self.segment = SegmentWriter(self._out, self._plain)
+        self.begin_segment()
         found = 0
         with segment.open("rb") as file:
             while chunk := file.read(CHUNK):
@@ -81,9 +86,7 @@ class LayerWriter:
 
     def close(self, what: str, unpacked_bytes: int = 0) -> Layer:
         """End the archive; `unpacked_bytes` is what appended segments hold."""
-        self._unpacked_bytes += self.segment.close().unpacked_bytes
-        self.segment = SegmentWriter(self._out, self._plain)
-        self.segment.add_end(END_OF_ARCHIVE)
+        self.begin_segment().add_end(END_OF_ARCHIVE)
         return Layer(
             digest="sha256:" + self._out.sha256.hexdigest(),
             diff_id="sha256:" + self._plain.hexdigest(),

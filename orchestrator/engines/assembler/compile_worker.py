@@ -30,7 +30,7 @@ def compile_source(path: str, source: bytes) -> bytes:
     """Return a pyc, or nothing where the source does not compile."""
     try:
         code = compile(source, path, "exec", dont_inherit=True, optimize=0)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    except (SyntaxError, ValueError, RecursionError):
         return b""
     flags = struct.pack("<L", 1)
     source_hash = importlib.util.source_hash(source)

@@ -121,16 +121,17 @@ def wheel_groups(part: Part) -> list[tuple[str, list[str]]]:
 def _grouped(
     wheels: Sequence[tuple[LockedWheel, str]], what: str
 ) -> Iterator[tuple[str, list[str]]]:
-    small = [(wheel, key) for wheel, key in wheels if not _is_big(wheel)]
+    small = [(wheel, key) for wheel, key in wheels if not has_own_layer(wheel)]
     if small:
         name = f"{len(small)} {what}" if len(small) > 1 else f"{small[0][0].name} package"
         yield name, [key for _, key in small]
     for wheel, key in wheels:
-        if _is_big(wheel):
+        if has_own_layer(wheel):
             yield f"{wheel.name} {wheel.version}", [key]
 
 
-def _is_big(wheel: LockedWheel) -> bool:
+def has_own_layer(wheel: LockedWheel) -> bool:
+    """Tell whether a wheel is so big that it gets a layer to itself."""
     return wheel.size_bytes >= BIG_WHEEL_BYTES
 
 

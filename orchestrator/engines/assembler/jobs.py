@@ -16,7 +16,11 @@ from orchestrator.engines.assembler.bytecode import Compilers, Interpreter
 from orchestrator.engines.assembler.deb.segment import write_deb_segment
 from orchestrator.engines.assembler.store import Store
 from orchestrator.engines.assembler.wheel.archive import WheelArchive
-from orchestrator.engines.assembler.wheel.segment import Venv, write_wheel_segment
+from orchestrator.engines.assembler.wheel.segment import (
+    Venv,
+    wheel_directories,
+    write_wheel_segment,
+)
 from orchestrator.errors import AssemblyError
 from orchestrator.model import LockedDeb
 from orchestrator.oci.layer import Layer
@@ -44,6 +48,27 @@ def make_wheel_segment(
     with _compilers.lend(interpreter) as compiler, WheelArchive(file, name) as archive:
         Store(store).make_segment(
             key, lambda writer: write_wheel_segment(archive, venv, writer, compiler)
+        )
+
+
+def make_wheel_layer(
+    store: Path,
+    key: str,
+    file: Path,
+    segment: str,
+    what: str,
+    name: str,
+    venv: Venv,
+    interpreter: Interpreter | None,
+) -> tuple[Layer, ...]:
+    """Make the layer of a wheel that has one to itself, in one go."""
+    with _compilers.lend(interpreter) as compiler, WheelArchive(file, name) as archive:
+        return Store(store).write_single(
+            key,
+            segment,
+            wheel_directories(archive, venv, compiler),
+            lambda writer: write_wheel_segment(archive, venv, writer, compiler),
+            what,
         )
 
 

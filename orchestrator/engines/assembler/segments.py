@@ -11,12 +11,13 @@ from typing import Any
 
 from orchestrator import logs
 from orchestrator.engines.assembler.bytecode import Interpreter
-from orchestrator.engines.assembler.contents import Contents
+from orchestrator.engines.assembler.contents import Contents, has_own_layer
 from orchestrator.engines.assembler.interpreter import find_interpreter
 from orchestrator.engines.assembler.jobs import (
     Workers,
     join_segments,
     make_deb_segment,
+    make_wheel_layer,
     make_wheel_segment,
     result_of,
 )
@@ -70,10 +71,10 @@ class SegmentWorks:
         Raises:
             OrchError: A package cannot be had, or cannot be laid out.
         """
-        known = [self._store.find_layers(joined_key(keys)) for _, keys in groups]
+        known = [self._known_layers(keys) for _, keys in groups]
         wanted = {
-            key
-            for (_, keys), layers in zip(groups, known, strict=True)
+            key: what
+            for (what, keys), layers in zip(groups, known, strict=True)
             for key in keys
             if not layers
         }
@@ -82,25 +83,48 @@ class SegmentWorks:
         for (what, keys), layers in zip(groups, known, strict=True):
             if layers:
                 joined.append([Joined(layer, is_new=False) for layer in layers])
-                continue
-            for key in keys:
-                if key in started:
-                    result_of(started[key])
-            job = self._workers.submit(
-                join_segments, self._store.folder, joined_key(keys), list(keys), what
-            )
-            joined.append([new_layer(layer) for layer in result_of(job)])
+            elif joined_key(keys) in started:
+                made = result_of(started[joined_key(keys)])
+                joined.append([new_layer(layer) for layer in made])
+            else:
+                joined.append(self._join(what, keys, started))
         return joined
 
-    def _missing(self, contents: Contents) -> dict[str, Artifact]:
-        own = contents.own
-        artifacts = {key: self._materials.deb(deb) for deb, key in own.debs}
-        artifacts |= {key: self._materials.wheel(wheel) for wheel, key in own.wheels}
-        return {
-            key: artifact for key, artifact in artifacts.items() if not self._store.has_segment(key)
-        }
+    def _known_layers(self, keys: Sequence[str]) -> tuple[Layer, ...]:
+        """Return the layers made before, if what is in them is known too."""
+        if len(keys) == 1 and not self._store.has_info(keys[0]):
+            return ()
+        return self._store.find_layers(joined_key(keys))
 
-    def _start(self, contents: Contents, wanted: set[str]) -> dict[str, Future[Any]]:
+    def _join(
+        self, what: str, keys: Sequence[str], started: Mapping[str, Future[Any]]
+    ) -> list[Joined]:
+        for key in keys:
+            if key in started:
+                result_of(started[key])
+        job = self._workers.submit(
+            join_segments, self._store.folder, joined_key(keys), list(keys), what
+        )
+        return [new_layer(layer) for layer in result_of(job)]
+
+    def _missing(self, contents: Contents) -> dict[str, Artifact]:
+        """Return the packages that must be laid out, by the key of their segment."""
+        own = contents.own
+        missing = {
+            key: self._materials.deb(deb)
+            for deb, key in own.debs
+            if not self._store.has_segment(key)
+        }
+        for wheel, key in own.wheels:
+            is_there = (
+                self._known_layers([key]) if has_own_layer(wheel) else self._store.has_segment(key)
+            )
+            if not is_there:
+                missing[key] = self._materials.wheel(wheel)
+        return missing
+
+    def _start(self, contents: Contents, wanted: Mapping[str, str]) -> dict[str, Future[Any]]:
+        """Start what is wanted, segments by their key and layers of one wheel by theirs."""
         artifacts = self._missing(contents)
         started: dict[str, Future[Any]] = {}
         for deb, key in contents.own.debs:
@@ -111,12 +135,18 @@ class SegmentWorks:
             if key in wanted and key in artifacts:
                 bytecode = contents.own.image.recipe.bytecode
                 interpreter = self._interpreter(contents) if bytecode else None
-                arguments = (wheel.file, contents.venv, interpreter)
-                started[key] = self._once(key, artifacts[key], make_wheel_segment, *arguments)
+                how = (wheel.file, contents.venv, interpreter)
+                if has_own_layer(wheel):
+                    layer, what = joined_key([key]), wanted[key]
+                    started[layer] = self._once(
+                        layer, artifacts[key], make_wheel_layer, key, what, *how
+                    )
+                else:
+                    started[key] = self._once(key, artifacts[key], make_wheel_segment, *how)
         return started
 
     def _once(
-        self, key: str, artifact: Artifact, job: Callable[..., None], *arguments: Any
+        self, key: str, artifact: Artifact, job: Callable[..., Any], *arguments: Any
     ) -> Future[Any]:
         """Submit a job when its file has come, once however many images want its segment."""
         with self._lock:

@@ -16,7 +16,7 @@ from orchestrator.oci.layer import Layer, LayerWriter, directories_of, split_cla
 from orchestrator.oci.segment import CHUNK, SegmentInfo, SegmentWriter
 from orchestrator.oci.tar import Entry
 
-FORMAT = 3
+FORMAT = 4
 """Part of every key; raised when segments or layers are written differently."""
 
 
@@ -66,6 +66,10 @@ class Store:
         """Tell whether a segment is there."""
         return self._info_path(key).is_file() and self.segment_path(key).is_file()
 
+    def has_info(self, key: str) -> bool:
+        """Tell whether it is known what a segment holds."""
+        return self._info_path(key).is_file()
+
     def segment_path(self, key: str) -> Path:
         """Return where a segment's bytes lie."""
         return self.folder / "segments" / key[:2] / f"{key}.gz"
@@ -105,6 +109,28 @@ class Store:
     def blob_path(self, digest: str) -> Path:
         """Return where a layer's blob lies."""
         return self.folder / "blobs" / digest.removeprefix("sha256:")
+
+    def write_single(
+        self,
+        key: str,
+        segment: str,
+        directories: Mapping[str, Entry],
+        write: Callable[[SegmentWriter], None],
+        what: str,
+    ) -> tuple[Layer, ...]:
+        """Make a layer of one segment in one go; the segment's bytes are not kept apart."""
+        found = SegmentInfo()
+
+        def fill(writer: LayerWriter) -> int:
+            nonlocal found
+            content = writer.begin_segment()
+            write(content)
+            found = content.close()
+            return 0
+
+        layer = self._make_layer(directories, fill, what)
+        write_text(self._info_path(segment), found.to_json())
+        return self._remember(key, [layer])
 
     def join_segments(self, key: str, segments: Sequence[str], what: str) -> tuple[Layer, ...]:
         """Make a layer of segments, in their order; more than one where they share a path.

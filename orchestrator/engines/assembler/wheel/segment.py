@@ -19,7 +19,8 @@ from orchestrator.engines.assembler.wheel.archive import (
     WheelArchive,
     scratch,
 )
-from orchestrator.oci.segment import SegmentWriter
+from orchestrator.oci.layer import directories_of
+from orchestrator.oci.segment import SegmentInfo, SegmentWriter
 from orchestrator.oci.tar import Entry
 
 _INSTALLER = b"orch\n"
@@ -87,6 +88,26 @@ def write_wheel_segment(
         install.write_bytecode(compiler)
     install.write_record()
     writer.info.notes["elf"] = install.elf
+
+
+def wheel_directories(
+    archive: WheelArchive, venv: Venv, compiler: Compiler | None
+) -> dict[str, Entry]:
+    """Return the directories that lead to what a wheel leaves in a venv, before it is laid out.
+
+    Raises:
+        ArtifactError: The wheel is damaged.
+    """
+    paths = [venv.place(archive, member.path)[0] for member in archive.members()]
+    if compiler:
+        sources = [path for path in paths if path.endswith(".py")]
+        paths += [pyc_path(path, compiler.interpreter) for path in sources]
+    if archive.text("entry_points.txt") is not None:
+        paths.append(f"{venv.root}/bin/launcher")
+    info = SegmentInfo()
+    for path in paths:
+        info.note(Entry(path))
+    return directories_of([info])
 
 
 def _check_record(
