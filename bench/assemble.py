@@ -26,7 +26,7 @@ from pathlib import Path
 from isal import isal_zlib
 from processes import Measured, run_measured
 
-from orchestrator.engines.assembler.jobs import join_segments, make_wheel_segment
+from orchestrator.engines.assembler.jobs import make_wheel_layer
 from orchestrator.engines.assembler.wheel.segment import Venv
 from orchestrator.graph import build_graph
 from orchestrator.lockfile import Lock, format_lock, parse_lock
@@ -140,8 +140,8 @@ def wheel_to_layer(bench: Bench) -> Iterator[Figure]:
         shutil.rmtree(store, ignore_errors=True)
         started = time.perf_counter()
         for wheel, file in zip(wheels, files, strict=True):
-            make_wheel_segment(store, wheel.sha256, file, wheel.file, venv, None)
-            join_segments(store, wheel.sha256, [wheel.sha256], wheel.name)
+            key, what = wheel.sha256, wheel.name
+            make_wheel_layer(store, key, file, key, what, wheel.file, venv, None)
         seconds.append(time.perf_counter() - started)
     shutil.rmtree(store)
     best = min(seconds)

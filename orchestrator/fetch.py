@@ -41,7 +41,8 @@ class Artifact:
     """A file that is known by its content; `size_bytes` 0 means unknown.
 
     `locate` gives the URLs to try, best first; it is asked only when the file must be fetched.
-    `gone_hint` says what to do when no place has the file any more.
+    `fallback` gives places to try when none of these has it any more: archives that need not be
+    reachable. `gone_hint` says what to do when no place has the file any more.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Artifact:
     size_bytes: int
     locate: Callable[[], Sequence[str]]
     gone_hint: str = ""
+    fallback: Callable[[], Sequence[str]] = tuple
 
 
 def http_client(timeout_s: float = 60.0) -> httpx.Client:
@@ -154,39 +156,60 @@ class Downloads:
                 f"{artifact.name} is not in the cache, and --offline forbids fetching it",
                 hint="run once without --offline",
             )
-        found = ""
         problems: list[FetchError] = []
         for url in artifact.locate():
-            for _ in range(2):
-                try:
-                    self._download(url, part)
-                except FetchError as error:
-                    problems.append(error)
-                    break
-                found = _sha256_of(Path(part.name))
-                if found == artifact.sha256:
+            if self._takes(artifact, url, part, problems, _ATTEMPTS):
+                return
+        if all(isinstance(error, GoneError) for error in problems):
+            for url in artifact.fallback():
+                if self._takes(artifact, url, part, [], 1):
                     return
-                part.truncate(0)
-        if found:
-            raise FetchError(
-                f"{artifact.name} is not what the lock names: expected sha256 "
-                f"{artifact.sha256}, found {found}",
-                hint="a proxy or mirror altered it, or the lock is wrong; nothing was kept of it",
-            )
         tried = "; ".join(error.message for error in problems) or "no configured source offers it"
         message = f"{artifact.name} cannot be fetched: {tried}"
+        altered = [error for error in problems if isinstance(error, AlteredError)]
+        if altered:
+            raise altered[0]
         if not all(isinstance(error, GoneError) for error in problems):
             raise UnreachableError(message, hint="see to the network, or try again later")
         self.gone.add(artifact.sha256)
         raise GoneError(message, hint=artifact.gone_hint)
 
-    def _download(self, url: str, part: BinaryIO) -> None:
+    def _takes(
+        self,
+        artifact: Artifact,
+        url: str,
+        part: BinaryIO,
+        problems: list[FetchError],
+        attempts: int,
+    ) -> bool:
+        """Try one place, twice where it gives other bytes than the lock names."""
+        found = ""
+        for _ in range(2):
+            try:
+                self._download(url, part, attempts)
+            except FetchError as error:
+                problems.append(error)
+                return False
+            found = _sha256_of(Path(part.name))
+            if found == artifact.sha256:
+                return True
+            part.truncate(0)
+        problems.append(
+            AlteredError(
+                f"{artifact.name} is not what the lock names: expected sha256 "
+                f"{artifact.sha256}, found {found}",
+                hint="a proxy or mirror altered it, or the lock is wrong; nothing was kept of it",
+            )
+        )
+        return False
+
+    def _download(self, url: str, part: BinaryIO, attempts: int) -> None:
         parts = urlsplit(url)
         if parts.scheme == "file":
             self._copy(Path(unquote(parts.path)), part)
             return
         problem = ""
-        for attempt in range(_ATTEMPTS):
+        for attempt in range(attempts):
             if attempt and self._stopping.wait(RETRY_S * 2**attempt):
                 raise InterruptedByUserError("the download was given up")
             problem = self._get(url, part)
@@ -243,6 +266,10 @@ class Downloads:
 
 class GoneError(FetchError):
     """No place that was tried has the file any more."""
+
+
+class AlteredError(FetchError):
+    """A place gave other bytes than the lock names, twice."""
 
 
 def may_be_tried_again(future: Future[Any]) -> bool:

@@ -12,7 +12,7 @@ import json
 import struct
 import zlib
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Protocol
 
 from isal import isal_zlib
@@ -53,6 +53,9 @@ class SegmentEntry:
     gid: int = 0
 
 
+_COLUMNS = tuple(column.name for column in fields(SegmentEntry))
+
+
 @dataclass(slots=True)
 class SegmentInfo:
     """What a segment holds, kept beside its bytes.
@@ -85,7 +88,7 @@ class SegmentInfo:
 
     def to_json(self) -> str:
         """Return the info as one line of JSON."""
-        rows = [list(asdict(entry).values()) for entry in self.entries]
+        rows = [[getattr(entry, name) for name in _COLUMNS] for entry in self.entries]
         return json.dumps(
             {
                 "entries": rows,

@@ -110,18 +110,20 @@ def deb_artifact(
 ) -> Artifact:
     """Return a Debian package as something to fetch: from mirrors, then from a snapshot."""
 
-    def locate() -> Sequence[str]:
-        places = [f"{mirror.rstrip('/')}/{deb.path}" for mirror in archive().mirrors()]
-        for date in sorted(set(release_dates.values()), reverse=True):
-            places += archive().snapshot_urls(deb.path, date)
-        return places
+    def mirrors() -> Sequence[str]:
+        return [f"{mirror.rstrip('/')}/{deb.path}" for mirror in archive().mirrors()]
+
+    def snapshots() -> Sequence[str]:
+        dates = sorted(set(release_dates.values()), reverse=True)
+        return [url for date in dates for url in archive().snapshot_urls(deb.path, date)]
 
     return Artifact(
         f"{deb.name} {deb.version}",
         deb.sha256,
         deb.size_bytes,
-        locate,
+        mirrors,
         gone_hint=f"run: orch lock --upgrade {deb.name}, or build with --relock-missing",
+        fallback=snapshots,
     )
 
 

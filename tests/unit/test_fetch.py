@@ -9,6 +9,7 @@ import http.server
 import io
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -253,6 +254,31 @@ def test_a_file_is_not_gone_while_one_place_is_out_of_reach(
         result(downloads, file_at(site.url("/x", answer(404)), "http://127.0.0.1:1/x"))
     assert not isinstance(raised.value, GoneError)
     assert downloads.gone == set()
+
+
+def with_fallback(artifact: Artifact, *urls: str) -> Artifact:
+    return replace(artifact, fallback=lambda: urls)
+
+
+def test_an_archive_is_asked_for_what_the_mirrors_dropped(site: Site, downloads: Downloads) -> None:
+    gone, kept = site.url("/x", answer(404)), site.url("/y", WHOLE)
+    assert result(downloads, with_fallback(file_at(gone), kept)).read_bytes() == CONTENT
+
+
+def test_a_file_is_gone_though_the_archive_is_out_of_reach(
+    site: Site, downloads: Downloads
+) -> None:
+    artifact = with_fallback(file_at(site.url("/x", answer(404))), "http://127.0.0.1:1/x")
+    with pytest.raises(GoneError):
+        result(downloads, artifact)
+    assert downloads.gone == {SHA256}
+
+
+def test_an_archive_is_not_asked_while_a_mirror_is_busy(site: Site, downloads: Downloads) -> None:
+    archive = site.url("/y", WHOLE)
+    with pytest.raises(FetchError, match="503"):
+        result(downloads, with_fallback(file_at(site.url("/x", answer(503))), archive))
+    assert not any("/y" in str(asked) for asked in site.asked)
 
 
 @pytest.mark.parametrize(

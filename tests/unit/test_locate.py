@@ -156,7 +156,7 @@ def test_a_deb_comes_from_mirrors_and_then_from_snapshots_newest_first() -> None
     archive = cast("DebianArchive", FakeArchive())
     artifact = deb_artifact(deb, lambda: archive, dates)
     assert (artifact.name, artifact.sha256, artifact.size_bytes) == ("x 1.0-1", "aa", 5)
-    assert [*artifact.locate()] == [
+    assert [*artifact.locate(), *artifact.fallback()] == [
         "https://one.example.com/debian/pool/x.deb",
         "https://two.example.com/security/pool/x.deb",
         "https://snapshot.example.com/2026-02-02/pool/x.deb",

@@ -74,6 +74,8 @@ def read_snapshot_roots(settings: DebianSettings, apt_root: Path = Path("/")) ->
     They are the settings' `snapshot`, or what comments in the apt sources of Debian's container
     images name; none where neither is there.
     """
+    if settings.mirror and not settings.snapshot:
+        return ()
     if settings.snapshot:
         root = settings.snapshot.rstrip("/")
         return (root, f"{root}-security") if root.endswith("/debian") else (root,)
