@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from orchestrator.errors import ResolutionError
@@ -16,6 +17,7 @@ from orchestrator.resolve.inputs import (
     read_tree_requirements,
     wanted_debs,
 )
+from orchestrator.resolve.python.requirements import RequirementLine
 from orchestrator.resolve.python.tags import choose_file, rank_of
 from orchestrator.resolve.python.tree import Pins, Resolved, Tree, resolve_tree
 from orchestrator.resolve.python.uv import DistributionFile, Target, Uv
@@ -66,32 +68,57 @@ def resolve_lock(
         ResolutionError: An image's packages cannot be resolved, or contradict an ancestor's.
         FetchError: An index is out of reach or not to be trusted.
     """
-    lines = read_tree_requirements(workspace)
-    constraints = read_constraints(workspace)
+    asked = _Asked(
+        workspace,
+        graph,
+        sources,
+        previous,
+        upgrade,
+        read_tree_requirements(workspace),
+        read_constraints(workspace),
+    )
+    platforms = workspace.settings.platforms
     images: dict[tuple[str, Platform], ImageLock] = {}
     notes: list[str] = []
-    for platform in workspace.settings.platforms:
-        sources.progress(f"Debian packages for {platform}")
-        debs = _resolve_debian(workspace, graph, sources, platform, previous, upgrade)
-        sources.progress(f"Python packages for {platform}")
-        tree = Tree(
-            graph,
-            lines,
-            constraints,
-            {
-                name: target_of(
-                    workspace.settings.python.version,
-                    platform,
-                    [deb for image in graph.chain(name) for deb in debs[image.name]],
-                )
-                for name in graph.images
-            },
-            upgrade.keep(_previous_pins(previous, platform)),
+    with ThreadPoolExecutor(len(platforms)) as pool:
+        for locked, said in pool.map(asked.resolve, platforms):
+            images |= locked
+            notes += said
+    dates = sources.archive().release_dates() if any(a.debs for a in images.values()) else {}
+    settings = workspace.settings
+    lock = Lock(settings.python.version, settings.debian.suite, dates, images)
+    return Resolution(lock, notes)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What is to be resolved, for one platform after the other or several at once."""
+
+    workspace: Workspace
+    graph: Graph
+    sources: Sources
+    previous: Lock
+    upgrade: Upgrade
+    lines: Mapping[str, tuple[RequirementLine, ...]]
+    constraints: tuple[RequirementLine, ...]
+
+    def resolve(
+        self, platform: Platform
+    ) -> tuple[dict[tuple[str, Platform], ImageLock], list[str]]:
+        """Return what each image adds on a platform, and what a person should know."""
+        graph, previous = self.graph, self.previous
+        self.sources.progress(f"Debian packages for {platform}")
+        debs = _resolve_debian(
+            self.workspace, graph, self.sources, platform, previous, self.upgrade
         )
-        resolved = resolve_tree(tree, sources.uv())
-        wheels = _locate(tree, resolved, sources, previous, platform)
+        self.sources.progress(f"Python packages for {platform}")
+        tree = self._tree(platform, debs)
+        resolved = resolve_tree(tree, self.sources.uv())
+        wheels = _locate(tree, resolved, self.sources, previous, platform)
+        notes: list[str] = []
+        images: dict[tuple[str, Platform], ImageLock] = {}
         for name in graph.images:
-            inputs = inputs_digest(workspace, graph, name, lines[name])
+            inputs = inputs_digest(self.workspace, graph, name, self.lines[name])
             why = resolved.unavailable.get(name, "")
             kept = previous.images.get((name, platform)) if why else None
             if kept and kept.inputs == inputs and not kept.unavailable:
@@ -100,11 +127,20 @@ def resolve_lock(
                 resolved.unavailable.pop(name)
             else:
                 images[name, platform] = _image_lock(debs[name], wheels.get(name, ()), inputs, why)
-        notes += _notes(resolved, platform)
-    dates = sources.archive().release_dates() if any(a.debs for a in images.values()) else {}
-    settings = workspace.settings
-    lock = Lock(settings.python.version, settings.debian.suite, dates, images)
-    return Resolution(lock, notes)
+        return images, [*notes, *_notes(resolved, platform)]
+
+    def _tree(self, platform: Platform, debs: Mapping[str, tuple[LockedDeb, ...]]) -> Tree:
+        python = self.workspace.settings.python.version
+        targets = {
+            name: target_of(
+                python,
+                platform,
+                [deb for image in self.graph.chain(name) for deb in debs[image.name]],
+            )
+            for name in self.graph.images
+        }
+        pins = self.upgrade.keep(_previous_pins(self.previous, platform))
+        return Tree(self.graph, self.lines, self.constraints, targets, pins)
 
 
 def _image_lock(

@@ -100,9 +100,10 @@ def _keeping(
 ) -> dict[str, str]:
     """Resolve with as many versions of the previous lock as possible.
 
-    All of them are asked for first; then each where it fits; then none. The second way alone
+    All of them are asked for first; where that fails, each where it fits. The second way alone
     would do, but uv weighs a preferred version by the first index that has it, and an index
-    may hold a version's wheels for one platform only.
+    may hold a version's wheels for one platform only: so what is found without any preference
+    is at hand as the last way.
     """
     constraints = [str(line) for line in tree.constraints]
     asked = [*wanted.values(), *tree.constraints]
@@ -115,9 +116,11 @@ def _keeping(
         pins = [f"{name}=={pin}" for name, pin in preferred.items()]
         with contextlib.suppress(NoSolutionError):
             return uv.compile_pins(wanted, [*constraints, *pins], target)
+    anew = uv.compile_pins(wanted, constraints, target)
+    if preferred:
         with contextlib.suppress(NoSolutionError):
-            return uv.compile_pins(wanted, constraints, target, preferred)
-    return uv.compile_pins(wanted, constraints, target)
+            return uv.compile_pins(wanted, constraints, target, preferred, cached=True)
+    return anew
 
 
 def _set_aside(tree: Tree, uv: Uv) -> dict[str, str]:
