@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 from orchestrator.errors import OrchError, disk_error
 from orchestrator.fingerprint import Fingerprint, Input
@@ -26,29 +27,32 @@ CREATE TABLE IF NOT EXISTS builds (
 """
 
 
+class _UnusableError(Exception):
+    """The database is damaged, or of a newer version."""
+
+
 class State:
-    """The database of one workspace; what it loses is built again, nothing worse."""
+    """The database of one workspace; what it loses is built again, nothing worse.
+
+    A database that cannot be used reads as empty, and `problem` says why; the first write puts
+    it aside and begins a new one.
+    """
 
     def __init__(self, file: Path) -> None:
         self._file = file
+        self.problem = ""
 
     def read(self, platform: str) -> dict[str, Recorded]:
-        """Return what is remembered of each image on a platform; nothing without a database.
-
-        Raises:
-            OrchError: The database was written by a newer version, or cannot be read.
-        """
-        if not self._file.is_file():
-            return {}
-        with self._open() as database:
-            rows = database.execute(
-                "SELECT image, fingerprint, inputs, digest FROM builds WHERE platform = ?",
-                (platform,),
-            ).fetchall()
+        """Return what is remembered of each image on a platform; nothing without a database."""
+        query = "SELECT image, fingerprint, inputs, digest FROM builds WHERE platform = ?"
+        try:
             return {
                 image: Recorded(Fingerprint(fingerprint, _inputs_of(inputs)), digest)
-                for image, fingerprint, inputs, digest in rows
+                for image, fingerprint, inputs, digest in self._select(query, platform)
             }
+        except (_UnusableError, ValueError, TypeError) as error:
+            self.problem = f"{self._file}: {error}; what it knew is built again"
+            return {}
 
     def write(
         self, image: str, platform: str, fingerprint: Fingerprint, digest: str, duration_s: float
@@ -66,16 +70,32 @@ class State:
             self._file.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise disk_error(error, self._file.parent) from error
-        with self._open() as database:
-            database.execute("INSERT OR REPLACE INTO builds VALUES (?, ?, ?, ?, ?, ?)", row)
+        try:
+            self._insert(row)
+        except _UnusableError:
+            self._put_aside()
+            self._insert(row)
 
     def durations(self, platform: str) -> Mapping[str, float]:
         """Return how long each image took to build last, in seconds."""
-        if not self._file.is_file():
+        query = "SELECT image, duration_s FROM builds WHERE platform = ?"
+        try:
+            return dict(self._select(query, platform))
+        except _UnusableError:
             return {}
+
+    def _select(self, query: str, platform: str) -> list[Any]:
+        if not self._file.is_file():
+            return []
         with self._open() as database:
-            query = "SELECT image, duration_s FROM builds WHERE platform = ?"
-            return dict(database.execute(query, (platform,)).fetchall())
+            return database.execute(query, (platform,)).fetchall()
+
+    def _insert(self, row: tuple[Any, ...]) -> None:
+        with self._open() as database:
+            database.execute("INSERT OR REPLACE INTO builds VALUES (?, ?, ?, ?, ?, ?)", row)
+
+    def _put_aside(self) -> None:
+        self._file.replace(self._file.with_suffix(".unusable"))
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
@@ -84,21 +104,16 @@ class State:
                 self._migrate(database)
                 with database:
                     yield database
-        except (sqlite3.DatabaseError, ValueError, TypeError) as error:
-            raise OrchError(
-                f"the state cannot be used: {error}",
-                file=self._file,
-                hint="delete it; images are found or built again",
-            ) from error
+        except sqlite3.OperationalError as error:
+            hint = "is the disk full, or may it not be written to?"
+            raise OrchError(f"the records: {error}", file=self._file, hint=hint) from error
+        except sqlite3.DatabaseError as error:
+            raise _UnusableError(f"the records cannot be read ({error})") from error
 
     def _migrate(self, database: sqlite3.Connection) -> None:
         (version,) = database.execute("PRAGMA user_version").fetchone()
         if version > SCHEMA_VERSION:
-            raise OrchError(
-                f"was written by a newer orch (schema {version})",
-                file=self._file,
-                hint="use that orch, or delete the file",
-            )
+            raise _UnusableError(f"a newer orch wrote the records (version {version})")
         if version < SCHEMA_VERSION:
             database.execute(_SCHEMA)
             database.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")

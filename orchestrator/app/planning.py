@@ -11,7 +11,7 @@ from orchestrator.files import SourceFile
 from orchestrator.lockfile import ImageLock, Lock
 from orchestrator.model import Platform
 from orchestrator.oci.layout import Layout
-from orchestrator.plan import Action, Plan, plan_builds
+from orchestrator.plan import Action, Plan, Recorded, plan_builds
 from orchestrator.resolve.inputs import check_lock
 from orchestrator.select import Selection
 from orchestrator.state import State
@@ -67,22 +67,31 @@ def plan(opened: Opened, options: BuildOptions) -> Planned:
     now = fingerprint_images(opened, lock, options.platform, opened.graph.ancestors(chosen))
     notes: list[str] = []
     wanted = _narrow(opened, options, now, chosen, notes)
-    made = _plan(opened, options, lock, now, wanted)
+    state = State(opened.paths.database)
+    records = state.read(options.platform.key)
+    if state.problem:
+        notes.append(state.problem)
+    made = _plan(opened, options, lock, now, records, wanted)
     if options.selection.changed:
         stale = [name for name in wanted if made.steps[name].action is not Action.REUSE]
         wanted = tuple(stale)
-        made = _plan(opened, options, lock, now, wanted)
+        made = _plan(opened, options, lock, now, records, wanted)
     return Planned(opened, lock, made, wanted, now.files, options.platform, tuple(notes))
 
 
 def _plan(
-    opened: Opened, options: BuildOptions, lock: Lock, now: Fingerprinted, wanted: tuple[str, ...]
+    opened: Opened,
+    options: BuildOptions,
+    lock: Lock,
+    now: Fingerprinted,
+    records: Mapping[str, Recorded],
+    wanted: tuple[str, ...],
 ) -> Plan:
     names = opened.graph.ancestors(wanted)
     layout, platform = Layout(opened.paths.layout), options.platform
     recorded = {
         name: record if layout.has_image(record.digest) else record.without_image()
-        for name, record in State(opened.paths.database).read(platform.key).items()
+        for name, record in records.items()
         if name in names
     }
     whys = {name: _why_unavailable(opened, name, lock.image(name, platform)) for name in names}
