@@ -208,6 +208,20 @@ def test_a_lost_cache_costs_time_and_no_digest(tiny: Tiny) -> None:
     assert digests(run) == before
 
 
+def test_a_service_is_built_though_the_cache_forgot_its_bases(tiny: Tiny) -> None:
+    tiny.build()
+    source = tiny.root / "services/api/app/main.py"
+    source.write_text("print('api 2')\n")
+    wanted = digests(tiny.build())
+    source.write_text("print('api 3')\n")
+    tiny.build()
+    source.write_text("print('api 2')\n")
+    shutil.rmtree(tiny.cache)
+    run = tiny.build()
+    assert built(statuses(run)) == {"api"}
+    assert digests(run) == wanted
+
+
 @pytest.mark.parametrize("damage", ["flip", "cut", "empty"])
 def test_a_damaged_segment_fails_clearly_and_is_made_anew(tiny: Tiny, damage: str) -> None:
     before = digests(tiny.build())

@@ -106,6 +106,12 @@ def wheel_key(wheel: LockedWheel, venv: Venv, bytecode: str) -> str:
     return key_of("wheel", wheel.sha256, venv.path, venv.python, bytecode)
 
 
+def package_groups(part: Part) -> list[tuple[str, list[str]]]:
+    """Return the layers of an image's packages, Debian's first: as for `wheel_groups`."""
+    debs = [(f"{len(part.debs)} Debian packages", [key for _, key in part.debs])]
+    return [*(debs if part.debs else []), *wheel_groups(part)]
+
+
 def wheel_groups(part: Part) -> list[tuple[str, list[str]]]:
     """Return the layers of an image's wheels: what each is, and the keys of its segments.
 

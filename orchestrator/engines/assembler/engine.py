@@ -9,7 +9,7 @@ from typing import Any
 from orchestrator.atomic import write_text
 from orchestrator.engines.assembler.clashes import check_clashes
 from orchestrator.engines.assembler.closure import check_closure, closure_key
-from orchestrator.engines.assembler.contents import Contents, contents_of, wheel_groups
+from orchestrator.engines.assembler.contents import Contents, Part, contents_of, package_groups
 from orchestrator.engines.assembler.jobs import Workers
 from orchestrator.engines.assembler.layers import (
     fetched_layers,
@@ -83,6 +83,8 @@ class Assembler:
         """
         contents = self._contents(step)
         _check_tags(contents)
+        for part in contents.inherited:
+            self._know(step, part)
         joined = self._own_layers(contents)
         self._check(contents)
         own = [item.layer for item in joined]
@@ -98,12 +100,19 @@ class Assembler:
     def _contents(self, step: Step) -> Contents:
         return contents_of(self._graph, self._lock, self._settings, step.platform, step.image.name)
 
+    def _know(self, step: Step, part: Part) -> None:
+        """Make sure that it is known what an ancestor holds, though the cache lost it."""
+        keys = [key for _, key in (*part.debs, *part.wheels)]
+        if not all(self._store.has_info(key) for key in keys):
+            ancestor = contents_of(
+                self._graph, self._lock, self._settings, step.platform, part.image.name
+            )
+            self._works.join(ancestor, package_groups(ancestor.own))
+
     def _own_layers(self, contents: Contents) -> list[Joined]:
         """Make the layers an image adds, in their order: what changes seldom comes first."""
         own = contents.own
-        debs = [(f"{len(own.debs)} Debian packages", [key for _, key in own.debs])]
-        groups = [*(debs if own.debs else []), *wheel_groups(own)]
-        joined = self._works.join(contents, groups)
+        joined = self._works.join(contents, package_groups(own))
         system, python = (joined[:1], joined[1:]) if own.debs else ([], joined)
         return [
             *chain.from_iterable(system),

@@ -92,7 +92,7 @@ class SegmentWorks:
 
     def _known_layers(self, keys: Sequence[str]) -> tuple[Layer, ...]:
         """Return the layers made before, if what is in them is known too."""
-        if len(keys) == 1 and not self._store.has_info(keys[0]):
+        if not all(self._store.has_info(key) for key in keys):
             return ()
         return self._store.find_layers(joined_key(keys))
 
