@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from orchestrator.engines.assembler import clashes, store
 from orchestrator.engines.assembler.jobs import Workers
 from orchestrator.model import LockedWheel
 from tests.tiny import AMD64, Tiny, digests, statuses
@@ -217,6 +218,8 @@ def test_a_service_is_built_though_the_cache_forgot_its_bases(tiny: Tiny) -> Non
     tiny.build()
     source.write_text("print('api 2')\n")
     shutil.rmtree(tiny.cache)
+    store._read_info.cache_clear()  # as in a new process
+    clashes._read_paths.cache_clear()
     run = tiny.build()
     assert built(statuses(run)) == {"api"}
     assert digests(run) == wanted
