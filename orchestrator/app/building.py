@@ -86,6 +86,7 @@ def _carry_out(run: BuildRun, options: BuildOptions, observer: Observer) -> froz
         )
         run.outcomes = scheduled.run(jobs + 1)
     _name(run)
+    _write_logs(run)
     return frozenset(gone)
 
 
@@ -148,6 +149,16 @@ def _name(run: BuildRun) -> None:
     }
     if done:
         Layout(opened.paths.layout).name(done, commit_annotations(opened.paths.root))
+
+
+def _write_logs(run: BuildRun) -> None:
+    """Write a log file for each image that was worked on; an earlier one of it is replaced."""
+    from orchestrator.atomic import write_text  # noqa: PLC0415 - only after a build
+    from orchestrator.report.text import format_log  # noqa: PLC0415
+
+    for name, outcome in run.outcomes.items():
+        if outcome.attempts:
+            write_text(run.planned.opened.paths.logs / f"{name}.log", format_log(outcome))
 
 
 def _relock(planned: Planned, gone: frozenset[str]) -> list[str]:

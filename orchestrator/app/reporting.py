@@ -26,7 +26,8 @@ def write_report(run: BuildRun, file: Path) -> None:
         "duration_s": round(run.duration_s, 3),
         "notes": run.notes,
         "images": [
-            outcome_document(outcome, _made(layout, outcome)) for outcome in run.outcomes.values()
+            outcome_document(outcome, _made(layout, outcome), _log(run, outcome))
+            for outcome in run.outcomes.values()
         ],
     }
     write_text(file, json.dumps(document, indent=2) + "\n")
@@ -45,3 +46,11 @@ def _made(layout: Layout, outcome: Outcome) -> Made | None:
         tuple(layers),
         frozenset(layer.digest for layer in layers),
     )
+
+
+def _log(run: BuildRun, outcome: Outcome) -> str:
+    """Return where an image's log is, from the workspace's root; nothing where there is none."""
+    if not outcome.attempts:
+        return ""
+    paths = run.planned.opened.paths
+    return str((paths.logs / f"{outcome.step.image.name}.log").relative_to(paths.root))

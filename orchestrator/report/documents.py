@@ -70,8 +70,11 @@ def affected_document(graph: Graph, names: Sequence[str]) -> dict[str, Any]:
     return {"schema": "orch.affected/1", "images": images}
 
 
-def outcome_document(outcome: Outcome, made: Made | None) -> dict[str, Any]:
-    """Return one image of a build report; `made` also says what a reused image holds."""
+def outcome_document(outcome: Outcome, made: Made | None, log: str = "") -> dict[str, Any]:
+    """Return one image of a build report; `made` also says what a reused image holds.
+
+    `log` is the path of its log file from the workspace's root.
+    """
     error = outcome.error
     return {
         "name": outcome.step.image.name,
@@ -85,7 +88,7 @@ def outcome_document(outcome: Outcome, made: Made | None) -> dict[str, Any]:
         "duration_s": round(outcome.duration_s, 3),
         "attempts": outcome.attempts,
         "layers": [_layer(layer, made) for layer in made.layers] if made else [],
-        "error": {"message": str(error), "hint": error.hint, "log": ""} if error else None,
+        "error": {"message": str(error), "hint": error.hint, "log": log} if error else None,
     }
 
 

@@ -103,3 +103,18 @@ def _headline(step: Step) -> str:
     if step.action is Action.UNAVAILABLE:
         return f"{name} is unavailable"
     return f"{name} would be built"
+
+
+def format_log(outcome: Outcome) -> str:
+    """Return all that is known of one image's build, for its log file."""
+    step = outcome.step
+    lines = [format_outcome(outcome), f"platform {step.platform}"]
+    lines += [f"fingerprint {step.fingerprint.digest}", f"attempts {outcome.attempts}", "", "why:"]
+    lines += [f"  {reason.sign} {reason}" for reason in step.reasons]
+    if outcome.made:
+        lines += ["", "layers:"]
+        for layer in outcome.made.layers:
+            how = "reused" if layer.digest in outcome.made.reused_layers else "new"
+            size = format_bytes(layer.size_bytes)
+            lines.append(f"  {layer.digest}  {how:6}  {size:>9}  {layer.what}")
+    return "\n".join([*lines, ""])

@@ -9,7 +9,13 @@ from orchestrator.fingerprint import Fingerprint
 from orchestrator.oci.layer import Layer
 from orchestrator.plan import Plan, Recorded, plan_builds
 from orchestrator.ports import Made, Outcome, Status
-from orchestrator.report.text import format_bytes, format_outcome, format_summary, plan_lines
+from orchestrator.report.text import (
+    format_bytes,
+    format_log,
+    format_outcome,
+    format_summary,
+    plan_lines,
+)
 from tests.helpers import AMD64, graph_of
 
 GRAPH = graph_of("base; web: base; api: web; ml: base")
@@ -86,3 +92,19 @@ def test_a_plan_is_a_tree_with_reasons_and_a_total() -> None:
 
 def test_a_plan_of_nothing_says_so() -> None:
     assert plan_lines(GRAPH, Plan({})) == ["nothing to build"]
+
+
+def test_a_log_says_why_and_which_layers_are_new() -> None:
+    outcome = Outcome(STEP, Status.BUILT, "never-built", MADE, 0.0, 1.5, 1)
+    text = format_log(outcome)
+    assert "attempts 1" in text
+    assert "never-built" in text
+    assert [line.split()[1] for line in text.splitlines() if "sha256:old" in line] == ["reused"]
+    assert [line.split()[1] for line in text.splitlines() if "sha256:new" in line] == ["new"]
+
+
+def test_a_log_of_a_failure_has_its_error_and_hint() -> None:
+    error = OrchError("no such file", hint="look again", file="x.toml", line=3)
+    text = format_log(Outcome(STEP, Status.FAILED, "no such file", None, 0.0, 1.5, 1, error))
+    assert "x.toml:3: no such file" in text
+    assert "hint: look again" in text
