@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import json
-import os
 import shutil
+import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -97,13 +97,12 @@ class Layout:
             if path.is_file() and path.stat().st_size == source.stat().st_size:
                 return
             path.parent.mkdir(parents=True, exist_ok=True)
-            temporary = path.with_name(f".{path.name}.{os.getpid()}")
-            temporary.unlink(missing_ok=True)
+            temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
             try:
-                temporary.hardlink_to(source)
-            except OSError:
-                shutil.copyfile(source, temporary)
-            temporary.replace(path)
+                _link_or_copy(source, temporary)
+                temporary.replace(path)
+            finally:  # rename(2) leaves two names of one file both where they are
+                temporary.unlink(missing_ok=True)
         except OSError as error:
             raise disk_error(error, path) from error
 
@@ -190,3 +189,10 @@ class Layout:
         with (self.folder / ".lock").open("w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
+
+
+def _link_or_copy(source: Path, target: Path) -> None:
+    try:
+        target.hardlink_to(source)
+    except OSError:
+        shutil.copyfile(source, target)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -144,3 +146,21 @@ def test_writers_in_two_processes_lose_no_name(layout: Layout) -> None:
         process.join()
     assert [process.exitcode for process in processes] == [0, 0]
     assert len(layout.names()) == 50
+
+
+def test_two_images_of_one_run_may_add_one_layer_at_the_same_time(
+    layout: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = tmp_path / "layer"
+    source.write_bytes(b"layer")
+    both, link = threading.Barrier(2, timeout=30), Path.hardlink_to
+
+    def link_at_once(self: Path, target: Path) -> None:
+        link(self, target)
+        both.wait()
+
+    monkeypatch.setattr(Path, "hardlink_to", link_at_once)
+    with ThreadPoolExecutor(2) as threads:
+        adding = [threads.submit(layout.add_file, "sha256:00", source) for _ in range(2)]
+    assert [item.exception() for item in adding] == [None, None]
+    assert [path.name for path in layout.blob_path("sha256:00").parent.iterdir()] == ["00"]
