@@ -10,7 +10,14 @@ from typing import Any, NamedTuple
 
 from orchestrator.files import SourceFile
 from orchestrator.lockfile import ImageLock
-from orchestrator.model import Image, Platform, Settings
+from orchestrator.model import (
+    DockerfileBuild,
+    Image,
+    ImageSettings,
+    Platform,
+    Settings,
+    Uses,
+)
 
 FINGERPRINT_VERSION = 1
 """Raised when orch begins to build differently from the same inputs."""
@@ -63,6 +70,32 @@ def fingerprint_recipe(
     ]
     if not parents:
         inputs.append(Input("external", "from", image.parent))
+    return Fingerprint.of(inputs)
+
+
+def fingerprint_dockerfile(
+    image: Image,
+    platform: Platform,
+    files: Sequence[SourceFile],
+    parents: Mapping[str, Fingerprint],
+    external: Sequence[str],
+) -> Fingerprint:
+    """Fingerprint an image that a Dockerfile defines.
+
+    `files` are those of the context that its instructions can reach, `parents` the fingerprints
+    of the siblings it uses, `external` the other images it names. Secrets are no input.
+    """
+    build = image.build or DockerfileBuild(ImageSettings(), Uses(), "")
+    inputs = [
+        Input("orch", "fingerprint", str(FINGERPRINT_VERSION)),
+        Input("platform", "platform", platform.key),
+        Input("file", build.settings.dockerfile, build.sha256),
+        Input("argument", "--target", build.settings.target),
+        *(Input("argument", name, value) for name, value in build.settings.build_args.items()),
+        *(item for file in files for item in _file_inputs(file)),
+        *(Input("parent", name, parent.digest) for name, parent in parents.items()),
+        *(Input("external", name.partition("@")[0], name) for name in external),
+    ]
     return Fingerprint.of(inputs)
 
 

@@ -10,6 +10,7 @@ import networkx as nx
 
 from orchestrator.errors import WorkspaceError
 from orchestrator.model import Image, Workspace
+from orchestrator.siblings import SiblingNames
 
 DEBIAN_PREFIX = "debian:"
 
@@ -32,11 +33,22 @@ class Graph:
     external: Mapping[str, tuple[str, ...]]
     tiers: Mapping[str, int]
 
+    @property
+    def recipes(self) -> tuple[str, ...]:
+        """Return the images that recipes define, in topological order."""
+        return tuple(name for name, image in self.images.items() if image.build is None)
+
     def chain(self, name: str) -> tuple[Image, ...]:
-        """Return what an image stands on and itself, the root first."""
+        """Return the recipes that an image stands on and itself, the root first.
+
+        A chain ends at a Dockerfile's image: what that holds is in no recipe and no lock.
+        """
         chain = [self.images[name]]
         while parents := self.parents[chain[-1].name]:
-            chain.append(self.images[parents[0]])
+            parent = self.images[parents[0]]
+            if parent.build is not None or chain[-1].build is not None:
+                break
+            chain.append(parent)
         return tuple(reversed(chain))
 
     def ancestors(self, names: Iterable[str]) -> tuple[str, ...]:
@@ -67,20 +79,18 @@ def build_graph(workspace: Workspace) -> Graph:
     images = workspace.images
     digraph: nx.DiGraph[str] = nx.DiGraph()
     digraph.add_nodes_from(images)
+    edges: dict[str, tuple[str, ...]] = {}
     external: dict[str, tuple[str, ...]] = {}
+    names = SiblingNames(workspace)
     for image in images.values():
-        if image.parent in images:
-            digraph.add_edge(image.parent, image.name)
-            external[image.name] = ()
-        else:
-            _check_external(workspace, image)
-            external[image.name] = (image.parent,)
+        edges[image.name], external[image.name] = _edges(workspace, names, image)
+        digraph.add_edges_from((parent, image.name) for parent in edges[image.name])
     position = {name: index for index, name in enumerate(images)}
     try:
         order = list(nx.lexicographical_topological_sort(digraph, key=position.__getitem__))
     except nx.NetworkXUnfeasible:
         raise _cycle(workspace, digraph) from None
-    parents = {name: tuple(sorted(digraph.predecessors(name))) for name in order}
+    parents = {name: edges[name] for name in order}
     tiers: dict[str, int] = {}
     for name in order:
         tiers[name] = 1 + max((tiers[parent] for parent in parents[name]), default=-1)
@@ -93,6 +103,22 @@ def build_graph(workspace: Workspace) -> Graph:
         },
         external={name: external[name] for name in order},
         tiers=tiers,
+    )
+
+
+def _edges(
+    workspace: Workspace, names: SiblingNames, image: Image
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the siblings and the other images that one is made from, in the order of use."""
+    if image.build is None:
+        if image.parent in workspace.images:
+            return (image.parent,), ()
+        _check_external(workspace, image)
+        return (), (image.parent,)
+    found = {item.name: names.find(item.name) for item in image.build.uses.references}
+    return (
+        tuple(dict.fromkeys(sibling for sibling in found.values() if sibling)),
+        tuple(reference for reference, sibling in found.items() if not sibling),
     )
 
 

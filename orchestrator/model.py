@@ -212,8 +212,64 @@ class Recipe:
 
 
 @dataclass(frozen=True, slots=True)
+class Reference:
+    """An image that a Dockerfile names, its variables put in, and the line it is named on."""
+
+    name: str
+    line: int = field(default=0, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ContextSource:
+    """A source of a COPY, an ADD or a bind mount, its variables put in; it may have wildcards."""
+
+    path: str
+    line: int = field(default=0, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Uses:
+    """What the stages that a Dockerfile's target needs are made from.
+
+    `references` begin with what the target stands on. `whole_context` says why all of the
+    context counts, or is empty. `onbuild` tells whether instructions are left to what stands on it.
+    """
+
+    references: tuple[Reference, ...] = ()
+    sources: tuple[ContextSource, ...] = ()
+    whole_context: str = ""
+    onbuild: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ImageSettings:
+    """`[image.NAME]` of the settings; `path` is the folder of the context."""
+
+    path: str = ""
+    dockerfile: str = "Dockerfile"
+    target: str = ""
+    build_args: Mapping[str, str] = field(default_factory=dict)
+    tags: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
+    platforms: tuple[Platform, ...] = ()
+    line: int | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class DockerfileBuild:
+    """A Dockerfile, read, and how it is built; `sha256` is that of its text."""
+
+    settings: ImageSettings
+    uses: Uses
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
 class Image:
-    """A node of the graph: a folder of the workspace that defines one image."""
+    """A node of the graph: one image that a folder of the workspace defines.
+
+    One that a Dockerfile defines has a `build`, and a recipe that asks for nothing.
+    """
 
     name: str
     kind: ImageKind
@@ -221,6 +277,7 @@ class Image:
     path: PurePosixPath
     file: PurePosixPath
     recipe: Recipe
+    build: DockerfileBuild | None = None
 
     @property
     def parent(self) -> str:
@@ -267,6 +324,7 @@ class Settings:
     source: str = ""
     python: PythonSettings = PythonSettings()
     debian: DebianSettings = DebianSettings()
+    images: Mapping[str, ImageSettings] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

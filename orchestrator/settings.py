@@ -6,7 +6,14 @@ import re
 from pathlib import Path
 
 from orchestrator.errors import OrchError, WorkspaceError
-from orchestrator.model import DebianSettings, Platform, PythonSettings, Settings
+from orchestrator.model import (
+    DebianSettings,
+    ImageSettings,
+    Platform,
+    PythonSettings,
+    Settings,
+    is_image_name,
+)
 from orchestrator.tables import Table
 
 SETTINGS_FILE = "orch.toml"
@@ -52,14 +59,35 @@ def read_settings(start: Path) -> Settings:
         source=table.take_str("source"),
         python=_python(table.take_table("python")),
         debian=_debian(table.take_table("debian")),
+        images={
+            name: _image(name, inner) for name, inner in table.take_named_tables("image").items()
+        },
     )
     table.close()
     return settings
 
 
-def _platforms(table: Table) -> tuple[Platform, ...]:
-    keys = table.take_strs("platforms", ("linux/amd64",))
-    if not keys:
+def _image(name: str, table: Table) -> ImageSettings:
+    if not is_image_name(name):
+        hint = "use lower-case letters, digits and single separators (., _, -)"
+        table.fail("path", f"{name!r} cannot name an image", hint=hint)
+    image = ImageSettings(
+        path=table.take_str("path"),
+        dockerfile=table.take_str("dockerfile", "Dockerfile"),
+        target=table.take_str("target"),
+        build_args=table.take_env("build-args"),
+        tags=table.take_strs("tags"),
+        aliases=table.take_strs("aliases"),
+        platforms=_platforms(table, ()),
+        line=table.line,
+    )
+    table.close()
+    return image
+
+
+def _platforms(table: Table, default: tuple[str, ...] = ("linux/amd64",)) -> tuple[Platform, ...]:
+    keys = table.take_strs("platforms", default)
+    if not keys and table.has("platforms"):
         table.fail("platforms", "platforms is empty", hint='give at least "linux/amd64"')
     try:
         return tuple(dict.fromkeys(Platform.parse(key) for key in keys))

@@ -148,12 +148,27 @@ class Table:
         raw = self._take(key, dict, "a table", {})
         return Table(raw, self._file, self._text, (*self._path, key))
 
+    def take_named_tables(self, key: str) -> dict[str, Table]:
+        """Take the tables below a table, `[key.NAME]`, by name."""
+        raw = self._take(key, dict, "a table of tables", {})
+        if not all(isinstance(item, dict) for item in raw.values()):
+            self.fail(key, f"{key} must hold tables, written [{key}.NAME]")
+        return {
+            name: Table(item, self._file, self._text, (*self._path, key, name))
+            for name, item in raw.items()
+        }
+
     def take_tables(self, key: str) -> tuple[Table, ...]:
         """Take an array of tables, written with double brackets."""
         raw = self._take(key, list, "an array of tables", [])
         if not all(isinstance(item, dict) for item in raw):
             self.fail(key, f"{key} must be an array of tables, written [[{key}]]")
         return tuple(Table(item, self._file, self._text, (*self._path, key)) for item in raw)
+
+    @property
+    def line(self) -> int | None:
+        """Return the line on which the table begins."""
+        return line_of(self._text, self._path)
 
     def has(self, key: str) -> bool:
         """Tell whether the key was given."""

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
+from orchestrator.dockerfile import find_uses, parse_dockerfile
 from orchestrator.errors import WorkspaceError
+from orchestrator.ignorefile import clean
 from orchestrator.model import (
     Definition,
+    DockerfileBuild,
     Image,
     ImageKind,
+    ImageSettings,
+    Recipe,
     Settings,
+    Uses,
     Workspace,
     is_image_name,
 )
@@ -41,13 +50,60 @@ def read_workspace(start: Path) -> Workspace:
 
 
 def _find_images(root: Path, settings: Settings) -> Iterator[Image]:
+    """Yield images: those that a folder defines, then those that only the settings name."""
+    tables = {name: _placed(root, settings, name) for name in settings.images}
+    by_path: dict[str, list[str]] = {}
+    for name, table in tables.items():
+        by_path.setdefault(table.path, []).append(name)
     seen: set[Path] = set()
     for kind, globs in ((ImageKind.BASE, settings.bases), (ImageKind.SERVICE, settings.services)):
         for pattern in globs:
             for folder in _folders(root, settings, pattern):
-                if folder not in seen and (folder / RECIPE_FILE).is_file():
-                    seen.add(folder)
+                if folder in seen or not folder.is_dir():
+                    continue
+                seen.add(folder)
+                if (folder / RECIPE_FILE).is_file():
                     yield _read_image(root, folder, kind)
+                path = folder.relative_to(root).as_posix()
+                for name in by_path.pop(path, []):
+                    yield read_dockerfile_image(root, settings, name, kind, tables.pop(name))
+                if folder.name not in settings.images and _is_implied(folder, path, settings):
+                    table = ImageSettings(path)
+                    yield read_dockerfile_image(root, settings, folder.name, kind, table)
+    for name, table in tables.items():
+        yield read_dockerfile_image(root, settings, name, ImageKind.SERVICE, table)
+
+
+def _is_implied(folder: Path, path: str, settings: Settings) -> bool:
+    """Tell whether a folder makes an image of its own name without any setting."""
+    named = any(clean(table.path) == path for table in settings.images.values())
+    has_recipe = (folder / RECIPE_FILE).is_file()
+    return not named and not has_recipe and (folder / "Dockerfile").is_file()
+
+
+def _placed(root: Path, settings: Settings, name: str) -> ImageSettings:
+    """Return an image's settings with its folder, found by its name where none is given."""
+    table = settings.images[name]
+    if table.path:
+        folders = [root / table.path]
+    else:
+        globs = (*settings.bases, *settings.services)
+        found = (folder for glob in globs for folder in _folders(root, settings, glob))
+        folders = [folder for folder in found if folder.name == name and folder.is_dir()]
+    folder = Path(os.path.normpath(folders[0])) if folders else root / name
+    why = ""
+    if not folder.is_relative_to(root) or not folder.is_dir():
+        why = "has no folder in the workspace"
+    elif not table.path and (folder / RECIPE_FILE).is_file():
+        why = f"is defined by {RECIPE_FILE}, and this table is for Dockerfiles"
+    if why:
+        raise WorkspaceError(
+            f"[image.{name}] {why}",
+            file=settings.file,
+            line=table.line,
+            hint='path is the folder of its context, for example path = "services/api"',
+        )
+    return replace(table, path=folder.relative_to(root).as_posix())
 
 
 def _folders(root: Path, settings: Settings, pattern: str) -> list[Path]:
@@ -67,10 +123,61 @@ def _folders(root: Path, settings: Settings, pattern: str) -> list[Path]:
 def _read_image(root: Path, folder: Path, kind: ImageKind) -> Image:
     path = PurePosixPath(folder.relative_to(root).as_posix())
     file = folder / RECIPE_FILE
-    if not is_image_name(folder.name):
+    _check_name(folder.name, file)
+    return Image(folder.name, kind, Definition.RECIPE, path, path / RECIPE_FILE, read_recipe(file))
+
+
+def read_dockerfile_image(
+    root: Path, settings: Settings, name: str, kind: ImageKind, table: ImageSettings
+) -> Image:
+    """Read an image that a Dockerfile defines; `table.path` is set.
+
+    What it uses is what it uses on any of its platforms.
+
+    Raises:
+        WorkspaceError: The Dockerfile is missing or cannot be read.
+    """
+    path = PurePosixPath(table.path)
+    file = Path(os.path.normpath(root / path / table.dockerfile))
+    _check_name(name, file)
+    if not file.is_relative_to(root):
+        hint = "a Dockerfile may lie outside of its context, but not outside of the workspace"
+        message = f"[image.{name}] dockerfile lies outside the workspace"
+        raise WorkspaceError(message, file=settings.file, line=table.line, hint=hint)
+    text = _read_text(file)
+    dockerfile = parse_dockerfile(text, str(file))
+    platforms = table.platforms or settings.platforms
+    uses = [find_uses(dockerfile, table.target, table.build_args, one) for one in platforms]
+    build = DockerfileBuild(table, _join(uses), hashlib.sha256(text.encode()).hexdigest())
+    stands_on = build.uses.references[0].name if build.uses.references else "scratch"
+    recipe = Recipe(stands_on, parent_line=dockerfile.stages[0].line)
+    place = PurePosixPath(file.relative_to(root).as_posix())
+    return Image(name, kind, Definition.DOCKERFILE, path, place, recipe, build)
+
+
+def _check_name(name: str, file: Path) -> None:
+    if not is_image_name(name):
         raise WorkspaceError(
-            f"{folder.name!r} cannot name an image",
+            f"{name!r} cannot name an image",
             file=file,
             hint="use lower-case letters, digits and single separators (., _, -)",
         )
-    return Image(folder.name, kind, Definition.RECIPE, path, path / RECIPE_FILE, read_recipe(file))
+
+
+def _read_text(file: Path) -> str:
+    try:
+        return file.read_bytes().decode()
+    except OSError as error:
+        hint = "[image.NAME] dockerfile names it, from the folder of the context"
+        raise WorkspaceError(f"cannot be read: {error.strerror}", file=file, hint=hint) from error
+    except UnicodeDecodeError as error:
+        raise WorkspaceError("is not UTF-8 text", file=file, hint="save it as UTF-8") from error
+
+
+def _join(uses: list[Uses]) -> Uses:
+    return Uses(
+        tuple(dict.fromkeys(item for one in uses for item in one.references)),
+        tuple(dict.fromkeys(item for one in uses for item in one.sources)),
+        next((one.whole_context for one in uses if one.whole_context), ""),
+        onbuild=any(one.onbuild for one in uses),
+    )

@@ -6,8 +6,10 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from orchestrator.app.fingerprinting import needs_whole_context
 from orchestrator.app.opened import Opened
 from orchestrator.app.planning import Planned
+from orchestrator.context import context_filter
 from orchestrator.files import source_path
 from orchestrator.model import Image
 from orchestrator.plan import Step
@@ -16,8 +18,9 @@ from orchestrator.resolve.python.requirements import requirement_files
 
 def chain_of(planned: Planned, name: str) -> tuple[Step, ...]:
     """Return the steps that an image's own step depends on, itself first, then its parents."""
-    chain = reversed(planned.opened.graph.chain(name))
-    return tuple(planned.plan.steps[image.name] for image in chain)
+    return tuple(
+        planned.plan.steps[step] for step in reversed(planned.opened.graph.ancestors([name]))
+    )
 
 
 def affected(opened: Opened, paths: Iterable[Path]) -> tuple[str, ...]:
@@ -33,7 +36,7 @@ def affected(opened: Opened, paths: Iterable[Path]) -> tuple[str, ...]:
         if absolute in _everyones(opened):
             return tuple(opened.graph.images)
         for image in opened.graph.images.values():
-            if any(_holds(source, absolute) for source in _sources(opened, image)):
+            if _reaches(opened, image, absolute):
                 reached.add(image.name)
     return opened.graph.descendants(reached)
 
@@ -42,6 +45,19 @@ def _everyones(opened: Opened) -> set[Path]:
     settings = opened.workspace.settings
     constraints = requirement_files(opened.paths.root / settings.constraints)
     return {opened.paths.lock, settings.file, *constraints}
+
+
+def _reaches(opened: Opened, image: Image, path: Path) -> bool:
+    root = opened.workspace.root
+    if image.build is None:
+        return any(_holds(source, path) for source in _sources(opened, image))
+    whole = needs_whole_context(opened, image)
+    chosen = context_filter(opened.workspace, image, whole=whole)
+    context = root / image.path
+    steering = (root / image.file, root / f"{image.file}.dockerignore", context / ".dockerignore")
+    if path in steering:
+        return True
+    return path.is_relative_to(context) and chosen.selects(path.relative_to(context).as_posix())
 
 
 def _sources(opened: Opened, image: Image) -> Iterator[Path]:

@@ -6,11 +6,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from orchestrator.app.opened import Opened
+from orchestrator.context import read_context
 from orchestrator.digests import CachedDigests
 from orchestrator.files import SourceFile, read_files
-from orchestrator.fingerprint import Fingerprint, fingerprint_recipe
+from orchestrator.fingerprint import Fingerprint, fingerprint_dockerfile, fingerprint_recipe
 from orchestrator.lockfile import Lock
-from orchestrator.model import Platform
+from orchestrator.model import Image, Platform
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +32,23 @@ def fingerprint_images(
     prints: dict[str, Fingerprint] = {}
     for name in names:
         image = graph.images[name]
-        files[name] = read_files(opened.workspace, image, digests)
         parents = {parent: prints[parent] for parent in graph.parents[name]}
+        if image.build is not None:
+            files[name] = read_context(
+                opened.workspace, image, digests, whole=needs_whole_context(opened, image)
+            )
+            external = graph.external[name]
+            prints[name] = fingerprint_dockerfile(image, platform, files[name], parents, external)
+            continue
+        files[name] = read_files(opened.workspace, image, digests)
         adds = lock.image(name, platform)
         prints[name] = fingerprint_recipe(image, settings, platform, adds, files[name], parents)
     digests.save()
     return Fingerprinted(prints, files)
+
+
+def needs_whole_context(opened: Opened, image: Image) -> bool:
+    """Tell whether what an image stands on leaves instructions to it that may copy anything."""
+    above = opened.graph.ancestors([image.name])
+    builds = [opened.graph.images[name].build for name in above if name != image.name]
+    return any(build is not None and build.uses.onbuild for build in builds)

@@ -31,6 +31,8 @@ def _wheels(planned: Planned) -> Iterator[tuple[Target, LockedWheel]]:
 
     settings = planned.opened.workspace.settings
     for name in planned.plan.steps:
+        if planned.opened.graph.images[name].build is not None:
+            continue
         chain = planned.opened.graph.chain(name)
         adds = [planned.lock.image(image.name, planned.platform) for image in chain]
         debs = [deb for part in adds for deb in part.debs]

@@ -40,7 +40,7 @@ def open_workspace(directory: Path) -> Opened:
 
 
 def read_lock(opened: Opened) -> Lock:
-    """Read the workspace's lock.
+    """Read the workspace's lock; a workspace without recipes needs none.
 
     Raises:
         LockError: There is none, or it cannot be read.
@@ -48,6 +48,8 @@ def read_lock(opened: Opened) -> Lock:
     try:
         return parse_lock(opened.paths.lock.read_text("utf-8"))
     except FileNotFoundError:
+        if not opened.graph.recipes:
+            return Lock()
         raise LockError("there is no orch.lock", hint="run: orch lock") from None
     except (OSError, UnicodeDecodeError) as error:
         raise LockError(f"orch.lock cannot be read: {error}") from error

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from orchestrator.app.fingerprinting import Fingerprinted, fingerprint_images
 from orchestrator.app.opened import Opened, read_lock
 from orchestrator.files import SourceFile
-from orchestrator.lockfile import ImageLock, Lock
+from orchestrator.lockfile import Lock
 from orchestrator.model import Platform
 from orchestrator.oci.layout import Layout
 from orchestrator.plan import Action, Plan, Recorded, plan_builds
@@ -94,7 +94,7 @@ def _plan(
         for name, record in records.items()
         if name in names
     }
-    whys = {name: _why_unavailable(opened, name, lock.image(name, platform)) for name in names}
+    whys = {name: _why_unavailable(opened, name, lock, platform) for name in names}
     return plan_builds(
         opened.graph,
         platform,
@@ -129,10 +129,13 @@ def _narrow(
     return tuple(differing)
 
 
-def _why_unavailable(opened: Opened, name: str, adds: ImageLock) -> str:
+def _why_unavailable(opened: Opened, name: str, lock: Lock, platform: Platform) -> str:
+    image = opened.graph.images[name]
+    if image.build is not None:
+        return "Dockerfile images are built by BuildKit, which this orch does not drive yet"
+    adds = lock.image(name, platform)
     if adds.unavailable:
         return adds.unavailable
-    image = opened.graph.images[name]
     if not opened.graph.parents[name] and not image.parent.startswith("debian:"):
         return f"it stands on {image.parent}, and recipes cannot stand on external images yet"
     for wheel in adds.wheels:

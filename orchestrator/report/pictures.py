@@ -17,7 +17,7 @@ def format_tree(graph: Graph) -> str:
     for name, image in graph.images.items():
         note = f"  (tier {graph.tiers[name]}, {image.kind.value})"
         if graph.external[name]:
-            note += f" on {graph.external[name][0]}"
+            note += f" on {', '.join(graph.external[name])}"
         if image.recipe.deprecated:
             note += f"  deprecated: {image.recipe.deprecated}"
         notes[name] = note

@@ -48,18 +48,26 @@ def format_summary(outcomes: Mapping[str, Outcome], duration_s: float) -> str:
 
 
 def tree_lines(graph: Graph, notes: Mapping[str, str]) -> list[str]:
-    """Return the graph as a tree, each image with its note; only images that have one."""
-    lines: list[str] = []
+    """Return the graph as a tree, each image with its note; only images that have one.
 
-    def add(name: str, indent: str, mark: str, below: str) -> None:
+    An image with several parents stands below the first of them; below the others it is named.
+    """
+    lines: list[str] = []
+    places = {name: [parent for parent in graph.parents[name] if parent in notes] for name in notes}
+
+    def add(name: str, indent: str, mark: str, below: str, parent: str = "") -> None:
+        if parent and parent != places[name][0]:
+            lines.append(f"{indent}{mark}{name}  (see {places[name][0]})")
+            return
         lines.append(f"{indent}{mark}{name}{notes[name]}")
         children = [child for child in graph.dependents[name] if child in notes]
         for child in children:
             last = child == children[-1]
-            add(child, indent + below, "└── " if last else "├── ", "    " if last else "│   ")
+            marks = ("└── ", "    ") if last else ("├── ", "│   ")
+            add(child, indent + below, *marks, name)
 
     for name in graph.images:
-        if name in notes and not any(parent in notes for parent in graph.parents[name]):
+        if name in notes and not places[name]:
             add(name, "", "", "")
     return lines
 
@@ -87,7 +95,7 @@ def explain_lines(steps: Sequence[Step]) -> list[str]:
     lines: list[str] = []
     for step in steps:
         if step.action is Action.REUSE and lines:
-            break
+            continue
         lines.append(_headline(step))
         for reason in step.reasons:
             detail = f"  {reason.detail}" if reason.detail else ""

@@ -80,11 +80,11 @@ def check_lock(workspace: Workspace, graph: Graph, lock: Lock, platform: Platfor
     lines = read_tree_requirements(workspace)
     behind = [
         name
-        for name in graph.images
+        for name in graph.recipes
         if lock.image(name, platform).inputs != inputs_digest(workspace, graph, name, lines[name])
     ]
     for line in read_constraints(workspace):
-        for name in graph.images:
+        for name in graph.recipes:
             for wheel in lock.image(name, platform).wheels:
                 allowed = line.requirement.specifier
                 if wheel.name == line.name and not allowed.contains(

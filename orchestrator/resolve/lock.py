@@ -117,7 +117,7 @@ class _Asked:
         wheels = _locate(tree, resolved, self.sources, previous, platform)
         notes: list[str] = []
         images: dict[tuple[str, Platform], ImageLock] = {}
-        for name in graph.images:
+        for name in graph.recipes:
             inputs = inputs_digest(self.workspace, graph, name, self.lines[name])
             why = resolved.unavailable.get(name, "")
             kept = previous.images.get((name, platform)) if why else None
@@ -137,7 +137,7 @@ class _Asked:
                 platform,
                 [deb for image in self.graph.chain(name) for deb in debs[image.name]],
             )
-            for name in self.graph.images
+            for name in self.graph.recipes
         }
         pins = self.upgrade.keep(_previous_pins(self.previous, platform))
         return Tree(self.graph, self.lines, self.constraints, targets, pins)
@@ -167,7 +167,7 @@ def _resolve_debian(
     }
     preferred = upgrade.keep(pins)
     added: dict[str, tuple[LockedDeb, ...]] = {}
-    for name in graph.images:
+    for name in graph.recipes:
         held = {deb.name: deb for image in graph.chain(name)[:-1] for deb in added[image.name]}
         wanted = wanted_debs(workspace, graph, name)
         missing = [item for item in wanted if item.partition("=")[0] not in held or "=" in item]

@@ -1,0 +1,248 @@
+"""The build context of a Dockerfile: which files its instructions can reach, and what they hold."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from orchestrator.errors import WorkspaceError
+from orchestrator.files import Digests, ReadDigests, SourceFile
+from orchestrator.ignorefile import (
+    IgnoreFile,
+    clean,
+    compile_pattern,
+    has_wildcards,
+    parse_ignore_file,
+)
+from orchestrator.model import ContextSource, Image, Workspace
+
+_LINKS_FOLLOWED = 40
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """A source as one pattern for each part of the path; without parts it is all there is."""
+
+    parts: tuple[re.Pattern[str], ...]
+    asked: ContextSource | None = None
+
+    def is_or_holds(self, path: tuple[str, ...]) -> bool:
+        """Tell whether the path is selected, by itself or as part of a folder."""
+        return len(path) >= len(self.parts) and self.leads_to(path)
+
+    def leads_to(self, path: tuple[str, ...]) -> bool:
+        """Tell whether the path is selected, or is a folder on the way to what is."""
+        pairs = zip(self.parts, path, strict=False)
+        return all(pattern.fullmatch(part) for pattern, part in pairs)
+
+
+@dataclass(frozen=True, slots=True)
+class ContextFilter:
+    """Which paths below a context an image's build can reach."""
+
+    ignore: IgnoreFile
+    ignore_file: Path | None
+    sources: tuple[_Source, ...]
+
+    def selects(self, path: str) -> bool:
+        """Tell whether a path, which need not exist, is part of what the image is made from."""
+        parts = tuple(path.split("/"))
+        return not self.ignore.ignores(path) and any(
+            source.is_or_holds(parts) for source in self.sources
+        )
+
+
+def context_filter(workspace: Workspace, image: Image, *, whole: bool = False) -> ContextFilter:
+    """Return what an image's build can reach; `whole` where something else needs all of it.
+
+    `DOCKERFILE.dockerignore` beside the Dockerfile goes before the context's `.dockerignore`.
+
+    Raises:
+        WorkspaceError: The ignore file cannot be read, or a pattern is not valid.
+    """
+    ignore, ignore_file = _read_ignore(workspace, image)
+    uses = image.build.uses if image.build else None
+    asked = uses.sources if uses else ()
+    sources = [_source(workspace, image, item) for item in asked]
+    if whole or (uses and uses.whole_context):
+        sources.append(_Source(()))
+    return ContextFilter(ignore, ignore_file, tuple(sources))
+
+
+def read_context(
+    workspace: Workspace, image: Image, digests: Digests | None = None, *, whole: bool = False
+) -> tuple[SourceFile, ...]:
+    """Read the files that an image's build can reach, sorted; targets are paths in the context.
+
+    Of a mode only the executable bit counts; a link counts by its target's text. A folder counts
+    where nothing is in it. The ignore file itself and orch's own `.orch` do not count.
+
+    Raises:
+        WorkspaceError: A source is missing, a link leads out of the context, or a file cannot be
+            read.
+    """
+    chosen = context_filter(workspace, image, whole=whole)
+    return _Reader(workspace, image, chosen, digests or ReadDigests()).read()
+
+
+def _read_ignore(workspace: Workspace, image: Image) -> tuple[IgnoreFile, Path | None]:
+    beside = workspace.root / f"{image.file}.dockerignore"
+    for file in (beside, workspace.root / image.path / ".dockerignore"):
+        if file.is_file():
+            try:
+                text = file.read_text("utf-8")
+            except (OSError, UnicodeDecodeError) as error:
+                raise WorkspaceError(f"cannot be read: {error}", file=file) from error
+            return parse_ignore_file(text, str(file)), file
+    return IgnoreFile(), None
+
+
+def _source(workspace: Workspace, image: Image, asked: ContextSource) -> _Source:
+    cleaned = clean(asked.path)
+    try:
+        parts = [compile_pattern(part) for part in cleaned.split("/") if part]
+    except (ValueError, re.error) as error:
+        message = f"{asked.path!r} is no path: {error}"
+        file = workspace.root / image.file
+        raise WorkspaceError(message, file=file, line=asked.line) from error
+    return _Source(tuple(parts), asked)
+
+
+@dataclass(slots=True)
+class _Reader:
+    workspace: Workspace
+    image: Image
+    chosen: ContextFilter
+    digests: Digests
+    sources: list[_Source] = field(default_factory=list)
+    followed: set[tuple[_Source, str]] = field(default_factory=set)
+    found: dict[str, SourceFile] = field(default_factory=dict)
+    met: set[ContextSource] = field(default_factory=set)
+
+    @property
+    def root(self) -> str:
+        return str(self.workspace.root / self.image.path)
+
+    def read(self) -> tuple[SourceFile, ...]:
+        pending = list(self.chosen.sources)
+        while pending:
+            self.sources = pending
+            pending = []
+            for source in self.sources:
+                if not source.parts and source.asked:
+                    self.met.add(source.asked)
+            self._walk(self.root, (), pending)
+        self._check_met()
+        return tuple(self.found[path] for path in sorted(self.found))
+
+    def _walk(self, folder: str, above: tuple[str, ...], follow: list[_Source]) -> bool:
+        """Keep what is selected below a folder, and note the links that sources lead through.
+
+        Returns whether anything was kept.
+        """
+        kept = False
+        for entry in _entries(folder):
+            path = (*above, entry.name)
+            text = "/".join(path)
+            ignored = self.chosen.ignore.ignores(text)
+            if ignored and not (self.chosen.ignore.takes_back and _is_folder(entry)):
+                continue
+            if not self._is_counted(entry.path) or not self._leads_to(path):
+                continue
+            if _is_folder(entry):
+                below = self._walk(entry.path, path, follow)
+                empty = not below and not ignored and self._meet(path)
+                file = SourceFile(entry.path, f"{text}/", 0o755, sha256="folder") if empty else None
+            elif entry.is_symlink():
+                below, led = False, list(self._follow(entry, path))
+                follow += led
+                file = self._link(entry, text) if self._meet(path) or led else None
+            else:
+                below, file = False, self._file(entry, text) if self._meet(path) else None
+            if file:
+                self.found[file.target] = file
+            kept = kept or below or file is not None
+        return kept
+
+    def _leads_to(self, path: tuple[str, ...]) -> bool:
+        return any(source.leads_to(path) for source in self.sources)
+
+    def _is_counted(self, path: str) -> bool:
+        never = (str(self.chosen.ignore_file), str(self.workspace.root / ".orch"))
+        return path not in never
+
+    def _meet(self, path: tuple[str, ...]) -> bool:
+        """Note the sources that select a path; tell whether there are any."""
+        met = [source for source in self.sources if source.is_or_holds(path)]
+        self.met |= {source.asked for source in met if source.asked}
+        return bool(met)
+
+    def _follow(self, entry: os.DirEntry[str], path: tuple[str, ...]) -> Iterator[_Source]:
+        """Yield, for the sources that lead through a link, where they lead to."""
+        for source in self.sources:
+            if len(source.parts) < len(path) or not source.leads_to(path):
+                continue
+            key = (source, entry.path)
+            if key in self.followed or len(self.followed) >= _LINKS_FOLLOWED:
+                continue
+            self.followed.add(key)
+            leads_to = os.path.normpath(Path(entry.path).parent / Path(entry.path).readlink())
+            below = os.path.relpath(leads_to, self.root)
+            parts = [re.compile(re.escape(part)) for part in clean(below).split("/") if part]
+            yield _Source((*parts, *source.parts[len(path) :]), source.asked)
+
+    def _link(self, entry: os.DirEntry[str], path: str) -> SourceFile:
+        link = str(Path(entry.path).readlink())
+        leads_to = os.path.normpath(Path(entry.path).parent / link)
+        if link.startswith("/") or not f"{leads_to}/".startswith(f"{self.root}/"):
+            raise self._refused(
+                f"the link {path} leads out of the context, to {link}",
+                "copy the file, or exclude the link in .dockerignore",
+            )
+        return SourceFile(entry.path, _text(path), 0o777, link=_text(link))
+
+    def _file(self, entry: os.DirEntry[str], path: str) -> SourceFile | None:
+        status = entry.stat(follow_symlinks=False)
+        if stat.S_ISSOCK(status.st_mode):  # builders leave sockets out
+            return None
+        if not stat.S_ISREG(status.st_mode):
+            raise self._refused(f"{path} is neither a file nor a link", "exclude it")
+        try:
+            digest = self.digests.sha256_of(entry.path, status)
+        except OSError as error:
+            raise WorkspaceError(f"cannot be read: {error.strerror}", file=entry.path) from error
+        mode = 0o755 if status.st_mode & stat.S_IXUSR else 0o644
+        return SourceFile(entry.path, _text(path), mode, status.st_size, digest)
+
+    def _check_met(self) -> None:
+        for source in self.chosen.sources:
+            asked = source.asked
+            if asked and asked not in self.met and not has_wildcards(asked.path):
+                by_ignore = self.chosen.ignore.ignores(clean(asked.path))
+                why = "is excluded by .dockerignore" if by_ignore else "is not in the context"
+                hint = f"the context is {self.image.path}"
+                raise self._refused(f"{asked.path} {why}", hint, asked.line)
+
+    def _refused(self, message: str, hint: str, line: int | None = None) -> WorkspaceError:
+        file = self.workspace.root / self.image.file
+        return WorkspaceError(message, file=file, line=line, hint=hint)
+
+
+def _entries(folder: str) -> list[os.DirEntry[str]]:
+    try:
+        return sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except OSError as error:
+        raise WorkspaceError(f"cannot be read: {error.strerror}", file=folder) from error
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    return entry.is_dir(follow_symlinks=False)
+
+
+def _text(name: str) -> str:
+    """Return a name as text that can be written; bytes that are no UTF-8 are spelled out."""
+    return name.encode("utf-8", "backslashreplace").decode()

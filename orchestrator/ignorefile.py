@@ -1,0 +1,114 @@
+"""`.dockerignore`: which paths of a context its patterns exclude."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from dataclasses import dataclass
+
+from orchestrator.errors import WorkspaceError
+
+_IN_CLASS = frozenset("[&~|")
+
+
+@dataclass(frozen=True, slots=True)
+class IgnoreFile:
+    """Patterns in order, each with whether it excludes; `!` takes back in."""
+
+    patterns: tuple[tuple[bool, re.Pattern[str]], ...] = ()
+
+    @property
+    def takes_back(self) -> bool:
+        """Tell whether what lies in an excluded folder may be taken back in."""
+        return any(not excludes for excludes, _ in self.patterns)
+
+    def ignores(self, path: str) -> bool:
+        """Tell whether a path below the context is excluded, by itself or with its folder.
+
+        The last pattern that matches the path, or a folder it is in, decides.
+        """
+        parts = path.split("/")
+        paths = ["/".join(parts[:end]) for end in range(len(parts), 0, -1)]
+        ignored = False
+        for excludes, pattern in self.patterns:
+            if excludes != ignored and any(pattern.fullmatch(one) for one in paths):
+                ignored = excludes
+        return ignored
+
+
+def parse_ignore_file(text: str, file: str) -> IgnoreFile:
+    """Parse a `.dockerignore` by the rules of moby's patternmatcher, not those of `.gitignore`.
+
+    A pattern is anchored at the context's root, a slash at its beginning or end means nothing,
+    `**` stands for any number of folders, and `!` takes back in also below an excluded folder.
+
+    Raises:
+        WorkspaceError: A pattern is not valid.
+    """
+    patterns = []
+    for number, line in enumerate(text.removeprefix("\ufeff").split("\n"), 1):
+        pattern = line.strip()
+        if not pattern or line.startswith("#"):
+            continue
+        excludes = not pattern.startswith("!")
+        pattern = pattern.removeprefix("!").strip()
+        try:
+            patterns.append((excludes, compile_pattern(clean(pattern))))
+        except (ValueError, re.error) as error:
+            message = f"{line.strip()!r} is no pattern: {error}"
+            hint = "patterns are *, ?, [a-z], ** and !"
+            raise WorkspaceError(message, file=file, line=number, hint=hint) from error
+    return IgnoreFile(tuple(patterns))
+
+
+def clean(path: str) -> str:
+    """Return a path below the context, without `.`, `..` and outer slashes; "" is all of it."""
+    return posixpath.normpath(f"/{path}").strip("/")
+
+
+def compile_pattern(pattern: str) -> re.Pattern[str]:
+    """Compile a pattern: `*` and `?` stay within a folder, `**` does not.
+
+    Raises:
+        ValueError, re.error: It is not valid.
+    """
+    text, index = "", 0
+    while index < len(pattern):
+        char = pattern[index]
+        index += 1
+        if char == "*" and pattern.startswith("*", index):
+            index += 1 + pattern.startswith("*/", index)
+            text += ".*" if index >= len(pattern) else "(?:.*/)?"
+        elif char == "*":
+            text += "[^/]*"
+        elif char == "?":
+            text += "[^/]"
+        elif char == "[":
+            inside, index = _class(pattern, index)
+            text += inside
+        elif char == "\\" and index < len(pattern):
+            text += re.escape(pattern[index])
+            index += 1
+        else:
+            text += re.escape(char)
+    return re.compile(text, re.DOTALL)
+
+
+def _class(pattern: str, index: int) -> tuple[str, int]:
+    """Return a character class and the index after it; such a class never matches a slash."""
+    text = "(?!/)["
+    while index < len(pattern) and pattern[index] != "]":
+        if pattern[index] == "\\":
+            text += re.escape(pattern[index + 1 : index + 2])
+            index += 2
+            continue
+        text += f"\\{pattern[index]}" if pattern[index] in _IN_CLASS else pattern[index]
+        index += 1
+    if index >= len(pattern):
+        raise ValueError("a [ is not closed")
+    return f"{text}]", index + 1
+
+
+def has_wildcards(path: str) -> bool:
+    """Tell whether a path is a pattern."""
+    return any(mark in path for mark in "*?[")

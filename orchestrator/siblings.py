@@ -1,0 +1,48 @@
+"""The names by which Dockerfiles call the images of a workspace."""
+
+from __future__ import annotations
+
+from orchestrator.errors import WorkspaceError
+from orchestrator.model import Workspace
+
+
+class SiblingNames:
+    """Finds siblings by reference: by name, behind the registry or an alias of it, by alias.
+
+    Any tag will do, since a workspace has one image of a name; an alias that has a tag itself
+    is that tag only. A reference with a digest is never a sibling: the pin wins.
+    """
+
+    def __init__(self, workspace: Workspace) -> None:
+        settings = workspace.settings
+        prefixes = (settings.registry, *settings.aliases)
+        self._prefixes = tuple(f"{prefix.rstrip('/')}/" for prefix in prefixes if prefix)
+        self._names = {name: name for name in workspace.images}
+        for name, image in workspace.images.items():
+            for alias in image.build.settings.aliases if image.build else ():
+                other = self._names.setdefault(alias, name)
+                if other != name:
+                    raise WorkspaceError(
+                        f"[image.{name}] alias {alias!r} is a name of {other} too",
+                        file=settings.file,
+                        line=image.build.settings.line if image.build else None,
+                        hint="let each alias name one image",
+                    )
+
+    def find(self, reference: str) -> str | None:
+        """Return the sibling that a reference names, or None where it is an external image."""
+        if "@" in reference:
+            return None
+        repository = _without_tag(reference)
+        for prefix in ("", *self._prefixes):
+            if reference.startswith(prefix):
+                tagged, plain = reference[len(prefix) :], repository[len(prefix) :]
+                found = self._names.get(tagged) or self._names.get(plain)
+                if found:
+                    return found
+        return None
+
+
+def _without_tag(reference: str) -> str:
+    head, colon, tag = reference.rpartition(":")
+    return head if colon and "/" not in tag else reference
