@@ -134,12 +134,13 @@ def test_a_bad_option_is_a_bad_request(repo: Monorepo) -> None:
     repo.orch("build", "--platform", "linux/riscv64", code=2)
 
 
-def test_a_state_that_is_no_database_says_what_to_do(repo: Monorepo) -> None:
+def test_a_state_that_is_no_database_is_said_aloud_and_begun_anew(repo: Monorepo) -> None:
     repo.build()
+    before = repo.digests()
     repo.path(".orch/state.db").write_bytes(b"this is no database at all" * 100)
-    done = repo.orch("build", code=1)
-    assert "state.db: the state cannot be used" in done.stderr
-    assert "delete it" in done.stderr
+    done = repo.orch("build")
+    assert "state.db: the records cannot be read" in done.stderr
+    assert repo.digests() == before
 
 
 def test_an_index_out_of_reach_is_one_error(repo: Monorepo) -> None:

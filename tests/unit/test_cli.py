@@ -342,12 +342,15 @@ def test_sigterm_counts_as_an_interrupt(
     assert orch("build").code == 130
 
 
-def test_a_damaged_state_says_what_to_do(orch: Orch, ws: Path) -> None:
+def test_a_damaged_state_is_said_aloud_and_begun_anew(orch: Orch, ws: Path) -> None:
     orch("build")
     (ws / ".orch/state.db").write_text("no database")
     ran = orch("plan")
-    assert ran.code == 1
-    assert "hint: delete it; images are found or built again" in ran.err
+    assert ran.code == 0
+    assert "warning: " in ran.err
+    assert "what it knew is built again" in ran.err
+    assert orch("build").code == 0
+    assert "what it knew" not in orch("plan").err
 
 
 def test_deleting_the_state_costs_time_and_nothing_else(orch: Orch, ws: Path) -> None:

@@ -202,13 +202,15 @@ def _write_lines(file: Path, lines: Iterable[str]) -> None:
 
 
 def _find_uv() -> str:
-    """Return the uv that is installed with this package, or the one on the PATH."""
+    """Return the uv that is installed with this package, or where else its package finds it."""
+    beside = Path(sysconfig.get_path("scripts")) / "uv"
+    if beside.is_file():
+        return str(beside)
     try:
         import uv  # noqa: PLC0415 - only a lock needs it
 
         return os.fspath(uv.find_uv_bin())
-    except (ImportError, FileNotFoundError):
-        beside = Path(sysconfig.get_path("scripts")) / "uv"
+    except (ImportError, FileNotFoundError, TypeError):  # TypeError: a user without a home
         raise MissingToolError(
             "uv is not installed, and resolving Python packages needs it",
             hint=f"install orch with its dependencies (looked for {beside})",
