@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import random
 import select
 import shlex
 import signal
@@ -15,34 +14,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import give_up
-from tests.debs import file
 from tests.e2e.monorepo import ORCH, TIMEOUT_S, Monorepo
 from tests.real.parts import MissingPartError
-
-BULK_BYTES = 24_000_000
-"""More than what worker processes are started for."""
-
-
-@pytest.fixture(scope="module")
-def big_template(template: Monorepo, tmp_path_factory: pytest.TempPathFactory) -> Monorepo:
-    """A monorepo that is large enough to be built by worker processes."""
-    repo = template.copy(tmp_path_factory.mktemp("big") / "repo")
-    data = random.Random(0).randbytes(BULK_BYTES)
-    for architecture in ("amd64", "arm64"):
-        member = file("./usr/share/bulk", data)
-        repo.debian.add("bulk", [member], architecture=architecture, compression="")
-    repo.debian.publish()
-    repo.python.add_wheel("bulky", files={"bulky/__init__.py": "", "bulky/data": data})
-    repo.write("base/web/requirements.txt", "beta\nbulky\n")
-    recipe = repo.path("services/job/image.toml")
-    recipe.write_text(recipe.read_text() + '[system]\npackages = ["bulk"]\n')
-    repo.orch("lock")
-    return repo
-
-
-@pytest.fixture(scope="module")
-def expected(big_template: Monorepo, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    return big_template.copy(tmp_path_factory.mktemp("expected") / "repo").digests()
 
 
 @pytest.fixture

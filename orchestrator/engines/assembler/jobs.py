@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -92,7 +93,7 @@ class Workers:
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload([__name__])
         _start_server()
-        self._pool = ProcessPoolExecutor(self._processes, context, initializer=_leave_signals_alone)
+        self._pool = ProcessPoolExecutor(self._processes, context, initializer=_begin_work)
 
     def submit(self, job: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Start a job, or run it now."""
@@ -148,6 +149,15 @@ def _start_server() -> None:
             os.environ["PYTHONSAFEPATH"] = before
 
 
-def _leave_signals_alone() -> None:
-    """Let Ctrl-C reach the main process alone, which ends the others in order."""
+def _begin_work() -> None:
+    """Let Ctrl-C reach the main process alone, which ends the others in order, or with itself."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """End with a main process that was killed: it can tell nobody, and workers wait for ever."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
