@@ -11,8 +11,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import toml
-
 from orchestrator.errors import LockError
 from orchestrator.model import LockedDeb, LockedWheel, Platform
 
@@ -147,6 +145,8 @@ def _find_wheel(
 
 def format_lock(lock: Lock) -> str:
     """Return the lock's text; equal locks give equal text."""
+    import toml  # noqa: PLC0415 - only to write, which is rare
+
     images: dict[str, dict[str, Any]] = {}
     for (name, platform), adds in sorted(lock.images.items()):
         images.setdefault(name, {})[platform.key] = _format_image(adds)
