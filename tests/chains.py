@@ -67,4 +67,6 @@ class Chain:
         image = Image(name, ImageKind.BASE, Definition.RECIPE, path, path / "image.toml", recipe)
         self.parts.append(Part(image, tuple(self._debs), tuple(self._wheels)))
         self._debs, self._wheels = [], []
-        return Contents(Platform("linux", "amd64"), VENV, tuple(self.parts[:-1]), self.parts[-1])
+        inherited, own = tuple(self.parts[:-1]), self.parts[-1]
+        platform = Platform("linux", "amd64")
+        return Contents(platform, VENV, inherited, own, platform, ())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from orchestrator.engines.assembler.contents import (
     wheel_groups,
     wheel_key,
 )
+from orchestrator.engines.assembler.interpreter import is_native
 from orchestrator.engines.assembler.wheel.segment import Venv
 from orchestrator.errors import LockError
 from orchestrator.lockfile import ImageLock, Lock
@@ -20,7 +22,7 @@ from orchestrator.model import LockedDeb, LockedWheel, Platform, Recipe, Setting
 from tests.chains import Chain
 from tests.helpers import graph_of
 
-AMD64 = Platform("linux", "amd64")
+AMD64, ARM64 = Platform("linux", "amd64"), Platform("linux", "arm64")
 WHEEL = LockedWheel("x", "1", "x-1-py3-none-any.whl", "aa", 5)
 PYTHON = LockedDeb("python3.11-minimal", "3.11.2-6", "amd64", "pp", 1, "")
 BIG = BIG_WHEEL_BYTES
@@ -94,3 +96,25 @@ def test_the_winners_bytes_come_last(tmp_path: Path, a: int, b: int, winner: str
     order = list(itertools.chain.from_iterable(order_of(tmp_path, winner, a=a, b=b, c=1, d=BIG)))
     assert order.index(winner) > order.index("a" if winner == "b" else "b")
     assert sorted(order) == ["a", "b", "c", "d"]
+
+
+def test_an_image_of_another_platform_is_compiled_by_this_machine_s_packages() -> None:
+    native, foreign = (AMD64, ARM64) if is_native(AMD64) else (ARM64, AMD64)
+    graph = graph_of("base")
+    images = {
+        ("base", platform): ImageLock(debs=(replace(PYTHON, architecture=platform.debian),))
+        for platform in (native, foreign)
+    }
+    found = contents_of(graph, Lock(images=images), Settings(Path()), foreign, "base")
+    assert found.platform == foreign
+    assert found.compiled_on == native
+    assert [deb.architecture for deb in found.compiled_by] == [native.debian]
+
+
+def test_an_image_locked_for_one_platform_alone_is_compiled_by_its_own_packages() -> None:
+    foreign = ARM64 if is_native(AMD64) else AMD64
+    lock = Lock(images={("base", foreign): ImageLock()})
+    assert (
+        contents_of(graph_of("base"), lock, Settings(Path()), foreign, "base").compiled_on
+        == foreign
+    )

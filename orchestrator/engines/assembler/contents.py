@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from orchestrator.engines.assembler.interpreter import bytecode_version
+from orchestrator.engines.assembler.interpreter import bytecode_version, is_native
 from orchestrator.engines.assembler.store import Store, key_of
 from orchestrator.engines.assembler.wheel.segment import Venv
 from orchestrator.graph import Graph
@@ -33,12 +33,18 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """An image's parts: the ancestors', oldest first, and its own."""
+    """An image's parts: the ancestors', oldest first, and its own.
+
+    Bytecode is compiled with the packages `compiled_by` of the platform `compiled_on`: the
+    image's own, or those it has on this machine's platform where the lock knows them.
+    """
 
     platform: Platform
     venv: Venv
     inherited: tuple[Part, ...]
     own: Part
+    compiled_on: Platform
+    compiled_by: tuple[LockedDeb, ...]
 
     @property
     def chain(self) -> tuple[Part, ...]:
@@ -75,7 +81,8 @@ def contents_of(
     """
     venv = Venv(settings.python.venv, settings.python.version)
     chain = graph.chain(name)
-    debs = [deb for image in chain for deb in lock.image(image.name, platform).debs]
+    compiled_on = _compiling_platform(lock, chain, platform)
+    debs = [deb for image in chain for deb in lock.image(image.name, compiled_on).debs]
     version = bytecode_version(settings.python.version, debs)
     parts = []
     for image in chain:
@@ -88,7 +95,18 @@ def contents_of(
                 tuple((wheel, wheel_key(wheel, venv, bytecode)) for wheel in adds.wheels),
             )
         )
-    return Contents(platform, venv, tuple(parts[:-1]), parts[-1])
+    return Contents(platform, venv, tuple(parts[:-1]), parts[-1], compiled_on, tuple(debs))
+
+
+def _compiling_platform(lock: Lock, chain: Sequence[Image], platform: Platform) -> Platform:
+    """Return the platform whose interpreter compiles: one that this machine runs, if locked.
+
+    The bytecode of a version is the same on every platform (PEP 3147 has no tag for them).
+    """
+    for locked in dict.fromkeys((platform, *(known for _, known in lock.images))):
+        if is_native(locked) and all((image.name, locked) in lock.images for image in chain):
+            return locked
+    return platform
 
 
 def deb_key(deb: LockedDeb, bytecode: str) -> str:

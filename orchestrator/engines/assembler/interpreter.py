@@ -31,16 +31,16 @@ def find_interpreter(
 ) -> Interpreter:
     """Return an interpreter of the image's Python that runs on this machine.
 
-    Where this machine is of the packages' platform, the image's own packages are unpacked and
-    used, so that the bytecode depends on the lock alone. Elsewhere the running Python is taken
-    if it is of the same minor version.
+    `debs` are the image's packages for `platform`. Where this machine is of that platform they
+    are unpacked and used, so that the bytecode depends on the lock alone. Elsewhere the running
+    Python is taken if it is of the same minor version.
 
     Raises:
         AssemblyError: There is none.
     """
     debs = [deb for deb in debs if deb.name in _wanted(python)]
     named = {deb.name: deb for deb in debs}
-    if f"python{python}-minimal" in named and _is_native(platform):
+    if f"python{python}-minimal" in named and is_native(platform):
         return _unpacked(python, platform, debs, fetch, cache)
     if sys.version_info[:2] == tuple(int(part) for part in python.split(".")):
         return Interpreter((sys.executable,), machine.python_version())
@@ -62,7 +62,8 @@ def _wanted(python: str) -> tuple[str, ...]:
     return (f"python{python}-minimal", f"libpython{python}-minimal", *_LIBRARIES)
 
 
-def _is_native(platform: Platform) -> bool:
+def is_native(platform: Platform) -> bool:
+    """Tell whether this machine runs the platform's programs."""
     return sys.platform == platform.os and machine.machine() == platform.machine
 
 

@@ -171,8 +171,8 @@ class SegmentWorks:
         with self._unpacking:
             return find_interpreter(
                 contents.venv.python,
-                contents.platform,
-                contents.debs,
+                contents.compiled_on,
+                contents.compiled_by,
                 lambda deb: self._downloads.start(self._materials.deb(deb)).result(),
                 self._store.folder,
             )
