@@ -72,7 +72,7 @@ def write_lock(root: Path, adds: Mapping[str, ImageLock] | None = None) -> Lock:
             (adds or {}).get(name, ImageLock()),
             inputs=inputs_digest(workspace, graph, name, lines[name]),
         )
-        for name in graph.images
+        for name in graph.recipes
         for platform in workspace.settings.platforms
     }
     lock = Lock(workspace.settings.python.version, workspace.settings.debian.suite, {}, images)

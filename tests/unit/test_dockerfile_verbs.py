@@ -1,0 +1,151 @@
+"""Verbs over workspaces with Dockerfiles: plan, build, explain, affected, lock, --since."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from orchestrator.app.explaining import affected
+from orchestrator.app.opened import open_workspace
+from orchestrator.cli import main
+from orchestrator.fingerprint import Fingerprint
+from orchestrator.plan import Action, Recorded, plan_builds
+from orchestrator.report.text import explain_lines
+from tests.dockerfiles import prints_of
+from tests.helpers import AMD64, write_lock, write_tree
+
+WHY = "Dockerfile images are built by BuildKit, which this orch does not drive yet"
+TREE = {
+    "orch.toml": "[debian]\nessential = []\n",
+    "base/core/image.toml": 'from = "debian:bookworm"\n',
+    "base/web/Dockerfile": "FROM core\nCOPY conf /conf\n",
+    "base/web/conf/web.conf": "web",
+    "services/api/Dockerfile": "FROM web\nCOPY app /app\n",
+    "services/api/app/main.py": "main",
+    "services/api/README.md": "read me",
+    "services/job/image.toml": 'from = "web"\n',
+}
+
+
+@pytest.fixture
+def ws(tmp_path: Path) -> Path:
+    root = write_tree(tmp_path / "ws", TREE)
+    write_lock(root)
+    return root
+
+
+@pytest.fixture(autouse=True)
+def as_before(orch_cache: Path) -> Iterator[Path]:
+    """Give a cache of its own, and put back what the command line does to SIGTERM."""
+    handler = signal.getsignal(signal.SIGTERM)
+    yield orch_cache
+    signal.signal(signal.SIGTERM, handler)
+
+
+def run(ws: Path, *words: str) -> int:
+    with pytest.raises(SystemExit) as ended:
+        main(["-C", str(ws), *words])
+    return int(ended.value.code or 0)
+
+
+def test_a_dockerfile_s_image_is_not_in_the_lock(ws: Path) -> None:
+    text = (ws / "orch.lock").read_text()
+    assert ("core" in text, "job" in text) == (True, True)
+    assert "web" not in text
+    assert "api" not in text
+
+
+def test_dockerfile_images_and_what_stands_on_them_are_unavailable(
+    ws: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(ws, "plan", "--format", "json") == 0
+    images = {image["name"]: image for image in json.loads(capsys.readouterr().out)["images"]}
+    assert {name: image["action"] for name, image in images.items()} == {
+        "core": "build",
+        "web": "unavailable",
+        "api": "unavailable",
+        "job": "unavailable",
+    }
+    assert images["web"]["reasons"][0]["detail"] == WHY
+    assert images["job"]["reasons"][0]["detail"] == "it stands on web, which is unavailable"
+
+
+def test_a_build_of_everything_warns_and_one_of_a_named_image_says_3(
+    ws: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(ws, "build") == 0
+    assert f"unavailable web: {WHY}" in capsys.readouterr().err
+    assert run(ws, "build", "api") == 3
+
+
+def test_a_workspace_of_dockerfiles_alone_needs_no_lock(tmp_path: Path) -> None:
+    write_tree(tmp_path, {"orch.toml": "", "base/a/Dockerfile": "FROM debian:12\n"})
+    assert run(tmp_path, "plan") == 0
+    assert run(tmp_path, "explain", "a") == 0
+    assert run(tmp_path, "lock", "--check") == 0
+
+
+@pytest.mark.parametrize(
+    ("path", "names"),
+    [
+        ("services/api/app/main.py", ("api",)),
+        ("services/api/app/gone.py", ("api",)),
+        ("services/api/README.md", ()),
+        ("services/api/Dockerfile", ("api",)),
+        ("services/api/.dockerignore", ("api",)),
+        ("base/web/conf", ("web", "api", "job")),
+        ("base/core/image.toml", ("core", "web", "api", "job")),
+    ],
+)
+def test_files_reach_what_copies_them_and_what_stands_on_it(
+    ws: Path, path: str, names: tuple[str, ...]
+) -> None:
+    assert set(affected(open_workspace(ws), [ws / path])) == set(names)
+
+
+def test_a_plan_tells_each_change_of_a_dockerfile_s_image_and_explains_it(ws: Path) -> None:
+    graph = open_workspace(ws).graph
+    before = prints_of(ws)
+    write_tree(ws, {"services/api/app/main.py": "MAIN", "services/api/app/new.py": "new"})
+    (ws / "base/web/conf/web.conf").chmod(0o755)
+    recorded = {name: Recorded(fingerprint, "sha256:x") for name, fingerprint in before.items()}
+    steps = plan_builds(graph, AMD64, prints_of(ws), recorded).steps
+    assert [(reason.code, reason.subject) for reason in steps["api"].reasons] == [
+        ("file-changed", "app/main.py"),
+        ("file-added", "app/new.py"),
+        ("parent-changed", "web"),
+    ]
+    assert steps["core"].action is Action.REUSE
+    lines = explain_lines([steps[name] for name in ("api", "web", "core")])
+    assert "  ~ mode-changed conf/web.conf  644 -> 755" in lines
+    assert not any("core" in line for line in lines)
+
+
+def test_an_image_explains_all_its_parents_not_only_the_first_chain(ws: Path) -> None:
+    write_tree(ws, {"services/two/Dockerfile": "FROM web\nCOPY --from=tools /x /x\n"})
+    write_tree(ws, {"base/tools/Dockerfile": "FROM debian:12\n"})
+    graph = open_workspace(ws).graph
+    now = prints_of(ws)
+    old = {**now, "tools": Fingerprint.of([])}
+    recorded = {name: Recorded(fingerprint, "sha256:x") for name, fingerprint in old.items()}
+    steps = plan_builds(graph, AMD64, now, recorded).steps
+    lines = explain_lines([steps[name] for name in ("two", "web", "core", "tools")])
+    assert "tools would be built" in lines
+
+
+def test_since_selects_the_dockerfile_images_that_differ(
+    ws: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    git = ["git", "-C", str(ws), "-c", "user.name=a", "-c", "user.email=a@example.com"]
+    for words in (["init", "-q", "-b", "main"], ["add", "."], ["commit", "-q", "-m", "one"]):
+        subprocess.run([*git, *words], check=True)
+    write_tree(ws, {"services/api/app/main.py": "MAIN", "services/api/README.md": "other"})
+    write_tree(ws, {"base/web/README.md": "new"})
+    assert run(ws, "plan", "--since", "HEAD", "--format", "json") == 0
+    images = json.loads(capsys.readouterr().out)["images"]
+    assert [image["name"] for image in images] == ["core", "web", "api"]
