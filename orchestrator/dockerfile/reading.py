@@ -4,24 +4,18 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from orchestrator.dockerfile.instructions import Instruction, inner, split_words
+from orchestrator.dockerfile.instructions import Instruction, inner
+from orchestrator.dockerfile.references import is_reference
+from orchestrator.dockerfile.scope import Scope, platform_args
 from orchestrator.dockerfile.stages import Dockerfile, Stage
 from orchestrator.dockerfile.variables import Expansion, expand
 from orchestrator.errors import WorkspaceError
 from orchestrator.model import ContextSource, Platform, Reference, Uses
 
 _REMOTE = re.compile(r"(?:https?|git|ssh)://|git@")
-_REFERENCE = re.compile(
-    r"(?:(?:[A-Za-z0-9.-]+|\[[0-9a-fA-F:]+\])(?::[0-9]+)?/)?"
-    r"[a-z0-9]+(?:[._/-]+[a-z0-9]+)*(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?"
-    r"(?:@[a-z0-9]+:[0-9a-f]{32,})?"
-)
-_PLACEHOLDER = re.compile(
-    r"(?:^|[/:])(?:placeholder|change-?me|replace-?me|todo|tbd)(?=$|[:@])", re.IGNORECASE
-)
 _NOTHING = "scratch"
 
 
@@ -34,29 +28,8 @@ def find_uses(
         WorkspaceError: The target does not exist, a variable in a FROM has no value, or a
             reference is none.
     """
-    reading = _Reading(dockerfile, build_args, _platform_args(platform))
+    reading = _Reading(dockerfile, build_args, platform_args(platform))
     return reading.uses(reading.target(target))
-
-
-def _platform_args(platform: Platform) -> dict[str, str]:
-    """Return the arguments that BuildKit sets by itself, in the global scope."""
-    parts = {"PLATFORM": platform.key, "OS": platform.os, "ARCH": platform.architecture}
-    args = {f"{whose}{key}": value for whose in ("TARGET", "BUILD") for key, value in parts.items()}
-    return {**args, "TARGETVARIANT": "", "BUILDVARIANT": ""}
-
-
-@dataclass(slots=True)
-class _Scope:
-    """Variables as they stand at a line of a stage; ENV goes before ARG."""
-
-    args: dict[str, str] = field(default_factory=dict)
-    env: dict[str, str] = field(default_factory=dict)
-
-    def values(self) -> dict[str, str]:
-        return {**self.args, **self.env}
-
-    def copy(self) -> _Scope:
-        return _Scope(dict(self.args), dict(self.env))
 
 
 @dataclass(slots=True)
@@ -76,16 +49,17 @@ class _Reading:
     ) -> None:
         self._dockerfile = dockerfile
         self._escape = dockerfile.escape
-        self._build_args = build_args
-        self._global = dict(predefined)
+        outermost = Scope(build_args, dockerfile.escape, args=dict(predefined))
         for argument in dockerfile.arguments:
-            for name, value in self._assignments(argument):
-                self._set_argument(self._global, name, value, self._global)
-        scopes: list[_Scope] = []
+            outermost.declare(argument)
+        self._global = outermost.args
+        scopes: list[Scope] = []
         self._read: list[_StageUses] = []
         for stage in dockerfile.stages:
             base = self._base(stage)
-            scope = scopes[base.index].copy() if isinstance(base, Stage) else _Scope()
+            scope = Scope(build_args, dockerfile.escape, self._global)
+            if isinstance(base, Stage):
+                scope = scopes[base.index].copy()
             uses = _StageUses(base)
             for instruction in stage.instructions:
                 self._take(instruction, scope, uses)
@@ -135,14 +109,12 @@ class _Reading:
         named = [other for other in earlier if other.name and other.name == expansion.text.lower()]
         return named[-1] if named else self._reference(expansion.text, stage.line)
 
-    def _take(self, instruction: Instruction, scope: _Scope, uses: _StageUses) -> None:
+    def _take(self, instruction: Instruction, scope: Scope, uses: _StageUses) -> None:
         match instruction.name:
             case "ARG":
-                for name, value in self._assignments(instruction):
-                    inherited = {**self._global, **scope.args}
-                    self._set_argument(scope.args, name, value, scope.values(), inherited)
+                scope.declare(instruction)
             case "ENV":
-                self._set_environment(instruction, scope)
+                scope.set_environment(instruction)
             case "COPY" | "ADD":
                 self._take_copy(instruction, scope, uses)
             case "RUN":
@@ -154,39 +126,7 @@ class _Reading:
                 if nested.name in {"COPY", "ADD", "RUN"}:
                     self._take(nested, scope.copy(), uses)
 
-    def _set_argument(
-        self,
-        scope: dict[str, str],
-        name: str,
-        default: str | None,
-        values: Mapping[str, str],
-        inherited: Mapping[str, str] | None = None,
-    ) -> None:
-        """Set an ARG: the build's value, else the default, else what an outer scope has."""
-        if name in self._build_args:
-            scope[name] = self._build_args[name]
-        elif default is not None:
-            expansion = self._try_expand(default, values)
-            # in a stage what has no value here may have one in the image that it stands on
-            in_stage = inherited is not None
-            if expansion is None or (expansion.unset if in_stage else expansion.missing):
-                scope.pop(name, None)
-            else:
-                scope[name] = expansion.text
-        elif inherited and name in inherited:
-            scope[name] = inherited[name]
-
-    def _set_environment(self, instruction: Instruction, scope: _Scope) -> None:
-        values = scope.values()
-        for name, value in self._assignments(instruction):
-            expansion = self._try_expand(value or "", values)
-            if expansion is None or expansion.unset:
-                scope.env.pop(name, None)
-                scope.args.pop(name, None)
-            else:
-                scope.env[name] = expansion.text
-
-    def _take_copy(self, instruction: Instruction, scope: _Scope, uses: _StageUses) -> None:
+    def _take_copy(self, instruction: Instruction, scope: Scope, uses: _StageUses) -> None:
         origin = instruction.flag("from")
         if origin:
             self._take_from(origin, instruction.line, uses)
@@ -196,15 +136,15 @@ class _Reading:
                 self._take_source(word, instruction, scope, uses)
 
     def _take_source(
-        self, word: str, instruction: Instruction, scope: _Scope, uses: _StageUses
+        self, word: str, instruction: Instruction, scope: Scope, uses: _StageUses
     ) -> None:
-        expansion = self._try_expand(word, scope.values())
+        expansion = scope.expand(word)
         if expansion is None or expansion.unset:
             uses.whole_context = f"{word!r} in line {instruction.line} is not known beforehand"
         elif instruction.name != "ADD" or not _REMOTE.match(expansion.text):
             uses.sources.append(ContextSource(expansion.text, instruction.line))
 
-    def _take_mounts(self, instruction: Instruction, scope: _Scope, uses: _StageUses) -> None:
+    def _take_mounts(self, instruction: Instruction, scope: Scope, uses: _StageUses) -> None:
         for flag in instruction.flags:
             if not flag.startswith("--mount="):
                 continue
@@ -234,19 +174,10 @@ class _Reading:
     def _reference(self, text: str, line: int) -> Reference | None:
         if text == _NOTHING:
             return None
-        if not _REFERENCE.fullmatch(text) or _PLACEHOLDER.search(text) or text.isdigit():
+        if not is_reference(text):
             shown = f"{text!r} is no image or stage" if text else "FROM names nothing"
             raise self._refused(shown, line, "write a reference such as debian:bookworm-slim")
         return Reference(text, line)
-
-    def _assignments(self, instruction: Instruction) -> Iterator[tuple[str, str | None]]:
-        words = split_words(instruction.rest, self._escape)
-        if instruction.name == "ENV" and words and "=" not in words[0]:
-            yield words[0], " ".join(words[1:])
-            return
-        for word in words:
-            name, equals, value = word.partition("=")
-            yield name, value if equals else None
 
     def _expand(self, word: str, values: Mapping[str, str], line: int) -> Expansion:
         try:
@@ -254,12 +185,6 @@ class _Reading:
         except (ValueError, RecursionError) as error:
             hint = "close its quotes and braces"
             raise self._refused(f"FROM cannot be read: {error}", line, hint) from error
-
-    def _try_expand(self, word: str, values: Mapping[str, str]) -> Expansion | None:
-        try:
-            return expand(word, values, self._escape)
-        except (ValueError, RecursionError):
-            return None
 
     def _refused(self, message: str, line: int, hint: str) -> WorkspaceError:
         return WorkspaceError(message, file=self._dockerfile.file, line=line, hint=hint)

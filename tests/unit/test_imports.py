@@ -56,7 +56,7 @@ ROOMS = (
 
 WITHIN = {
     "engines": ("assembler", "buildkit", "docker"),
-    "dockerfile": ("reading", "stages", "variables", "instructions"),
+    "dockerfile": ("reading", "scope", "stages", "references", "variables", "instructions"),
     "resolve": ("relock", "lock", "target", "inputs", "python", "debian"),
     "oci": ("archive", "layout", "image", "layer", "segment", "tar"),
     "report": ("progress", "pictures", "documents", "text"),
