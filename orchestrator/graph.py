@@ -115,7 +115,9 @@ def _edges(
             return (image.parent,), ()
         _check_external(workspace, image)
         return (), (image.parent,)
-    found = {item.name: names.find(item.name) for item in image.build.uses.references}
+    found = {
+        item.name: names.find(item.name, by=image.name) for item in image.build.uses.references
+    }
     return (
         tuple(dict.fromkeys(sibling for sibling in found.values() if sibling)),
         tuple(reference for reference, sibling in found.items() if not sibling),

@@ -10,7 +10,8 @@ class SiblingNames:
     """Finds siblings by reference: by name, behind the registry or an alias of it, by alias.
 
     Any tag will do, since a workspace has one image of a name; an alias that has a tag itself
-    is that tag only. A reference with a digest is never a sibling: the pin wins.
+    is that tag only. A reference with a digest is never a sibling: the pin wins. Nor is an
+    image's own name in its own Dockerfile, as in `FROM redis:7` of an image `redis`.
     """
 
     def __init__(self, workspace: Workspace) -> None:
@@ -29,8 +30,11 @@ class SiblingNames:
                         hint="let each alias name one image",
                     )
 
-    def find(self, reference: str) -> str | None:
-        """Return the sibling that a reference names, or None where it is an external image."""
+    def find(self, reference: str, *, by: str) -> str | None:
+        """Return the sibling that a reference names, or None where it is an external image.
+
+        `by` is the image whose Dockerfile has the reference.
+        """
         if "@" in reference:
             return None
         repository = _without_tag(reference)
@@ -39,7 +43,7 @@ class SiblingNames:
                 tagged, plain = reference[len(prefix) :], repository[len(prefix) :]
                 found = self._names.get(tagged) or self._names.get(plain)
                 if found:
-                    return found
+                    return found if found != by else None
         return None
 
 

@@ -66,6 +66,111 @@ def test_an_alias_of_two_images_is_an_error(tmp_path: Path) -> None:
     assert raised.value.line == 1
 
 
+@pytest.mark.parametrize(
+    "reference", ["redis:7-alpine", "redis", "reg.example.com:5000/team/redis"]
+)
+def test_an_image_s_own_name_in_its_own_dockerfile_is_external(
+    tmp_path: Path, reference: str
+) -> None:
+    files = {
+        "base/redis/Dockerfile": f"FROM {reference}\n",
+        "services/api/Dockerfile": "FROM redis\n",
+    }
+    graph = workspace_of(tmp_path, files, SETTINGS).graph
+    assert graph.external["redis"] == (reference,)
+    assert graph.parents["api"] == ("redis",)
+
+
+def test_a_stage_shadows_an_image_of_the_workspace(tmp_path: Path) -> None:
+    shadowed = "FROM debian:12 AS python-base\nFROM python-base\nCOPY --from=python-base /x /\n"
+    assert parents(tmp_path, shadowed) == ()
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "FROM python-base AS x\nFROM debian:12\nCOPY --from=x /x /\n",
+        "FROM debian:12\nCOPY --from=python-base:1 /x /\n",
+        "FROM debian:12\nRUN --mount=type=bind,from=python-base,target=/x true\n",
+        "FROM debian:12\nONBUILD COPY --from=python-base /x /\n",
+        "ARG TAG=1\nARG BASE=python-base:${TAG}\nFROM ${BASE:-debian:12}\n",
+        "ARG WITH\nFROM ${WITH:+debian:12}${WITH:-python-base}\n",
+        'FROM --platform=$BUILDPLATFORM "python-base" AS build\n',
+        "# escape=`\nFROM `\n# no: FROM debian:12\n\n  python-base\n",
+        "FROM debian:12 AS x\nRUN <<EOF\nFROM nothing\nEOF\nFROM python-base\n",
+    ],
+)
+def test_an_edge_is_found_however_the_dockerfile_says_it(tmp_path: Path, lines: str) -> None:
+    assert parents(tmp_path, lines) == ("python-base",)
+
+
+def test_a_folder_named_unlike_its_image_is_known_by_the_image_s_name(tmp_path: Path) -> None:
+    files = {
+        "base/py/Dockerfile": "FROM debian:12\n",
+        "services/s/Dockerfile": "FROM python-base\n",
+    }
+    graph = workspace_of(tmp_path, files, '[image.python-base]\npath = "base/py"\n').graph
+    assert list(graph.images) == ["python-base", "s"]
+    assert graph.parents["s"] == ("python-base",)
+
+
+def test_identity_in_the_tag_is_an_alias_of_each_image(tmp_path: Path) -> None:
+    files = {
+        "base/ros-core/Dockerfile": "FROM ubuntu:24.04\n",
+        "base/ros-base/Dockerfile": "FROM ros:jazzy-ros-core\n",
+        "services/robot/Dockerfile": "FROM docker.io/library/ros:jazzy-ros-base\n",
+        "services/old/Dockerfile": "FROM ros:humble-ros-base\n",
+    }
+    settings = 'aliases = ["docker.io/library"]\n' + "".join(
+        f'[image.ros-{name}]\naliases = ["ros:jazzy-ros-{name}"]\n' for name in ("core", "base")
+    )
+    graph = workspace_of(tmp_path, files, settings).graph
+    assert graph.parents["ros-base"] == ("ros-core",)
+    assert graph.parents["robot"] == ("ros-base",)
+    assert graph.external["old"] == ("ros:humble-ros-base",)
+
+
+def test_one_image_name_with_several_tag_variants_is_an_image_a_variant(tmp_path: Path) -> None:
+    files = {
+        "base/torch/Dockerfile": "ARG V=cpu\nFROM debian:12 AS cpu\nFROM cuda:12 AS gpu\nFROM $V\n",
+        "services/a/Dockerfile": "FROM torch:gpu\n",
+        "services/b/Dockerfile": "FROM reg.example.com:5000/team/torch:cpu\n",
+        "services/c/Dockerfile": "FROM torch\n",
+    }
+    settings = (
+        f'{SETTINGS}[image.torch]\npath = "base/torch"\n'
+        '[image.torch-gpu]\npath = "base/torch"\ntarget = "gpu"\naliases = ["torch:gpu"]\n'
+    )
+    graph = workspace_of(tmp_path, files, settings).graph
+    found = {name: graph.parents[name] for name in "abc"}
+    assert found == {"a": ("torch-gpu",), "b": ("torch",), "c": ("torch",)}
+    assert graph.external["torch-gpu"] == ("cuda:12",)
+
+
+@pytest.mark.parametrize(
+    ("dockerfile", "table"),
+    [
+        ("services/app/Dockerfile.gpu", 'path = "services/app"\ndockerfile = "Dockerfile.gpu"'),
+        ("docker/app.Dockerfile", 'path = "."\ndockerfile = "docker/app.Dockerfile"'),
+        ("docker/Dockerfile", 'path = "services"\ndockerfile = "../docker/Dockerfile"'),
+    ],
+)
+def test_a_dockerfile_of_another_name_or_place_is_named_by_the_settings(
+    tmp_path: Path, dockerfile: str, table: str
+) -> None:
+    files = {dockerfile: "FROM debian:12\n", "services/lib/x": ""}
+    image = workspace_of(tmp_path, files, f"[image.app]\n{table}\n").graph.images["app"]
+    assert str(image.file) == dockerfile
+
+
+@pytest.mark.parametrize("lines", ["ARG B\nFROM $B\n", "ARG B=1\nFROM REPLACE_ME:$B\n"])
+def test_what_a_from_leaves_open_is_an_error_with_file_and_line(tmp_path: Path, lines: str) -> None:
+    with pytest.raises(WorkspaceError) as raised:
+        parents(tmp_path, lines)
+    assert (raised.value.file, raised.value.line) == (f"{tmp_path}/services/s/Dockerfile", 2)
+    assert raised.value.hint
+
+
 def test_the_first_parent_is_what_the_target_stands_on(tmp_path: Path) -> None:
     files = {
         "base/b/Dockerfile": "FROM debian:12\n",
