@@ -21,6 +21,7 @@ _VERBS = {
     "affected": "explain",
     "graph": "graph",
     "lock": "lock",
+    "wheels": "wheels",
 }
 
 
