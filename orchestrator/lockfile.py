@@ -35,16 +35,27 @@ class ImageLock:
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """What an image asked for when it was locked, sorted: to say later what has changed."""
+
+    parent: str
+    debs: tuple[str, ...] = ()
+    requirements: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Lock:
     """Everything that is pinned, by image name and platform.
 
     `release_dates` maps a Debian suite to the date of the Release file it was resolved from.
+    `asked` is empty in a lock that an older orch wrote.
     """
 
     python: str = ""
     suite: str = ""
     release_dates: Mapping[str, str] = field(default_factory=dict)
     images: Mapping[tuple[str, Platform], ImageLock] = field(default_factory=dict)
+    asked: Mapping[str, Asked] = field(default_factory=dict)
 
     def image(self, name: str, platform: Platform) -> ImageLock:
         """Return what an image adds on a platform.
@@ -115,7 +126,11 @@ def _parse(raw: dict[str, Any]) -> Lock:
             )
     _check_used(debs.values(), (deb for adds in images.values() for deb in adds.debs))
     _check_used(wheels.values(), (wheel for adds in images.values() for wheel in adds.wheels))
-    return Lock(raw["python"], raw["suite"], raw.get("release-dates", {}), images)
+    asked = {
+        name: Asked(row["from"], tuple(row.get("debian", ())), tuple(row.get("python", ())))
+        for name, row in raw.get("asked", {}).items()
+    }
+    return Lock(raw["python"], raw["suite"], raw.get("release-dates", {}), images, asked)
 
 
 def _check_used(listed: Iterable[Package], added: Iterable[Package]) -> None:
@@ -155,11 +170,21 @@ def format_lock(lock: Lock) -> str:
         "python": lock.python,
         "suite": lock.suite,
         "release-dates": dict(sorted(lock.release_dates.items())),
+        "asked": {name: _format_asked(asked) for name, asked in sorted(lock.asked.items())},
         "image": images,
         "deb": _format_debs(lock.images.values()),
         "wheel": _format_wheels(lock),
     }
     return _HEADER + toml.dumps(document)
+
+
+def _format_asked(asked: Asked) -> dict[str, Any]:
+    row: dict[str, Any] = {"from": asked.parent}
+    if asked.debs:
+        row["debian"] = list(asked.debs)
+    if asked.requirements:
+        row["python"] = list(asked.requirements)
+    return row
 
 
 def _format_image(adds: ImageLock) -> dict[str, Any]:

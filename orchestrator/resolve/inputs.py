@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from orchestrator.errors import LockError, WorkspaceError
 from orchestrator.graph import DEBIAN_PREFIX, Graph
-from orchestrator.lockfile import Lock
-from orchestrator.model import Platform, Workspace
+from orchestrator.lockfile import Asked, Lock
+from orchestrator.model import LockedWheel, Platform, Workspace
+from orchestrator.resolve.python.markers import marker_environment
 from orchestrator.resolve.python.requirements import RequirementLine, read_requirements
 
 
@@ -42,15 +43,28 @@ def inputs_digest(
 
     Constraints are not part of it: whether pins satisfy them is checked by themselves.
     """
-    image, settings = graph.images[name], workspace.settings
-    asked = {
-        "from": image.parent,
-        "system": sorted(wanted_debs(workspace, graph, name)),
-        "python": sorted(str(line) for line in lines),
-        "version": settings.python.version,
-        "suite": settings.debian.suite,
+    asked, settings = asked_of(workspace, graph, name, lines), workspace.settings
+    return digest_of(asked, settings.python.version, settings.debian.suite)
+
+
+def asked_of(
+    workspace: Workspace, graph: Graph, name: str, lines: Iterable[RequirementLine]
+) -> Asked:
+    """Return what an image asks for, sorted: their order does not count."""
+    debs = tuple(sorted(wanted_debs(workspace, graph, name)))
+    return Asked(graph.images[name].parent, debs, tuple(sorted(str(line) for line in lines)))
+
+
+def digest_of(asked: Asked, python: str, suite: str) -> str:
+    """Return the digest of what an image asks for, of a Python version and a Debian suite."""
+    inputs = {
+        "from": asked.parent,
+        "system": asked.debs,
+        "python": asked.requirements,
+        "version": python,
+        "suite": suite,
     }
-    return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:16]
+    return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def wanted_debs(workspace: Workspace, graph: Graph, name: str) -> tuple[str, ...]:
@@ -83,14 +97,25 @@ def check_lock(workspace: Workspace, graph: Graph, lock: Lock, platform: Platfor
         for name in graph.recipes
         if lock.image(name, platform).inputs != inputs_digest(workspace, graph, name, lines[name])
     ]
-    for line in read_constraints(workspace):
-        for name in graph.recipes:
-            for wheel in lock.image(name, platform).wheels:
-                allowed = line.requirement.specifier
-                if wheel.name == line.name and not allowed.contains(
-                    wheel.version, prereleases=True
-                ):
-                    behind.append(name)
+    behind += [name for _, name, _ in broken_constraints(workspace, graph, lock, platform)]
     if behind:
         shown = ", ".join(dict.fromkeys(behind))
-        raise LockError(f"orch.lock is behind what is asked for by: {shown}", hint="run: orch lock")
+        raise LockError(
+            f"orch.lock is behind what is asked for by: {shown}",
+            hint="run: orch lock (orch lock --check says what has changed)",
+        )
+
+
+def broken_constraints(
+    workspace: Workspace, graph: Graph, lock: Lock, platform: Platform
+) -> Iterator[tuple[RequirementLine, str, LockedWheel]]:
+    """Yield each constraint that a pin breaks, the image that adds the pin, and the pin."""
+    environment = marker_environment(workspace.settings.python.version, platform)
+    for line in read_constraints(workspace):
+        if not line.applies(environment):
+            continue
+        for name in graph.recipes:
+            adds = lock.images.get((name, platform))
+            for wheel in adds.wheels if adds else ():
+                if wheel.name == line.name and not line.allows(wheel.version):
+                    yield line, name, wheel

@@ -10,8 +10,9 @@ from orchestrator.errors import ResolutionError
 from orchestrator.graph import Graph
 from orchestrator.lockfile import ImageLock, Lock
 from orchestrator.model import LockedDeb, LockedWheel, Platform, Workspace
-from orchestrator.resolve.debian import DebianArchive, resolve_debs
+from orchestrator.resolve.debian import DebianArchive, move_debs
 from orchestrator.resolve.inputs import (
+    asked_of,
     inputs_digest,
     read_constraints,
     read_tree_requirements,
@@ -26,10 +27,15 @@ from orchestrator.resolve.target import target_of
 
 @dataclass(frozen=True, slots=True)
 class Upgrade:
-    """Which versions may move though the previous lock's still satisfy."""
+    """Which versions may move though the previous lock's still satisfy.
+
+    Of the `packages`, some are to have an exact version: Python's as lines, Debian's by name.
+    """
 
     everything: bool = False
     packages: Collection[str] = ()
+    exact_lines: tuple[RequirementLine, ...] = ()
+    exact_debs: Mapping[str, str] = field(default_factory=dict)
 
     def keep(self, pins: Mapping[str, str]) -> dict[str, str]:
         """Return the previous versions that are to be kept where possible."""
@@ -75,7 +81,7 @@ def resolve_lock(
         previous,
         upgrade,
         read_tree_requirements(workspace),
-        read_constraints(workspace),
+        (*read_constraints(workspace), *upgrade.exact_lines),
     )
     platforms = workspace.settings.platforms
     images: dict[tuple[str, Platform], ImageLock] = {}
@@ -86,7 +92,8 @@ def resolve_lock(
             notes += said
     dates = sources.archive().release_dates() if any(a.debs for a in images.values()) else {}
     settings = workspace.settings
-    lock = Lock(settings.python.version, settings.debian.suite, dates, images)
+    inputs = {name: asked_of(workspace, graph, name, asked.lines[name]) for name in graph.recipes}
+    lock = Lock(settings.python.version, settings.debian.suite, dates, images, inputs)
     return Resolution(lock, notes)
 
 
@@ -140,7 +147,8 @@ class _Asked:
             for name in self.graph.recipes
         }
         pins = self.upgrade.keep(_previous_pins(self.previous, platform))
-        return Tree(self.graph, self.lines, self.constraints, targets, pins)
+        moving = frozenset(self.upgrade.packages)
+        return Tree(self.graph, self.lines, self.constraints, targets, pins, moving)
 
 
 def _image_lock(
@@ -166,6 +174,7 @@ def _resolve_debian(
         for deb in adds.debs
     }
     preferred = upgrade.keep(pins)
+    moving = {name: upgrade.exact_debs.get(name, "") for name in upgrade.packages}
     added: dict[str, tuple[LockedDeb, ...]] = {}
     for name in graph.recipes:
         held = {deb.name: deb for image in graph.chain(name)[:-1] for deb in added[image.name]}
@@ -176,7 +185,7 @@ def _resolve_debian(
             continue
         try:
             universe = sources.archive().universe(platform)
-            added[name] = resolve_debs(universe, missing, held, preferred)
+            added[name] = move_debs(universe, missing, held, preferred, moving)
         except ResolutionError as error:
             error.file = error.file or str(graph.images[name].file)
             raise error.during(f"locking {name} for {platform}") from error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +33,11 @@ class RequirementLine:
         """Tell whether a version satisfies the line; pre-releases count (PEP 440)."""
         return self.requirement.specifier.contains(version, prereleases=True)
 
+    def applies(self, environment: Mapping[str, str]) -> bool:
+        """Tell whether the line's marker, if any, holds in an environment (PEP 508)."""
+        marker = self.requirement.marker
+        return marker is None or marker.evaluate({"extra": "", **environment})
+
     def __str__(self) -> str:
         """Return the requirement as PEP 508 text."""
         return str(self.requirement)
@@ -45,6 +50,17 @@ def read_requirements(file: Path, root: Path) -> tuple[RequirementLine, ...]:
         WorkspaceError: A line is no requirement, or a form that a lock cannot hold.
     """
     return tuple(_read(Path(os.path.normpath(file)), root, ()))
+
+
+def names_that_differ(before: str, now: str, shown: str) -> frozenset[str]:
+    """Return the projects about which two texts of one requirements file say different things.
+
+    Raises:
+        WorkspaceError: A line that differs is no requirement, such as one that includes a file.
+    """
+    lines = [{line for _, line in _logical_lines(text)} for text in (before, now)]
+    differing = (_parse(line, shown, None) for line in lines[0] ^ lines[1])
+    return frozenset(canonicalize_name(requirement.name) for requirement in differing)
 
 
 def requirement_files(file: Path) -> tuple[Path, ...]:
@@ -97,7 +113,7 @@ def _logical_lines(text: str) -> Iterator[tuple[int, str]]:
         yield first, pending.strip()
 
 
-def _parse(line: str, shown: str, number: int) -> Requirement:
+def _parse(line: str, shown: str, number: int | None) -> Requirement:
     if line.startswith("-"):
         raise WorkspaceError(
             f"the option {line.split(maxsplit=1)[0]!r} is not taken in requirement files",

@@ -32,13 +32,18 @@ class ConflictError(ResolutionError):
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """What all images ask for: lines by image, constraints, and what they are made for."""
+    """What all images ask for: lines by image, constraints, and what they are made for.
+
+    Of a previous lock the `preferred` versions are kept where possible; those of the projects
+    in `moving` are to move, and others only as far as that asks for it.
+    """
 
     graph: Graph
     lines: Mapping[str, tuple[RequirementLine, ...]]
     constraints: tuple[RequirementLine, ...]
     targets: Mapping[str, Target]
     preferred: Pins = field(default_factory=dict)
+    moving: frozenset[str] = frozenset()
 
     def chain_lines(self, name: str) -> tuple[RequirementLine, ...]:
         """Return what an image and its ancestors ask for, the root's lines first."""
