@@ -23,6 +23,7 @@ from orchestrator.errors import (
     UnreachableError,
     disk_error,
 )
+from orchestrator.levels import Levels
 
 if TYPE_CHECKING:
     import httpx
@@ -42,7 +43,8 @@ class Artifact:
 
     `locate` gives the URLs to try, best first; it is asked only when the file must be fetched.
     `fallback` gives places to try when none of these has it any more: archives that need not be
-    reachable. `gone_hint` says what to do when no place has the file any more.
+    reachable. `gone_hint` says what to do when no place has the file any more. The shared levels
+    are asked before all these for what `is_shared`.
     """
 
     name: str
@@ -51,6 +53,7 @@ class Artifact:
     locate: Callable[[], Sequence[str]]
     gone_hint: str = ""
     fallback: Callable[[], Sequence[str]] = tuple
+    is_shared: bool = False
 
 
 def http_client(timeout_s: float = 60.0) -> httpx.Client:
@@ -68,7 +71,8 @@ class Downloads:
     """The cache of downloaded files, addressed by sha256, and the way to fill it.
 
     Safe for several threads and processes: a file appears under its name complete or not at
-    all, and who comes second waits for who came first.
+    all, and who comes second waits for who came first. `sources` tells, by sha256, which shared
+    level or host gave a file.
     """
 
     def __init__(
@@ -78,9 +82,12 @@ class Downloads:
         jobs: int = 12,
         offline: bool = False,
         on_bytes: Callable[[int], None] = lambda _: None,
+        levels: Levels | None = None,
     ) -> None:
         self._folder = folder
         self._offline = offline
+        self._levels = levels or Levels()
+        self.sources: dict[str, str] = {}
         self._on_bytes = on_bytes
         self._pool = ThreadPoolExecutor(jobs, thread_name_prefix="fetch")
         self._running: dict[str, Future[Path]] = {}
@@ -150,14 +157,16 @@ class Downloads:
         return path
 
     def _fill(self, artifact: Artifact, part: BinaryIO) -> None:
-        """Try each place, twice where it gives other bytes than the lock names."""
+        """Try the shared levels, then each place where the file may lie."""
+        if artifact.is_shared and self._fill_shared(artifact, part):
+            return
         if self._offline:
             raise FetchError(
                 f"{artifact.name} is not in the cache, and --offline forbids fetching it",
                 hint="run once without --offline",
             )
         problems: list[FetchError] = []
-        for url in artifact.locate():
+        for url in self._locate(artifact):
             if self._takes(artifact, url, part, problems, _ATTEMPTS):
                 return
         if all(isinstance(error, GoneError) for error in problems):
@@ -165,6 +174,7 @@ class Downloads:
                 if self._takes(artifact, url, part, [], 1):
                     return
         tried = "; ".join(error.message for error in problems) or "no configured source offers it"
+        tried = "; ".join((tried, *self._level_problems(artifact)))
         message = f"{artifact.name} cannot be fetched: {tried}"
         altered = [error for error in problems if isinstance(error, AlteredError)]
         if altered:
@@ -173,6 +183,28 @@ class Downloads:
             raise UnreachableError(message, hint="see to the network, or try again later")
         self.gone.add(artifact.sha256)
         raise GoneError(message, hint=artifact.gone_hint)
+
+    def _fill_shared(self, artifact: Artifact, part: BinaryIO) -> bool:
+        level = self._levels.fill(artifact.sha256, artifact.name, part, self._received)
+        if level is not None:
+            self.sources[artifact.sha256] = level.name
+        return level is not None
+
+    def _locate(self, artifact: Artifact) -> Sequence[str]:
+        try:
+            return artifact.locate()
+        except OrchError as error:
+            error.message = "; ".join((error.message, *self._level_problems(artifact)))
+            raise
+
+    def _level_problems(self, artifact: Artifact) -> list[str]:
+        return self._levels.problems if artifact.is_shared else []
+
+    def _received(self, size_bytes: int) -> None:
+        """Count bytes, and end the transfer where all is to be given up."""
+        if self._stopping.is_set():
+            raise InterruptedByUserError("the download was given up")
+        self._on_bytes(size_bytes)
 
     def _takes(
         self,
@@ -192,6 +224,7 @@ class Downloads:
                 return False
             found = _sha256_of(Path(part.name))
             if found == artifact.sha256:
+                self.sources[artifact.sha256] = urlsplit(url).hostname or "a folder"
                 return True
             part.truncate(0)
         problems.append(
@@ -245,10 +278,8 @@ class Downloads:
                 if response.status_code != 206:
                     part.truncate(0)
                 for chunk in response.iter_raw():
-                    if self._stopping.is_set():
-                        raise InterruptedByUserError("the download was given up")
                     part.write(chunk)
-                    self._on_bytes(len(chunk))
+                    self._received(len(chunk))
         except httpx.TransportError as error:
             part.flush()
             return f"{type(error).__name__}: {error}"

@@ -134,6 +134,34 @@ class LockedWheel:
 
 
 @dataclass(frozen=True, slots=True)
+class WheelBuild:
+    """How a wheel is built from an sdist for a platform, pinned, and what came of it.
+
+    `settings` is the digest of what was asked for when it was pinned; `env` holds names of
+    variables, never their values. `wheel` is None until the sdist was built.
+    """
+
+    sdist: LockedWheel
+    platform: Platform
+    requires: tuple[LockedWheel, ...] = ()
+    system: tuple[str, ...] = ()
+    env: tuple[str, ...] = ()
+    settings: str = ""
+    wheel: LockedWheel | None = None
+    compiler: str = ""
+
+    @property
+    def name(self) -> str:
+        """Return the project's name."""
+        return self.sdist.name
+
+    @property
+    def title(self) -> str:
+        """Return name and version, as people write them."""
+        return f"{self.sdist.name} {self.sdist.version}"
+
+
+@dataclass(frozen=True, slots=True)
 class Healthcheck:
     """A recipe's `[healthcheck]`; times in seconds."""
 
@@ -243,7 +271,10 @@ class Uses:
 
 @dataclass(frozen=True, slots=True)
 class ImageSettings:
-    """`[image.NAME]` of the settings; `path` is the folder of the context."""
+    """`[image.NAME]` of the settings; `path` is the folder of the context.
+
+    Without a `kind` the image is of that of the glob that finds its folder.
+    """
 
     path: str = ""
     dockerfile: str = "Dockerfile"
@@ -252,6 +283,7 @@ class ImageSettings:
     tags: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
     platforms: tuple[Platform, ...] = ()
+    kind: ImageKind | None = None
     line: int | None = field(default=None, compare=False)
 
 
@@ -310,6 +342,61 @@ class DebianSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class WheelSettings:
+    """`[wheels.NAME]` of the settings: what building a wheel of a project needs.
+
+    `system` are Debian packages, `requires` adds to what the sdist itself asks for.
+    """
+
+    system: tuple[str, ...] = ()
+    requires: tuple[str, ...] = ()
+    env: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class SharedPlace:
+    """A place that keeps wheels for several machines: `s3://BUCKET/PREFIX`, or a folder.
+
+    `bucket` is empty for a folder.
+    """
+
+    text: str
+    bucket: str = ""
+    prefix: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> SharedPlace:
+        """Read a place as the settings write it.
+
+        Raises:
+            WorkspaceError: It is none; the text is not repeated, it may hold a secret.
+        """
+        scheme, separator, rest = text.partition("://")
+        if not separator and text:
+            return cls(text)
+        bucket, _, prefix = rest.partition("/")
+        if scheme == "s3" and re.fullmatch(r"[a-zA-Z0-9][\w.-]{1,253}[a-zA-Z0-9]", bucket):
+            prefix = prefix.strip("/")
+            return cls(f"s3://{bucket}/{prefix}".rstrip("/"), bucket, prefix)
+        raise WorkspaceError(
+            "a shared place is a folder or s3://BUCKET/PREFIX, without credentials",
+            hint="a store that speaks S3 is named by endpoint-url under [wheelhouse]",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class WheelhouseSettings:
+    """`[wheelhouse]` of the settings; what is empty is found as boto3 finds it."""
+
+    shared: tuple[SharedPlace, ...] = ()
+    endpoint_url: str = ""
+    region: str = ""
+    anonymous: bool = False
+    sse: str = ""
+    kms_key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """`orch.toml`, or `[tool.orch]` of a `pyproject.toml`, read and validated."""
 
@@ -324,7 +411,9 @@ class Settings:
     source: str = ""
     python: PythonSettings = PythonSettings()
     debian: DebianSettings = DebianSettings()
+    wheelhouse: WheelhouseSettings = WheelhouseSettings()
     images: Mapping[str, ImageSettings] = field(default_factory=dict)
+    wheels: Mapping[str, WheelSettings] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

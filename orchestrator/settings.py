@@ -5,13 +5,20 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+
 from orchestrator.errors import OrchError, WorkspaceError
 from orchestrator.model import (
     DebianSettings,
+    ImageKind,
     ImageSettings,
     Platform,
     PythonSettings,
     Settings,
+    SharedPlace,
+    WheelhouseSettings,
+    WheelSettings,
     is_image_name,
 )
 from orchestrator.tables import Table
@@ -46,7 +53,15 @@ def read_settings(start: Path) -> Settings:
         WorkspaceError: There are none, or they are not valid.
     """
     file, path = find_settings(start)
-    table = Table.read(file, path)
+    return take_settings(Table.read(file, path), file)
+
+
+def take_settings(table: Table, file: Path) -> Settings:
+    """Take settings out of the table of a file.
+
+    Raises:
+        WorkspaceError: They are not valid.
+    """
     settings = Settings(
         file=file,
         bases=table.take_strs("bases", ("base/*",)),
@@ -59,8 +74,13 @@ def read_settings(start: Path) -> Settings:
         source=table.take_str("source"),
         python=_python(table.take_table("python")),
         debian=_debian(table.take_table("debian")),
+        wheelhouse=_wheelhouse(table.take_table("wheelhouse")),
         images={
             name: _image(name, inner) for name, inner in table.take_named_tables("image").items()
+        },
+        wheels={
+            str(canonicalize_name(name)): _wheel(inner)
+            for name, inner in table.take_named_tables("wheels").items()
         },
     )
     table.close()
@@ -79,10 +99,35 @@ def _image(name: str, table: Table) -> ImageSettings:
         tags=table.take_strs("tags"),
         aliases=table.take_strs("aliases"),
         platforms=_platforms(table, ()),
+        kind=_kind(table),
         line=table.line,
     )
     table.close()
     return image
+
+
+def _wheel(table: Table) -> WheelSettings:
+    wheel = WheelSettings(
+        system=table.take_strs("system"),
+        requires=table.take_strs("requires"),
+        env=table.take_env("env"),
+    )
+    for line in wheel.requires:
+        try:
+            Requirement(line)
+        except InvalidRequirement as error:
+            reason = str(error).splitlines()[0]
+            table.fail("requires", f"{line!r} is no requirement: {reason}")
+    table.close()
+    return wheel
+
+
+def _kind(table: Table) -> ImageKind | None:
+    kind = table.take_str("kind")
+    known = [one.value for one in ImageKind]
+    if kind and kind not in known:
+        table.fail("kind", f"kind must be {' or '.join(known)}, not {kind!r}")
+    return ImageKind(kind) if kind else None
 
 
 def _platforms(table: Table, default: tuple[str, ...] = ("linux/amd64",)) -> tuple[Platform, ...]:
@@ -126,3 +171,27 @@ def _debian(table: Table) -> DebianSettings:
     )
     table.close()
     return debian
+
+
+def _wheelhouse(table: Table) -> WheelhouseSettings:
+    try:
+        shared = tuple(SharedPlace.parse(text) for text in table.take_strs("shared"))
+    except OrchError as error:
+        table.fail("shared", error.message, hint=error.hint)
+    wheelhouse = WheelhouseSettings(
+        shared=shared,
+        endpoint_url=table.take_str("endpoint-url"),
+        region=table.take_str("region"),
+        anonymous=table.take_bool("anonymous", default=False),
+        sse=table.take_str("sse"),
+        kms_key=table.take_str("kms-key"),
+    )
+    if not re.fullmatch(r"(https?://[^/@]+(/[^@]*)?)?", wheelhouse.endpoint_url):
+        hint = "write https://HOST:PORT, and give credentials as the AWS tools take them"
+        table.fail("endpoint-url", "endpoint-url must be an http address without a user", hint=hint)
+    if wheelhouse.sse not in {"", "AES256", "aws:kms"}:
+        table.fail("sse", f'sse must be "AES256" or "aws:kms", not {wheelhouse.sse!r}')
+    if wheelhouse.kms_key and wheelhouse.sse != "aws:kms":
+        table.fail("kms-key", "kms-key goes with sse", hint='add: sse = "aws:kms"')
+    table.close()
+    return wheelhouse
