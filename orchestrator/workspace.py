@@ -35,7 +35,15 @@ def read_workspace(start: Path) -> Workspace:
     Raises:
         WorkspaceError: Settings or a recipe are not valid, or two images share a name.
     """
-    settings = read_settings(start.resolve())
+    return read_images(read_settings(start.resolve()))
+
+
+def read_images(settings: Settings) -> Workspace:
+    """Read the images of settings; the folder of the settings' file is the root.
+
+    Raises:
+        WorkspaceError: A recipe or a Dockerfile is not valid, or two images share a name.
+    """
     root = settings.file.parent
     images: dict[str, Image] = {}
     for image in _find_images(root, settings):
@@ -63,7 +71,7 @@ def _find_images(root: Path, settings: Settings) -> Iterator[Image]:
                     continue
                 seen.add(folder)
                 if (folder / RECIPE_FILE).is_file():
-                    yield _read_image(root, folder, kind)
+                    yield read_recipe_image(root, folder, kind)
                 path = folder.relative_to(root).as_posix()
                 for name in by_path.pop(path, []):
                     yield read_dockerfile_image(root, settings, name, kind, tables.pop(name))
@@ -120,7 +128,12 @@ def _folders(root: Path, settings: Settings, pattern: str) -> list[Path]:
     return folders
 
 
-def _read_image(root: Path, folder: Path, kind: ImageKind) -> Image:
+def read_recipe_image(root: Path, folder: Path, kind: ImageKind) -> Image:
+    """Read the image that a folder's recipe defines.
+
+    Raises:
+        WorkspaceError: The recipe is not valid, or the folder's name cannot name an image.
+    """
     path = PurePosixPath(folder.relative_to(root).as_posix())
     file = folder / RECIPE_FILE
     _check_name(folder.name, file)
@@ -132,7 +145,7 @@ def read_dockerfile_image(
 ) -> Image:
     """Read an image that a Dockerfile defines; `table.path` is set.
 
-    What it uses is what it uses on any of its platforms.
+    What it uses is what it uses on any of its platforms. The settings' kind goes before `kind`.
 
     Raises:
         WorkspaceError: The Dockerfile is missing or cannot be read.
@@ -152,7 +165,7 @@ def read_dockerfile_image(
     stands_on = build.uses.references[0].name if build.uses.references else "scratch"
     recipe = Recipe(stands_on, parent_line=dockerfile.stages[0].line)
     place = PurePosixPath(file.relative_to(root).as_posix())
-    return Image(name, kind, Definition.DOCKERFILE, path, place, recipe, build)
+    return Image(name, table.kind or kind, Definition.DOCKERFILE, path, place, recipe, build)
 
 
 def _check_name(name: str, file: Path) -> None:

@@ -163,6 +163,19 @@ def test_a_dockerfile_of_another_name_or_place_is_named_by_the_settings(
     assert str(image.file) == dockerfile
 
 
+def test_the_settings_may_say_an_image_s_kind(tmp_path: Path) -> None:
+    files = {"base/a/Dockerfile": "FROM debian:12\n", "b.Dockerfile": "FROM debian:12\n"}
+    settings = (
+        '[image.a]\nkind = "service"\n'
+        '[image.b]\npath = "."\ndockerfile = "b.Dockerfile"\nkind = "base"\n'
+    )
+    images = workspace_of(tmp_path, files, settings).graph.images
+    assert {name: image.kind.value for name, image in images.items()} == {
+        "a": "service",
+        "b": "base",
+    }
+
+
 @pytest.mark.parametrize("lines", ["ARG B\nFROM $B\n", "ARG B=1\nFROM REPLACE_ME:$B\n"])
 def test_what_a_from_leaves_open_is_an_error_with_file_and_line(tmp_path: Path, lines: str) -> None:
     with pytest.raises(WorkspaceError) as raised:
@@ -240,6 +253,7 @@ def test_several_names_share_a_folder_that_then_makes_none_of_its_own(tmp_path: 
         ('[image.d]\ndockerfile = "../../../no"', "outside the workspace"),
         ('[image.d]\ntarget = "no"', "has no stage 'no'"),
         ("[image.d]\nbuild-arg = {}", "unknown key 'build-arg'"),
+        ('[image.d]\nkind = "tier"', "kind must be base or service, not 'tier'"),
         ("[image]\nd = 1", r"image must hold tables, written \[image.NAME\]"),
     ],
 )
