@@ -1,4 +1,4 @@
-"""A small workspace of recipes that edits are made to, and what each image is then made of.
+"""A small workspace that edits are made to, and what each image is then made of.
 
 What an image is made of is found out here by other means than the code's own: a walk over the
 disk and what the edits themselves know. It is what the code's fingerprints are held against.
@@ -13,18 +13,21 @@ import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from orchestrator.lockfile import ImageLock
 from orchestrator.model import LockedWheel
+from tests.edited_dockerfiles import FIXED, Said, Uses
 from tests.helpers import ROOT, write_lock, write_tree
 from tests.tiny import Tiny
 from tests.wheels import locked, make_wheel
 
-FOLDERS = ("base/python-base/src", "services/api/src", "services/worker/src", "shared")
-FIXED = "fixed.txt"
-"""A file that every folder keeps, for git knows no empty folder."""
-
+FOLDERS = (
+    *("base/python-base/src", "services/api/src", "services/worker/src", "shared"),
+    *("base/tools/src", "services/site/src"),
+)
+RECIPES = ("python-base", "light", "python-web", "api", "worker")
+DOCKERFILES = ("tools", "site", "site-debug")
 NAMES = ("a.txt", "b.sh", "keep.log", "x.log", "sub/a.txt", "sub/deep/c.sh", "__pycache__/n.txt")
 _AT_FIRST = ("a.txt", "b.sh", "x.log", "sub/a.txt")
 LINKS = {
@@ -112,6 +115,16 @@ class Sources:
         return cls(settings, tiny.adds, extras, folder)
 
 
+@dataclass(frozen=True)
+class Commit:
+    """What git remembers: what was said then, what images were made of, and what came before."""
+
+    images: Mapping[str, Facts]
+    said: Said
+    made_of: Mapping[str, str]
+    parent: str
+
+
 class Edited:
     """A workspace that is edited on the disk, bit by bit."""
 
@@ -119,12 +132,15 @@ class Edited:
         self.root = root
         self.sources = sources
         self.images: dict[str, Facts] = dict(_IMAGES)
-        self.commits: dict[str, dict[str, Facts]] = {}
-        write_tree(root, {"orch.toml": sources.settings, ".gitignore": ".orch\n"})
+        self.said = Said()
+        self.commits: dict[str, Commit] = {}
+        self.head = ""
+        write_tree(root, {".gitignore": ".orch\n", "services/site/notes.txt": "a"})
         for folder in FOLDERS:
             write_tree(root / folder, dict.fromkeys((FIXED, *_AT_FIRST), "a"))
         for name in self.images:
             self._write_recipe(name)
+        self.say()
         self._write_lock()
 
     def files(self, folder: str) -> list[str]:
@@ -163,6 +179,14 @@ class Edited:
         if {"parent", "extra"} & set(facts):
             self._write_lock()
 
+    def say(self, **said: object) -> None:
+        """Change what Dockerfiles, ignore files and the tables of these images say."""
+        for path in self.said.ignores:
+            (self.root / path).unlink()
+        self.said = replace(self.said, **said)  # type: ignore[arg-type]
+        settings = f"{self.sources.settings}{self.said.settings()}"
+        write_tree(self.root, {"orch.toml": settings, **self.said.files()})
+
     def constrain(self, line: str) -> None:
         """Write the constraints."""
         (self.root / "constraints.txt").write_text(line)
@@ -173,17 +197,30 @@ class Edited:
             self._git("init", "-q")
         self._git("add", "--all")
         self._git("commit", "-q", "--allow-empty", "-m", "edited")
-        self.commits[self._git("rev-parse", "HEAD")] = dict(self.images)
+        parent, self.head = self.head, self._git("rev-parse", "HEAD")
+        made_of = self.made_of(as_git_has_it=True)
+        self.commits[self.head] = Commit(dict(self.images), self.said, made_of, parent)
 
     def check_out(self, commit: str) -> None:
         """Have the files of a commit; they get new times."""
         self._git("checkout", "-q", commit)
-        self.images = dict(self.commits[commit])
+        self.head = commit
+        self.images, self.said = dict(self.commits[commit].images), self.commits[commit].said
 
-    def made_of(self) -> dict[str, str]:
-        """Return a digest of all that each image is made of, parents included."""
+    def differing_since(self, commit: str) -> set[str]:
+        """Return the images made of something else than where HEAD and a commit parted."""
+        ours = list(self._line(self.head))
+        base = next(one for one in self._line(commit) if one in ours)
+        then, now = self.commits[base].made_of, self.made_of()
+        return {name for name in now if now[name] != then[name]}
+
+    def made_of(self, *, as_git_has_it: bool = False) -> dict[str, str]:
+        """Return a digest of all that each image is made of, parents included.
+
+        An empty folder reaches an image that a Dockerfile makes; git has none.
+        """
         found: dict[str, str] = {}
-        for name in ("python-base", "light", "python-web", "api", "worker"):
+        for name in RECIPES:
             facts = self.images[name]
             rows: list[object] = [facts.env, facts.label, facts.extra, facts.parent]
             rows.append(found.get(facts.parent))
@@ -193,8 +230,30 @@ class Edited:
                     if not (EXCLUDES[facts.exclude](path) or path.startswith("__pycache__/")):
                         content = self._content(self.root / folder / path, facts.mode)
                         rows.append((target, path, content))
-            found[name] = hashlib.sha256(repr(rows).encode()).hexdigest()
+            found[name] = _digest(rows)
+        for name in DOCKERFILES:
+            uses = self.said.uses(name)
+            rows = [(self.root / uses.dockerfile).read_text(), self.said.tables.get(name)]
+            rows += [(parent, found.get(parent)) for parent in uses.parents]
+            rows += self._selected(uses, as_git_has_it=as_git_has_it)
+            found[name] = _digest(rows)
         return found
+
+    def _selected(self, uses: Uses, *, as_git_has_it: bool) -> Iterator[tuple[str, object]]:
+        top = self.root / uses.context
+        files = self._walk(uses.context)
+        folders = {str(above) for path in files for above in PurePosixPath(path).parents} - {"."}
+        if not as_git_has_it:
+            folders = {path.relative_to(top).as_posix() for path in top.rglob("*/")} - {"."}
+        link = top / "src/link"
+        leads_to = os.readlink(link) if link.is_symlink() else ""  # noqa: PTH115 - as it stands
+        for path in uses.selected(self.said, files, folders, leads_to):
+            yield path, "folder" if path.endswith("/") else self._content(top / path, "")
+
+    def _line(self, commit: str) -> Iterator[str]:
+        while commit:
+            yield commit
+            commit = self.commits[commit].parent
 
     def copy(self, root: Path) -> None:
         """Copy contents and executable bits, as a checkout under a strict umask would."""
@@ -235,6 +294,10 @@ class Edited:
     def _git(self, *arguments: str) -> str:
         command = ["git", "-C", str(self.root), "-c", "gc.auto=0", *arguments]
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def _digest(rows: list[object]) -> str:
+    return hashlib.sha256(repr(rows).encode()).hexdigest()
 
 
 def _copy(source: Path, target: Path) -> None:

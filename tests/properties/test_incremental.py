@@ -1,4 +1,7 @@
-"""Building bit by bit, after any edits, makes what a clean build makes, and no more than that."""
+"""Building bit by bit, after any edits, makes what a clean build makes, and no more than that.
+
+Images that Dockerfiles make need an engine to be built; of these the fingerprints are compared.
+"""
 
 from __future__ import annotations
 
@@ -23,14 +26,17 @@ from hypothesis.stateful import (
 from orchestrator import digests as file_digests
 from orchestrator.app.building import BuildRun, build
 from orchestrator.app.opened import open_workspace
-from orchestrator.app.planning import BuildOptions
+from orchestrator.app.planning import BuildOptions, plan
+from orchestrator.select import Selection
+from tests.dockerfiles import prints_of
+from tests.edited_dockerfiles import ARGUMENTS, FIXED, IGNORE_FILES, IGNORES, SAID, TARGETS
 from tests.edits import (
     EXCLUDES,
-    FIXED,
     FOLDERS,
     LINKS,
     NAMES,
     PARENTS,
+    RECIPES,
     VERSIONS,
     Edited,
     Sources,
@@ -41,8 +47,8 @@ from tests.helpers import AMD64
 from tests.tiny import statuses
 
 EXAMPLES, FULL_EXAMPLES, STEPS = 300, 3000, 7
-Images = Mapping[str, tuple[str, str]]
-"""Fingerprint and digest of each image."""
+Images = dict[str, tuple[str, ...]]
+"""Fingerprint of each image, and the digest of what was built."""
 
 
 @dataclass
@@ -52,8 +58,8 @@ class Ground:
     folder: Path
     monkeypatch: pytest.MonkeyPatch
     sources: Sources
-    clean: dict[tuple[str, ...], Images] = field(default_factory=dict)
-    made: dict[tuple[str, str], tuple[str, str]] = field(default_factory=dict)
+    clean: dict[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
+    made: dict[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
     inputs: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def build(self, root: Path, cache: str) -> BuildRun:
@@ -71,14 +77,18 @@ class Ground:
 
     def built_clean(self, edited: Edited, made_of: Mapping[str, str]) -> Images:
         """Return what a copy of a workspace elsewhere comes to, where nothing was ever built."""
-        key = tuple(made_of.values())
-        if key not in self.clean:
+        unknown = {name for name, inputs in made_of.items() if (name, inputs) not in self.clean}
+        if unknown:
             root = Path(tempfile.mkdtemp(dir=self.folder)) / "elsewhere/deeper"
             with strict_umask():
                 edited.copy(root)
-                self.clean[key] = images_of(self.build(root, "clean-cache"))
+                if unknown & set(RECIPES):
+                    found = images_of(self.build(root, "clean-cache"))
+                else:
+                    found = {name: (one.digest,) for name, one in prints_of(root).items()}
+            self.clean |= {(name, made_of[name]): found[name] for name in unknown}
             shutil.rmtree(root)
-        return self.clean[key]
+        return {name: self.clean[name, inputs] for name, inputs in made_of.items()}
 
     def check_told_apart(self, made_of: Mapping[str, str], images: Images) -> None:
         """Fail unless images have one fingerprint and digest exactly if they are made of one."""
@@ -92,7 +102,7 @@ class Ground:
 def images_of(run: BuildRun) -> Images:
     assert run.ok, [outcome.error for outcome in run.outcomes.values() if outcome.error]
     return {
-        name: (outcome.step.fingerprint.digest, outcome.digest)
+        name: (outcome.step.fingerprint.digest, *([outcome.digest] if name in RECIPES else []))
         for name, outcome in run.outcomes.items()
     }
 
@@ -195,6 +205,29 @@ class Edits(RuleBasedStateMachine):
     def constrain(self, line: str) -> None:
         self.edited.constrain(line)
 
+    @rule(field=st.sampled_from(tuple(SAID)), index=which)
+    def say(self, field: str, index: int) -> None:
+        self.edited.say(**{field: SAID[field][index % len(SAID[field])]})
+
+    @rule(
+        name=st.sampled_from(("site", "site-debug")),
+        stage=st.sampled_from(TARGETS),
+        arguments=st.sampled_from(ARGUMENTS),
+    )
+    def set_table(self, name: str, stage: str, arguments: tuple[tuple[str, str], ...]) -> None:
+        self.edited.say(tables={**self.edited.said.tables, name: (stage, arguments)})
+
+    @rule(file=st.sampled_from(IGNORE_FILES), rules=st.sampled_from(tuple(IGNORES)))
+    def ignore(self, file: str, rules: tuple[str, ...]) -> None:
+        self.edited.say(ignores={**self.edited.said.ignores, file: rules})
+
+    @precondition(lambda self: self.edited.said.ignores)
+    @rule(index=which)
+    def ignore_no_more(self, index: int) -> None:
+        ignores = dict(self.edited.said.ignores)
+        del ignores[list(ignores)[index % len(ignores)]]
+        self.edited.say(ignores=ignores)
+
     @rule()
     def commit(self) -> None:
         self.edited.commit()
@@ -206,17 +239,27 @@ class Edits(RuleBasedStateMachine):
         commits = list(self.edited.commits)
         self.edited.check_out(commits[index % len(commits)])
 
+    @precondition(lambda self: self.edited.commits)
+    @rule(index=which)
+    def look_back(self, index: int) -> None:
+        commits = list(self.edited.commits)
+        commit = commits[index % len(commits)]
+        options = BuildOptions(AMD64, Selection(since=commit))
+        planned = plan(open_workspace(self.root), options)
+        assert planned.notes == ()
+        assert set(planned.wanted) == self.edited.differing_since(commit)
+
     @invariant()
     def what_is_built_equals_a_clean_build(self) -> None:
         made_of = self.edited.made_of()
         self.ground.let_the_clock_tick()
         run = self.ground.build(self.root, "cache")
         found = images_of(run)
-        expected = {
-            name: "reused" if self.before.get(name) == inputs else "built"
-            for name, inputs in made_of.items()
-        }
-        assert statuses(run) == expected
+        for name, status in statuses(run).items():
+            same = self.before.get(name) == made_of[name]
+            assert status == (
+                "unavailable" if name not in RECIPES else "reused" if same else "built"
+            )
         assert found == self.ground.built_clean(self.edited, made_of)
         self.ground.check_told_apart(made_of, found)
         self.before = made_of
