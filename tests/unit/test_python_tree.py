@@ -9,8 +9,9 @@ import pytest
 from packaging.requirements import Requirement
 
 from orchestrator.errors import OrchError
+from orchestrator.resolve.python.conflict import ConflictError
 from orchestrator.resolve.python.requirements import RequirementLine
-from orchestrator.resolve.python.tree import ConflictError, Resolved, Tree, resolve_tree
+from orchestrator.resolve.python.tree import Resolved, Tree, resolve_tree
 from orchestrator.resolve.python.uv import NoSolutionError
 from tests.helpers import graph_of
 from tests.houses import TARGET, House
@@ -35,6 +36,7 @@ def tree_of(
     asked: Mapping[str, tuple[str, ...]],
     constraints: tuple[str, ...] = (),
     preferred: Mapping[str, str] | None = None,
+    moving: frozenset[str] = frozenset(),
 ) -> Tree:
     graph = graph_of(text)
     return Tree(
@@ -43,6 +45,7 @@ def tree_of(
         lines("constraints.txt", *constraints),
         dict.fromkeys(graph.images, TARGET),
         preferred or {},
+        moving,
     )
 
 
@@ -94,11 +97,13 @@ def test_a_contradiction_of_an_ancestors_pin_names_both_sides(house: House) -> N
     assert "base, which holds lib 1.0 (base/requirements.txt:2)" in message
 
 
-def test_a_contradiction_of_what_an_ancestor_brought_names_its_file(house: House) -> None:
+def test_a_contradiction_of_what_an_ancestor_brought_names_what_it_is_there_for(
+    house: House,
+) -> None:
     tree = tree_of("base; api: base", {"base": ("web>=2",), "api": ("lib<2",)})
     message = refusal(house, tree).message
     assert "api wants lib<2" in message
-    assert "base, whose requirements (base/requirements.txt) bring lib 2.0 with them" in message
+    assert "base, which holds lib 2.0 for web 2.0 (base/requirements.txt:1)" in message
 
 
 def test_a_contradiction_of_a_constraint_names_both_lines(house: House) -> None:
@@ -149,3 +154,49 @@ def test_a_kept_version_that_no_longer_satisfies_moves_alone(house: House) -> No
 def test_a_kept_version_that_is_gone_moves(house: House) -> None:
     tree = tree_of("base", {"base": ("lib",)}, preferred={"lib": "0.5"})
     assert resolve(house, tree).adds == {"base": {"lib": "2.0"}}
+
+
+def test_both_chains_of_a_contradiction_are_named_through_the_tiers(house: House) -> None:
+    house.add("old 1.0: mid", "mid 1.0: lib<2")
+    tree = tree_of(
+        "base; web: base; api: web",
+        {"base": ("x", "web>=2"), "api": ("x", "old")},
+    )
+    assert refusal(house, tree).message == (
+        "api wants old (api/requirements.txt:2), which needs mid, which needs lib<2, but it "
+        "stands on web -> base, which holds lib 2.0 for web 2.0 (base/requirements.txt:2)"
+    )
+
+
+def test_a_chain_that_contradicts_a_constraint_names_its_line(house: House) -> None:
+    house.add("old 1.0: lib<2")
+    tree = tree_of("base", {"base": ("x", "old")}, ("x==1.0", "lib==2.0"))
+    assert refusal(house, tree).message == (
+        "base wants old (base/requirements.txt:2), which needs lib<2, "
+        "but constraints.txt:2 pins lib==2.0"
+    )
+
+
+def test_a_package_that_a_middle_tier_adds_is_said_to_be_held_there(house: House) -> None:
+    house.add("old 1.0: lib<2")
+    tree = tree_of(
+        "base; web: base; api: web", {"base": ("x",), "web": ("lib>=2",), "api": ("old",)}
+    )
+    message = refusal(house, tree).message
+    assert message.endswith("stands on web, which holds lib 2.0 (web/requirements.txt:1)")
+
+
+def test_siblings_that_exclude_each_other_keep_what_was_locked(house: House) -> None:
+    asked = {"base": ("x",), "a": ("lib>=2", "web"), "b": ("lib<2",)}
+    previous = {"x": "1.0", "web": "1.0"}
+    house.add("x 2.0")
+    adds = resolve(house, tree_of("base; a: base; b: base", asked, preferred=previous)).adds
+    assert adds == {"base": {"x": "1.0"}, "a": {"lib": "2.0", "web": "1.0"}, "b": {"lib": "1.0"}}
+
+
+def test_what_moves_takes_along_what_must_move_with_it_and_no_more(house: House) -> None:
+    house.add("x 2.0", "y 1.0", "y 2.0")
+    asked, previous = {"base": ("web", "lib", "x", "y")}, {"lib": "1.0", "x": "1.0", "y": "1.0"}
+    tree = tree_of("base", asked, preferred=previous, moving=frozenset({"web"}))
+    moved = {"lib": "2.0", "web": "2.0", "x": "1.0", "y": "1.0"}
+    assert resolve(house, tree).adds == {"base": moved}

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import cast
 
 import pytest
+from packaging.requirements import Requirement
 
 from orchestrator.errors import LockError, ResolutionError, WorkspaceError
 from orchestrator.graph import build_graph
@@ -15,6 +16,7 @@ from orchestrator.lockfile import Lock, format_lock, parse_lock
 from orchestrator.resolve.debian import DebianArchive
 from orchestrator.resolve.inputs import check_lock
 from orchestrator.resolve.lock import Resolution, Sources, Upgrade, resolve_lock
+from orchestrator.resolve.python.requirements import RequirementLine
 from orchestrator.wheelhouse.locate import measure_files
 from orchestrator.workspace import read_workspace
 from tests.archives import FakeArchive, write_recipe
@@ -131,6 +133,28 @@ def test_an_upgrade_of_one_package_moves_that_alone(
     scene.resolve(Upgrade(packages=[package]))
     assert scene.adds("base") == moved
     assert scene.adds("api") == ["other 1.0", "web 1.0"]
+
+
+def test_a_debian_package_that_moves_takes_along_what_must_move_with_it(scene: Scene) -> None:
+    scene.archive.packages += ["alib 1.0", "pair 1.0: alib (= 1.0)", "zlib 1.0"]
+    write_recipe(scene.root, "base", ROOT, "pair zlib")
+    scene.resolve()
+    scene.archive.packages += ["alib 2.0", "pair 2.0: alib (= 2.0)", "zlib 2.0"]
+    scene.resolve()
+    assert scene.adds("base") == ["alib 1.0", "pair 1.0", "zlib 1.0"]
+    scene.resolve(Upgrade(packages=["pair"]))
+    assert scene.adds("base") == ["alib 2.0", "pair 2.0", "zlib 1.0"]
+
+
+def test_an_exact_version_is_taken_though_a_newer_is_offered(scene: Scene) -> None:
+    scene.resolve()
+    scene.house.add("lib 1.5", "lib 2.0")
+    scene.archive.packages += ["tool 1.5: libc6", "tool 2.0: libc6"]
+    line = RequirementLine(Requirement("lib==1.5"), "--upgrade-package")
+    scene.resolve(
+        Upgrade(packages=["lib", "tool"], exact_lines=(line,), exact_debs={"tool": "1.5"})
+    )
+    assert scene.adds("base") == ["libc6 2.36-9", "tool 1.5", "lib 1.5"]
 
 
 def test_the_c_library_of_the_base_decides_which_wheels_fit(scene: Scene) -> None:
@@ -259,7 +283,13 @@ def test_the_order_and_comments_of_requirements_do_not_count(scene: Scene) -> No
 
 
 @pytest.mark.parametrize(
-    ("line", "behind"), [("lib<1", True), ("lib<2", False), ("nobody==9", False)]
+    ("line", "behind"),
+    [
+        ("lib<1", True),
+        ("lib<2", False),
+        ("nobody==9", False),
+        ('lib<1; python_version < "3"', False),
+    ],
 )
 def test_a_constraint_counts_where_a_pin_breaks_it(
     scene: Scene, line: str, *, behind: bool

@@ -10,10 +10,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from orchestrator.errors import ResolutionError
 from orchestrator.graph import Graph
+from orchestrator.resolve.python.conflict import Dispute, explain_dispute
 from orchestrator.resolve.python.requirements import RequirementLine
 from orchestrator.resolve.python.uv import NoSolutionError, Target, Uv
 
@@ -24,10 +25,6 @@ _JOBS = 4
 
 T = TypeVar("T")
 Pins = Mapping[str, str]
-
-
-class ConflictError(ResolutionError):
-    """An image asks for a version that one of its ancestors rules out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,31 +98,78 @@ def _resolve_together(tree: Tree, uv: Uv, names: Iterable[str]) -> dict[Target, 
 
 
 def _keeping(
-    tree: Tree, uv: Uv, wanted: Mapping[str, RequirementLine], target: Target
+    tree: Tree,
+    uv: Uv,
+    wanted: Iterable[str],
+    target: Target,
+    fixed: tuple[RequirementLine, ...] = (),
 ) -> dict[str, str]:
     """Resolve with as many versions of the previous lock as possible.
 
     All of them are asked for first; where that fails, each where it fits. The second way alone
     would do, but uv weighs a preferred version by the first index that has it, and an index
     may hold a version's wheels for one platform only: so what is found without any preference
-    is at hand as the last way.
+    is at hand as the last way. `fixed` are constraints beside the tree's own.
     """
-    constraints = [str(line) for line in tree.constraints]
-    asked = [*wanted.values(), *tree.constraints]
+    wanted = tuple(wanted)
+    lines = [*tree.constraints, *fixed]
+    constraints = [str(line) for line in lines]
+    asked = [*_lines_of(wanted), *lines]
     preferred = {
         name: pin
         for name, pin in tree.preferred.items()
         if all(line.allows(pin) for line in asked if line.name == name)
     }
+    if tree.moving and preferred:
+        return _moving(tree, uv, wanted, constraints, preferred, target)
     if preferred:
-        pins = [f"{name}=={pin}" for name, pin in preferred.items()]
         with contextlib.suppress(NoSolutionError):
-            return uv.compile_pins(wanted, [*constraints, *pins], target)
+            return uv.compile_pins(wanted, [*constraints, *_exactly(preferred)], target)
     anew = uv.compile_pins(wanted, constraints, target)
     if preferred:
         with contextlib.suppress(NoSolutionError):
             return uv.compile_pins(wanted, constraints, target, preferred, cached=True)
     return anew
+
+
+def _moving(
+    tree: Tree,
+    uv: Uv,
+    wanted: tuple[str, ...],
+    constraints: list[str],
+    preferred: Pins,
+    target: Target,
+) -> dict[str, str]:
+    """Give the projects that are to move the version they would have if nothing were kept.
+
+    Then put back all other versions of the previous lock, but for those that this rules out.
+    """
+    anew = uv.compile_pins(wanted, constraints, target)
+    goals = {name: pin for name, pin in anew.items() if name in tree.moving}
+    constraints = [*constraints, *_exactly(goals)]
+
+    def put_back(kept: Pins, more: Pins) -> Pins:
+        both = {**kept, **more}
+        with contextlib.suppress(NoSolutionError):
+            uv.compile_pins(wanted, [*constraints, *_exactly(both)], target, cached=True)
+            return both
+        if len(more) == 1:
+            return kept
+        names = sorted(more)
+        for half in (names[: len(names) // 2], names[len(names) // 2 :]):
+            kept = put_back(kept, {name: more[name] for name in half})
+        return kept
+
+    kept = put_back({}, preferred)
+    return uv.compile_pins(wanted, [*constraints, *_exactly(kept)], target, cached=True)
+
+
+def _exactly(pins: Pins) -> list[str]:
+    return [f"{name}=={pin}" for name, pin in pins.items()]
+
+
+def _lines_of(texts: Iterable[str]) -> tuple[RequirementLine, ...]:
+    return tuple(RequirementLine(Requirement(text), "") for text in texts)
 
 
 def _set_aside(tree: Tree, uv: Uv) -> dict[str, str]:
@@ -157,47 +201,17 @@ def _closure(
     held = closures.get(_parent(tree, name) or "", {})
     if not tree.lines[name]:
         return held
-    pins = together[target] if together is not None else held
-    constraints = [*(f"{key}=={pin}" for key, pin in pins.items())]
-    if together is None:
-        constraints += [str(line) for line in tree.constraints]
     try:
-        found = uv.compile_pins(map(str, lines), constraints, target, cached=True)
+        if together is not None:
+            fixed = _exactly(together[target])
+            found = uv.compile_pins(map(str, lines), fixed, target, cached=True)
+        else:
+            found = _keeping(tree, uv, map(str, lines), target, _lines_of(_exactly(held)))
     except NoSolutionError as error:
-        _explain_conflict(tree, name, held)
-        raise error.during(f"locking {name} for {target.platform}") from error
+        asked, said = (tree.graph, name, tree.lines, tree.constraints), error.message
+        explained = explain_dispute(Dispute(*asked, closures, target, said), uv)
+        raise explained or error.during(f"locking {name} for {target.platform}") from error
     return {canonicalize_name(key): pin for key, pin in found.items()}
-
-
-def _explain_conflict(tree: Tree, name: str, held: Pins) -> None:
-    """Raise where a line of the image contradicts what an ancestor or a constraint holds."""
-    for line in tree.lines[name]:
-        pin = held.get(line.name)
-        if pin and not line.allows(pin):
-            raise ConflictError(
-                f"{name} wants {line} ({line.where}), but it stands on "
-                f"{_holder(tree, name, line.name, pin)}",
-                hint=f"drop the line to use {line.name} {pin}, or move the base's version",
-            )
-        for other in tree.constraints:
-            pins = [spec.version for spec in other.requirement.specifier if spec.operator == "=="]
-            if other.name == line.name and any(not line.allows(pin) for pin in pins):
-                raise ConflictError(
-                    f"{name} wants {line} ({line.where}), but {other.where} pins {other}",
-                    hint="change one of the two lines",
-                )
-
-
-def _holder(tree: Tree, name: str, package: str, pin: str) -> str:
-    for image in tree.graph.chain(name)[:-1]:
-        for line in tree.lines[image.name]:
-            if line.name == package:
-                return f"{image.name}, which holds {package} {pin} ({line.where})"
-    for image in tree.graph.chain(name)[:-1]:
-        if tree.lines[image.name]:
-            where = tree.lines[image.name][0].where.rsplit(":", 1)[0]
-            return f"{image.name}, whose requirements ({where}) bring {package} {pin} with them"
-    return f"a base that holds {package} {pin}"
 
 
 def _parent(tree: Tree, name: str) -> str | None:

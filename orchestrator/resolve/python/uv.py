@@ -16,9 +16,11 @@ from typing import Any
 
 from orchestrator.errors import MissingToolError, ResolutionError
 from orchestrator.model import Platform
+from orchestrator.resolve.python.edges import Edges, turned_round
 from orchestrator.resolve.python.indexes import Indexes
 
 _PIN = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==(\S+)", re.MULTILINE)
+_VIA = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==\S+ +# via (.+)$", re.MULTILINE)
 _NEEDS_BUILD = re.compile(r"Wheels are required for `([^`]+)` because building")
 _TIMEOUT_S = 900
 
@@ -102,6 +104,31 @@ class Uv:
             cached,
         )
         return dict(_PIN.findall(self._compile(question)))
+
+    def compile_edges(
+        self,
+        requirements: Iterable[str],
+        constraints: Iterable[str],
+        target: Target,
+        preferred: Mapping[str, str] | None = None,
+    ) -> tuple[dict[str, str], Edges]:
+        """Resolve as `compile_pins` does from what was fetched before; say who needs whom too.
+
+        Raises:
+            NoSolutionError: Nothing satisfies them; the message is uv's explanation.
+        """
+        question = _Question(
+            target,
+            tuple(requirements),
+            tuple(constraints),
+            ("--annotation-style", "line"),
+            "pins.txt",
+            tuple(f"{name}=={version}" for name, version in (preferred or {}).items()),
+            cached=True,
+        )
+        text = self._compile(question)
+        via = [(name, askers.split(", ")) for name, askers in _VIA.findall(text)]
+        return dict(_PIN.findall(text)), turned_round(via)
 
     def find_files(
         self, pins: Mapping[str, str], target: Target
