@@ -7,12 +7,19 @@ for all images, so a moved version is a change of few lines.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from orchestrator.errors import LockError
-from orchestrator.model import LockedDeb, LockedWheel, Platform
+from orchestrator.lockbuilds import (
+    format_builds,
+    parse_builds,
+    put_built,
+    sort_builds,
+    take_built,
+)
+from orchestrator.model import LockedDeb, LockedWheel, Platform, WheelBuild
 
 LOCK_FILE = "orch.lock"
 LOCK_VERSION = 1
@@ -48,7 +55,8 @@ class Lock:
     """Everything that is pinned, by image name and platform.
 
     `release_dates` maps a Debian suite to the date of the Release file it was resolved from.
-    `asked` is empty in a lock that an older orch wrote.
+    `asked` is empty in a lock that an older orch wrote. `builds` say how what has no wheel on the
+    index is built; the images hold the wheels that were built, and sdists that were not yet.
     """
 
     python: str = ""
@@ -56,6 +64,25 @@ class Lock:
     release_dates: Mapping[str, str] = field(default_factory=dict)
     images: Mapping[tuple[str, Platform], ImageLock] = field(default_factory=dict)
     asked: Mapping[str, Asked] = field(default_factory=dict)
+    builds: tuple[WheelBuild, ...] = ()
+
+    def build_of(self, wheel: LockedWheel, platform: Platform) -> WheelBuild | None:
+        """Return how a wheel is built, given itself or its sdist; None for what an index has."""
+        for build in self.builds:
+            if build.platform == platform and wheel in {build.sdist, build.wheel}:
+                return build
+        return None
+
+    def with_builds(self, builds: Iterable[WheelBuild]) -> Lock:
+        """Return the lock with these builds, and in its images the wheels that they gave."""
+        new = sort_builds(builds)
+        if not new and not self.builds:
+            return self
+        images = {}
+        for key, adds in self.images.items():
+            sdists = take_built(adds.wheels, self.builds, key[1])
+            images[key] = replace(adds, wheels=put_built(sdists, new, key[1]))
+        return replace(self, images=images, builds=new)
 
     def image(self, name: str, platform: Platform) -> ImageLock:
         """Return what an image adds on a platform.
@@ -125,12 +152,26 @@ def _parse(raw: dict[str, Any]) -> Lock:
                 adds.get("unavailable", ""),
             )
     _check_used(debs.values(), (deb for adds in images.values() for deb in adds.debs))
-    _check_used(wheels.values(), (wheel for adds in images.values() for wheel in adds.wheels))
+    builds = parse_builds(
+        raw.get("built", ()), lambda name, pin, on: _find_wheel(wheels, (name, pin), on.key)
+    )
+    _check_used(wheels.values(), _listed_wheels(images.values(), builds))
+    _check_used((build.sdist for build in builds), _listed_wheels(images.values(), ()))
     asked = {
         name: Asked(row["from"], tuple(row.get("debian", ())), tuple(row.get("python", ())))
         for name, row in raw.get("asked", {}).items()
     }
-    return Lock(raw["python"], raw["suite"], raw.get("release-dates", {}), images, asked)
+    lock = Lock(raw["python"], raw["suite"], raw.get("release-dates", {}), images, asked)
+    return lock.with_builds(builds)
+
+
+def _listed_wheels(
+    images: Iterable[ImageLock], builds: Iterable[WheelBuild]
+) -> Iterator[LockedWheel]:
+    for adds in images:
+        yield from adds.wheels
+    for build in builds:
+        yield from build.requires
 
 
 def _check_used(listed: Iterable[Package], added: Iterable[Package]) -> None:
@@ -175,6 +216,8 @@ def format_lock(lock: Lock) -> str:
         "deb": _format_debs(lock.images.values()),
         "wheel": _format_wheels(lock),
     }
+    if lock.builds:
+        document["built"] = format_builds(lock.builds)
     return _HEADER + toml.dumps(document)
 
 
@@ -222,8 +265,11 @@ def _format_debs(images: Iterable[ImageLock]) -> list[dict[str, Any]]:
 def _format_wheels(lock: Lock) -> list[dict[str, Any]]:
     platforms: dict[LockedWheel, set[str]] = {}
     for (_, platform), adds in lock.images.items():
-        for wheel in adds.wheels:
+        for wheel in take_built(adds.wheels, lock.builds, platform):
             platforms.setdefault(wheel, set()).add(platform.key)
+    for build in lock.builds:
+        for wheel in build.requires:
+            platforms.setdefault(wheel, set()).add(build.platform.key)
     rows = []
     for wheel in sorted(platforms, key=lambda wheel: (wheel.name, wheel.version, wheel.file)):
         row: dict[str, Any] = {"name": wheel.name, "version": wheel.version, "file": wheel.file}

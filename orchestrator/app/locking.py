@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +12,8 @@ from orchestrator.app.opened import archive_of, open_workspace, read_lock, uv_of
 from orchestrator.lockfile import Lock
 
 if TYPE_CHECKING:
-    from orchestrator.resolve.python.uv import DistributionFile
+    from orchestrator.model import LockedWheel
+    from orchestrator.resolve.python.uv import DistributionFile, Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +40,11 @@ def lock(
         OrchError: It cannot be resolved; the lock is as it was.
     """
     from orchestrator.atomic import write_text  # noqa: PLC0415 - used by this verb alone
+    from orchestrator.fetch import Downloads  # noqa: PLC0415 - likewise
     from orchestrator.lockfile import format_lock  # noqa: PLC0415 - likewise
     from orchestrator.resolve.lock import Sources, Upgrade, resolve_lock  # noqa: PLC0415
     from orchestrator.wheelhouse.locate import WheelPlaces, measure_files  # noqa: PLC0415
+    from orchestrator.wheelhouse.sdist import read_build_requires  # noqa: PLC0415
 
     opened = open_workspace(directory)
     previous = read_lock(opened) if opened.paths.lock.exists() else Lock()
@@ -51,7 +55,13 @@ def lock(
         places.remember(files)
         return measure_files(files)
 
-    sources = Sources(archive_of(opened), uv, measure, progress)
+    def read_requires(sdist: LockedWheel, target: Target) -> tuple[str, ...]:
+        wanted = WheelPlaces(opened.paths.wheel_places, uv, lambda: [(target, sdist)])
+        with closing(Downloads(opened.paths.downloads, jobs=1)) as downloads:
+            file = downloads.start(wanted.artifact(sdist)).result()
+        return read_build_requires(file, sdist.file)
+
+    sources = Sources(archive_of(opened), uv, measure, progress, read_requires)
     moving = Upgrade(everything=upgrade and not packages, packages=packages)
     resolution = resolve_lock(opened.workspace, opened.graph, sources, previous, moving)
     if not dry_run:

@@ -10,6 +10,7 @@ from orchestrator.errors import ResolutionError
 from orchestrator.graph import Graph
 from orchestrator.lockfile import ImageLock, Lock
 from orchestrator.model import LockedDeb, LockedWheel, Platform, Workspace
+from orchestrator.resolve.builds import BuildSources, ReadRequires, pin_builds, requires_of
 from orchestrator.resolve.debian import DebianArchive, move_debs
 from orchestrator.resolve.inputs import (
     asked_of,
@@ -37,6 +38,10 @@ class Upgrade:
     exact_lines: tuple[RequirementLine, ...] = ()
     exact_debs: Mapping[str, str] = field(default_factory=dict)
 
+    def moves(self, package: str) -> bool:
+        """Tell whether a package is to be looked at anew."""
+        return self.everything or package in self.packages
+
     def keep(self, pins: Mapping[str, str]) -> dict[str, str]:
         """Return the previous versions that are to be kept where possible."""
         if self.everything:
@@ -54,12 +59,16 @@ class Resolution:
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """Where packages are resolved from; `measure` gives the size of a file that has none."""
+    """Where packages are resolved from; `measure` gives the size of a file that has none.
+
+    `read_requires` gives what an sdist asks for to be built.
+    """
 
     archive: Callable[[], DebianArchive]
     uv: Callable[[], Uv]
     measure: Callable[[Iterable[DistributionFile]], Mapping[str, int]]
     progress: Callable[[str], None] = lambda _: None
+    read_requires: ReadRequires = lambda *_: requires_of({})
 
 
 def resolve_lock(
@@ -94,7 +103,9 @@ def resolve_lock(
     settings = workspace.settings
     inputs = {name: asked_of(workspace, graph, name, asked.lines[name]) for name in graph.recipes}
     lock = Lock(settings.python.version, settings.debian.suite, dates, images, inputs)
-    return Resolution(lock, notes)
+    build_sources = BuildSources(sources.uv, sources.measure, sources.read_requires)
+    lock, said = pin_builds(lock, graph, settings, previous, build_sources, upgrade.moves)
+    return Resolution(lock, [*notes, *said])
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,7 +59,7 @@ ROOMS = (
 WITHIN = {
     "engines": ("assembler", "buildkit", "docker"),
     "dockerfile": ("reading", "scope", "stages", "references", "variables", "instructions"),
-    "resolve": ("relock", "lock", "target", "inputs", "python", "debian"),
+    "resolve": ("relock", "lock", "builds", "target", "inputs", "python", "debian"),
     "oci": ("archive", "layout", "image", "layer", "segment", "tar"),
     "report": ("progress", "pictures", "documents", "text"),
 }
