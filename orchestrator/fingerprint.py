@@ -4,31 +4,48 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from orchestrator.files import SourceFile
 from orchestrator.lockfile import ImageLock
 from orchestrator.model import (
     DockerfileBuild,
+    Healthcheck,
     Image,
+    ImageConfig,
     ImageSettings,
     Platform,
     Settings,
     Uses,
 )
 
-FINGERPRINT_VERSION = 1
-"""Raised when orch begins to build differently from the same inputs."""
+FINGERPRINT_VERSION = 2
+"""Raised when orch begins to build differently from the same inputs, or to name them otherwise."""
+
+_HIDDEN_DIGITS = 16
 
 
 class Input(NamedTuple):
-    """One thing an image is made from: what kind it is, its name, and its digest or version."""
+    """One thing an image is made from: what kind it is, its name, and its digest or version.
+
+    Inputs are recorded, printed and sent on; what may be secret is `hidden`.
+    """
 
     kind: str
     subject: str
     value: str
+
+
+def hidden(image: Image, kind: str, subject: str, value: str) -> Input:
+    """Return an input of which a digest is kept, not the value: that may be secret.
+
+    Equal values of one input of one image have equal digests on every machine; those of
+    different images or inputs have not. A value that can be guessed can be confirmed.
+    """
+    text = json.dumps([image.name, kind, subject, value])
+    return Input(kind, subject, hashlib.sha256(text.encode()).hexdigest()[:_HIDDEN_DIGITS])
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +107,8 @@ def fingerprint_dockerfile(
         Input("orch", "fingerprint", str(FINGERPRINT_VERSION)),
         Input("platform", "platform", platform.key),
         Input("file", build.settings.dockerfile, build.sha256),
-        Input("argument", "--target", build.settings.target),
-        *(Input("argument", name, value) for name, value in build.settings.build_args.items()),
+        *([Input("argument", "--target", target)] if (target := build.settings.target) else []),
+        *(hidden(image, "argument", *item) for item in build.settings.build_args.items()),
         *(item for file in files for item in _file_inputs(file)),
         *(Input("parent", name, parent.digest) for name, parent in parents.items()),
         *(Input("external", name.partition("@")[0], name) for name in external),
@@ -99,25 +116,58 @@ def fingerprint_dockerfile(
     return Fingerprint.of(inputs)
 
 
-def _recipe_inputs(image: Image, settings: Settings) -> list[Input]:
-    """Return the fields that reach the image; what is only asked for is in the lock's slice."""
-    recipe = image.recipe
-    python = f"{settings.python.version} {settings.python.venv}"
-    return [
-        Input("recipe", "title", image.name),
-        Input("recipe", "summary", recipe.summary),
-        Input("recipe", "source", settings.source),
-        Input("recipe", "python", f"{python} bytecode={recipe.bytecode}"),
-        Input("recipe", "prefer", _canonical(dict(recipe.prefer))),
-        Input("recipe", "optional-libraries", _canonical(sorted(recipe.optional_libraries))),
-        Input("recipe", "config", _canonical(asdict(recipe.config))),
-        Input(
-            "recipe",
-            "healthcheck",
-            _canonical(asdict(recipe.healthcheck)) if recipe.healthcheck else "",
-        ),
-        *(Input("recipe", f"fetch {item.target}", item.sha256) for item in recipe.fetches),
-    ]
+def _recipe_inputs(image: Image, settings: Settings) -> Iterator[Input]:
+    """Yield the fields that reach the image; what is only asked for is in the lock's slice."""
+    recipe, python = image.recipe, settings.python
+    yield Input("recipe", "title", image.name)
+    yield Input("recipe", "python.version", python.version)
+    yield Input("recipe", "python.venv", python.venv)
+    yield Input("recipe", "python.bytecode", str(recipe.bytecode).lower())
+    if recipe.summary:
+        yield Input("recipe", "summary", recipe.summary)
+    if settings.source:  # an address may have a password in it
+        yield hidden(image, "recipe", "source", settings.source)
+    for path, winner in recipe.prefer.items():
+        yield Input("recipe", f"python.prefer {path}", winner)
+    if recipe.optional_libraries:
+        libraries = " ".join(sorted(set(recipe.optional_libraries)))
+        yield Input("recipe", "system.optional-libraries", libraries)
+    for item in recipe.fetches:
+        yield Input("recipe", f"fetch {item.target}", item.sha256)
+    yield from _config_inputs(image, recipe.config)
+    if recipe.healthcheck:
+        yield from _healthcheck_inputs(image, recipe.healthcheck)
+
+
+def _config_inputs(image: Image, config: ImageConfig) -> Iterator[Input]:
+    plain = {
+        "user": config.user,
+        "workdir": config.workdir,
+        "expose": " ".join(sorted(set(config.expose))),
+        "volumes": " ".join(sorted(set(config.volumes))),
+        "stop-signal": config.stop_signal,
+    }
+    for name, value in plain.items():
+        if value:
+            yield Input("recipe", f"config.{name}", value)
+    for name, value in config.env.items():
+        yield hidden(image, "recipe", f"env {name}", value)
+    for name, value in config.labels.items():
+        yield hidden(image, "recipe", f"label {name}", value)
+    for name, words in (("entrypoint", config.entrypoint), ("command", config.command)):
+        if words is not None:  # an empty one takes the parent's away
+            yield hidden(image, "recipe", name, json.dumps(words))
+
+
+def _healthcheck_inputs(image: Image, check: Healthcheck) -> Iterator[Input]:
+    if check.http:
+        yield hidden(image, "recipe", "healthcheck.http", check.http)
+    if check.command:
+        yield hidden(image, "recipe", "healthcheck.command", json.dumps(check.command))
+    yield Input("recipe", "healthcheck.interval", f"{check.interval_s} s")
+    yield Input("recipe", "healthcheck.timeout", f"{check.timeout_s} s")
+    yield Input("recipe", "healthcheck.start-period", f"{check.start_period_s} s")
+    yield Input("recipe", "healthcheck.retries", str(check.retries))
 
 
 def _file_inputs(file: SourceFile) -> list[Input]:
@@ -126,7 +176,3 @@ def _file_inputs(file: SourceFile) -> list[Input]:
         Input(content[0], file.target, content[1]),
         Input("mode", file.target, f"{file.mode:o} {file.owner}".rstrip()),
     ]
-
-
-def _canonical(value: Any) -> str:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import locale
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -14,10 +15,11 @@ import pytest
 
 from orchestrator.errors import LockError
 from orchestrator.files import read_files
-from orchestrator.fingerprint import Fingerprint, Input, fingerprint_recipe
+from orchestrator.fingerprint import Fingerprint, Input, fingerprint_recipe, hidden
 from orchestrator.graph import build_graph
 from orchestrator.lockfile import ImageLock, Lock
 from orchestrator.model import Recipe, Settings
+from orchestrator.plan import compare_inputs
 from orchestrator.resolve.inputs import check_lock
 from orchestrator.workspace import read_workspace
 from tests.helpers import (
@@ -294,3 +296,76 @@ def test_the_order_of_inputs_does_not_count() -> None:
 
 def test_inputs_are_kept_apart_from_each_other() -> None:
     assert Fingerprint.of([Input("a", "bc", "d")]) != Fingerprint.of([Input("a", "b", "cd")])
+
+
+FULL = """
+from = "debian:bookworm"
+summary = "a summary"
+[config]
+user = "1000"
+workdir = "/app"
+expose = ["8000", "53/udp"]
+volumes = ["/data"]
+stop-signal = "SIGINT"
+entrypoint = ["serve"]
+command = ["--fast"]
+env = {PATH_PREFIX = "/x", OTHER = "y"}
+labels = {team = "web"}
+[healthcheck]
+http = "http://127.0.0.1:8000/health"
+"""
+
+
+@pytest.mark.parametrize(
+    ("line", "other", "reason"),
+    [
+        ('user = "1000"', 'user = "1001"', "recipe-changed config.user (1000 -> 1001)"),
+        ('"/app"', '"/srv"', "recipe-changed config.workdir (/app -> /srv)"),
+        ('["8000", ', '["8001", ', "recipe-changed config.expose (53/udp 8000 -> 53/udp 8001)"),
+        ('["/data"]', "[]", "recipe-changed config.volumes (/data -> (none))"),
+        ('"SIGINT"', '"SIGHUP"', "recipe-changed config.stop-signal (SIGINT -> SIGHUP)"),
+        ('"a summary"', '"more"', "recipe-changed summary (a summary -> more)"),
+        ('["serve"]', '["work"]', "recipe-changed entrypoint (DIGEST -> DIGEST)"),
+        ('["serve"]', "[]", "recipe-changed entrypoint (DIGEST -> DIGEST)"),
+        ('command = ["--fast"]', "", "recipe-changed command (DIGEST -> (none))"),
+        ('"/x"', '"/y"', "recipe-changed env PATH_PREFIX (DIGEST -> DIGEST)"),
+        (', OTHER = "y"', "", "recipe-changed env OTHER (DIGEST -> (none))"),
+        ('"web"', '"ml"', "recipe-changed label team (DIGEST -> DIGEST)"),
+        ("8000/health", "8000/live", "recipe-changed healthcheck.http (DIGEST -> DIGEST)"),
+        (
+            "[healthcheck]",
+            "[healthcheck]\nretries = 4",
+            "recipe-changed healthcheck.retries (3 -> 4)",
+        ),
+        ('["8000", "53/udp"]', '["53/udp", "8000"]', None),
+        ('{PATH_PREFIX = "/x", OTHER = "y"}', '{OTHER = "y", PATH_PREFIX = "/x"}', None),
+    ],
+)
+def test_each_field_of_a_recipe_is_an_input_of_its_own(
+    tmp_path: Path, line: str, other: str, reason: str | None
+) -> None:
+    assert line in FULL
+    before, after = (prints_of_recipe(tmp_path, text) for text in (FULL, FULL.replace(line, other)))
+    found = [str(item) for item in compare_inputs(before.inputs, after.inputs)]
+    assert [re.sub(r"\b[0-9a-f]{16}\b", "DIGEST", item) for item in found] == (
+        [reason] if reason else []
+    )
+    assert (before.digest == after.digest) == (reason is None)
+
+
+def prints_of_recipe(root: Path, text: str) -> Fingerprint:
+    workspace = read_workspace(write_workspace(root, {"base/a": text}))
+    image = workspace.images["a"]
+    return fingerprint_recipe(image, workspace.settings, AMD64, ImageLock(), (), {})
+
+
+def test_a_hidden_value_has_a_digest_of_its_own_in_each_input_and_image() -> None:
+    one = hidden(image_of("a"), "recipe", "env X", "hunter2")
+    assert one == hidden(image_of("a"), "recipe", "env X", "hunter2")
+    others = [
+        hidden(image_of("a"), "recipe", "env X", "hunter3"),
+        hidden(image_of("a"), "recipe", "env Y", "hunter2"),
+        hidden(image_of("a"), "argument", "env X", "hunter2"),
+        hidden(image_of("b"), "recipe", "env X", "hunter2"),
+    ]
+    assert len({one.value, *(other.value for other in others)}) == 5

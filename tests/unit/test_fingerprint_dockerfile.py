@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -225,9 +226,10 @@ def test_a_source_that_is_not_known_beforehand_makes_all_of_the_context_count(ws
     assert edit(ws, f"{API}/README.md", "other") == ["api"]
 
 
-def test_a_changed_build_arg_is_told_with_both_values(ws: Path) -> None:
+def test_a_changed_build_arg_is_told_by_digests_of_both_values(ws: Path) -> None:
     write_tree(ws, {"orch.toml": '[image.api]\nbuild-args = {V = "1"}\n'})
     before = prints_of(ws)["api"]
     write_tree(ws, {"orch.toml": '[image.api]\nbuild-args = {V = "2"}\n'})
     (reason,) = compare_inputs(before.inputs, prints_of(ws)["api"].inputs)
-    assert (reason.code, reason.subject, reason.detail) == ("argument-changed", "V", "1 -> 2")
+    assert (reason.code, reason.subject) == ("argument-changed", "V")
+    assert re.fullmatch(r"[0-9a-f]{16} -> [0-9a-f]{16}", reason.detail)
