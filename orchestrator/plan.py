@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import re
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
+from itertools import zip_longest
 
 from orchestrator.fingerprint import Fingerprint, Input
 from orchestrator.graph import Graph
@@ -23,7 +25,11 @@ _CHANGED = {
     "platform": "platform-changed",
     "orch": "orch-changed",
 }
-_DETAIL = 12
+_VERSION = ("orch", "fingerprint")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_PARTS = re.compile(r"[\s:@]+")
+_DIGITS = 12
+_TEXT = 40
 
 
 class Action(Enum):
@@ -75,7 +81,7 @@ class Recorded:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One image of the plan."""
+    """One image of the plan: what is out of date about it, and why it cannot be made here."""
 
     image: Image
     platform: Platform
@@ -84,6 +90,7 @@ class Step:
     fingerprint: Fingerprint
     reasons: tuple[Reason, ...] = ()
     digest: str = ""
+    unavailable: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,27 +111,26 @@ def plan_builds(
     current: Mapping[str, Fingerprint],
     recorded: Mapping[str, Recorded],
     *,
-    unavailable: Mapping[str, str] | None = None,
+    unavailable: Callable[[str], str | None] = lambda _: None,
     forced: Collection[str] = (),
 ) -> Plan:
     """Decide which images to build, and why.
 
     `current` has the images wanted and all they stand on. An image is stale when its inputs
-    moved, its record or its image is missing, or it is forced. Steps come in topological order,
-    ties in workspace order, so equal inputs give an equal plan.
+    moved, its record or its image is missing, or it is forced. `unavailable` is asked of stale
+    images only, why one cannot be made here; what stands on one that cannot, cannot either.
+    Steps come in topological order, ties in workspace order, so equal inputs give an equal plan.
     """
-    unavailable = unavailable or {}
     steps: dict[str, Step] = {}
     for name in graph.images:
         if name not in current:
             continue
-        why_not = unavailable.get(name) or _unavailable_parent(graph, steps, name)
         record = recorded.get(name)
         reasons = _reasons(current[name], record, forced=name in forced)
+        why_not = (unavailable(name) if reasons else "") or _unavailable_parent(graph, steps, name)
+        action = Action.BUILD if reasons else Action.REUSE
         if why_not:
-            action, reasons = Action.UNAVAILABLE, (Reason("unavailable", name, why_not),)
-        else:
-            action = Action.BUILD if reasons else Action.REUSE
+            action = Action.UNAVAILABLE
         steps[name] = Step(
             graph.images[name],
             platform,
@@ -132,7 +138,8 @@ def plan_builds(
             action,
             current[name],
             reasons,
-            record.digest if record and not reasons else "",
+            record.digest if record and action is Action.REUSE else "",
+            why_not,
         )
     return Plan(steps)
 
@@ -156,9 +163,14 @@ def _reasons(current: Fingerprint, record: Recorded | None, *, forced: bool) -> 
 
 
 def compare_inputs(before: Collection[Input], after: Collection[Input]) -> tuple[Reason, ...]:
-    """Return what differs between two sets of inputs, one reason each, in a stable order."""
+    """Return what differs between two sets of inputs, one reason each, in a stable order.
+
+    Inputs that another version of orch named are not compared: its version is the one reason.
+    """
     old = {(item.kind, item.subject): item.value for item in before}
     new = {(item.kind, item.subject): item.value for item in after}
+    if old.get(_VERSION) != new.get(_VERSION):
+        return tuple(_difference(*_VERSION, old.get(_VERSION), new.get(_VERSION)))
     reasons = []
     for key in sorted(old.keys() | new.keys()):
         if old.get(key) != new.get(key):
@@ -173,21 +185,26 @@ def _difference(kind: str, subject: str, old: str | None, new: str | None) -> li
         return [Reason("file-added", subject, old=old, new=new)]
     if kind in {"file", "link"} and new is None:
         return [Reason("file-removed", subject, old=old, new=new)]
-    short_old, short_new = _short(kind, old), _short(kind, new)
-    if short_old == short_new:  # one version, other bytes
-        short_old, short_new = _digest_part(old), _digest_part(new)
-    detail = f"{short_old} -> {short_new}"
-    return [Reason(_CHANGED.get(kind, "orch-changed"), subject, detail, old, new)]
+    shown = [_short(kind, value) for value in (old, new)]
+    if shown[0] == shown[1]:
+        shown = _where_they_part(old or "", new or "")
+    code = _CHANGED.get(kind, "orch-changed")
+    return [Reason(code, subject, " -> ".join(shown), old, new)]
 
 
 def _short(kind: str, value: str | None) -> str:
-    """Return a version, or the beginning of a digest, as fits in a line."""
+    """Return a version, the beginning of a digest, or of a text, as fits in a line."""
     if value is None:
         return "(none)"
     if kind in {"package", "wheel"}:
         return value.partition(" ")[0]
-    return value if len(value) <= 2 * _DETAIL else value[:_DETAIL]
+    if _SHA256.fullmatch(value):
+        return value[:_DIGITS]
+    text = " ".join(value.split())
+    return text if len(text) <= _TEXT else f"{text[:_TEXT]}..."
 
 
-def _digest_part(value: str | None) -> str:
-    return (value or "(none)").rpartition(" ")[2][:_DETAIL]
+def _where_they_part(old: str, new: str) -> list[str]:
+    """Return what differs of values that begin alike, such as other bytes of one version."""
+    parts = zip_longest(_PARTS.split(old), _PARTS.split(new), fillvalue="")
+    return next(([a[:_DIGITS], b[:_DIGITS]] for a, b in parts if a != b), [old, new])

@@ -104,7 +104,7 @@ class Run:
     def _without_building(self, step: Step) -> Outcome | None:
         """Return the outcome of a step that is not to be built, or cannot be."""
         if step.action is Action.UNAVAILABLE:
-            return Outcome(step, Status.UNAVAILABLE, step.reasons[0].detail)
+            return Outcome(step, Status.UNAVAILABLE, step.unavailable)
         for parent in self.graph.parents[step.image.name]:
             if stopped := self._stopped_by(step, parent):
                 return stopped

@@ -94,13 +94,12 @@ def _plan(
         for name, record in records.items()
         if name in names
     }
-    whys = {name: _why_unavailable(opened, name, lock, platform) for name in names}
     return plan_builds(
         opened.graph,
         platform,
         {name: now.prints[name] for name in names},
         recorded,
-        unavailable={name: why for name, why in whys.items() if why},
+        unavailable=lambda name: _why_unavailable(opened, name, lock, platform),
         forced=wanted if options.force else (),
     )
 
@@ -132,7 +131,7 @@ def _narrow(
 def _why_unavailable(opened: Opened, name: str, lock: Lock, platform: Platform) -> str:
     image = opened.graph.images[name]
     if image.build is not None:
-        return "Dockerfile images are built by BuildKit, which this orch does not drive yet"
+        return docker.problem
     adds = lock.image(name, platform)
     if adds.unavailable:
         return adds.unavailable

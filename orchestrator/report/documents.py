@@ -46,6 +46,7 @@ def _step(step: Step) -> dict[str, Any]:
         "action": step.action.value,
         "fingerprint": step.fingerprint.digest,
         "reasons": [_reason(reason) for reason in step.reasons],
+        "unavailable": step.unavailable,
     }
 
 

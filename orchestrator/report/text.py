@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from orchestrator.graph import Graph
-from orchestrator.plan import Action, Plan, Reason, Step
+from orchestrator.plan import Action, Plan, Step
 from orchestrator.ports import Outcome, Status
 
 _UNITS = ("B", "kB", "MB", "GB", "TB")
@@ -74,20 +74,20 @@ def tree_lines(graph: Graph, notes: Mapping[str, str]) -> list[str]:
 
 def plan_lines(graph: Graph, plan: Plan) -> list[str]:
     """Return a plan as a tree: what is built, what is reused, and why."""
-    notes = {}
-    for name, step in plan.steps.items():
-        shown = [_why(reason) for reason in step.reasons[:_REASONS_SHOWN]]
-        more = len(step.reasons) - len(shown)
-        why = ", ".join(shown) + (f", and {more} more" if more > 0 else "")
-        notes[name] = f"  {step.action.value}" + (f": {why}" if why else "")
+    notes = {name: f"  {_decision(step)}" for name, step in plan.steps.items()}
     counts = {action: sum(s.action is action for s in plan.steps.values()) for action in Action}
     total = ", ".join(f"{count} {action.value}" for action, count in counts.items() if count)
     return [*tree_lines(graph, notes), total or "nothing to build"]
 
 
-def _why(reason: Reason) -> str:
-    """Return a reason without the word that the action says already."""
-    return reason.detail if reason.code == "unavailable" else str(reason)
+def _decision(step: Step) -> str:
+    """Return what is done with an image, the first reasons, and why it cannot be done."""
+    shown = [str(reason) for reason in step.reasons[:_REASONS_SHOWN]]
+    more = len(step.reasons) - len(shown)
+    why = ", ".join(shown) + (f", and {more} more" if more > 0 else "")
+    if step.unavailable:
+        why = f"{step.unavailable}; out of date: {why}" if why else step.unavailable
+    return f"{step.action.value}: {why}" if why else step.action.value
 
 
 def explain_lines(steps: Sequence[Step]) -> list[str]:
@@ -109,7 +109,7 @@ def _headline(step: Step) -> str:
         count = len(step.fingerprint.inputs)
         return f"{name} is up to date: none of its {count} inputs changed"
     if step.action is Action.UNAVAILABLE:
-        return f"{name} is unavailable"
+        return f"{name} is unavailable: {step.unavailable}"
     return f"{name} would be built"
 
 

@@ -29,6 +29,7 @@ def test_a_plan_has_every_key_of_the_contract() -> None:
                 "reasons": [
                     {"code": "never-built", "subject": "", "detail": "", "old": None, "new": None}
                 ],
+                "unavailable": "",
             }
             for name, tier in (("base", 0), ("web", 1))
         ],

@@ -8,7 +8,7 @@ import pytest
 
 from orchestrator.fingerprint import Fingerprint, Input
 from orchestrator.graph import Graph
-from orchestrator.plan import Action, Plan, Reason, Recorded, compare_inputs, plan_builds
+from orchestrator.plan import Action, Plan, Recorded, compare_inputs, plan_builds
 from tests.helpers import AMD64, graph_of
 
 GRAPH = graph_of("base; web: base; api: web; other")
@@ -87,16 +87,31 @@ def test_equal_inputs_give_an_equal_plan() -> None:
 
 
 def test_what_stands_on_an_unavailable_image_is_unavailable_down_to_the_last() -> None:
-    plan = plan_builds(GRAPH, AMD64, prints(), records(), unavailable={"base": "no wheel of x"})
+    old = records(base="old", web="old", api="old")
+    whys = {"base": "no wheel of x", "other": "never asked, being up to date"}
+    plan = plan_builds(GRAPH, AMD64, prints(), old, unavailable=whys.get)
     assert {name: step.action for name, step in plan.steps.items()} == {
         "base": Action.UNAVAILABLE,
         "web": Action.UNAVAILABLE,
         "api": Action.UNAVAILABLE,
         "other": Action.REUSE,
     }
-    assert plan.steps["base"].reasons == (Reason("unavailable", "base", "no wheel of x"),)
-    assert plan.steps["api"].reasons[0].detail == "it stands on web, which is unavailable"
+    assert plan.steps["base"].unavailable == "no wheel of x"
+    assert plan.steps["api"].unavailable == "it stands on web, which is unavailable"
     assert plan.to_build == ()
+
+
+def test_what_is_unavailable_has_the_reasons_for_which_it_would_be_built() -> None:
+    whys = {"base": "no wheel of x"}
+    plan = plan_builds(GRAPH, AMD64, prints(base="new"), records(), unavailable=whys.get)
+    assert reasons(plan)["base"] == ("recipe-changed",)
+    assert plan.steps["base"].digest == ""
+    assert (plan.steps["api"].action, reasons(plan)["api"]) == (Action.UNAVAILABLE, ())
+
+
+def test_what_is_up_to_date_is_reused_though_it_could_not_be_made_here() -> None:
+    plan = plan_builds(GRAPH, AMD64, prints(), records(), unavailable=lambda _: "no engine")
+    assert {step.action for step in plan.steps.values()} == {Action.REUSE}
 
 
 def test_a_record_whose_inputs_are_the_same_but_not_its_digest_is_not_trusted() -> None:
@@ -121,9 +136,9 @@ def test_a_record_whose_inputs_are_the_same_but_not_its_digest_is_not_trusted() 
         (None, Input("link", "app/x", "y"), "file-added app/x"),
         (Input("link", "app/x", "y"), Input("link", "app/x", "z"), "link-changed app/x (y -> z)"),
         (
-            Input("recipe", "config", "{}"),
-            Input("recipe", "config", '{"user":"someone-with-a-long-name"}'),
-            'recipe-changed config ({} -> {"user":"som)',
+            None,
+            Input("recipe", "summary", f"what\nanswers {'x' * 40}"),
+            f"recipe-changed summary ((none) -> what answers {'x' * 27}...)",
         ),
         (
             Input("package", "curl", "7.1 aaa"),
@@ -136,6 +151,11 @@ def test_a_record_whose_inputs_are_the_same_but_not_its_digest_is_not_trusted() 
             Input("parent", "web", "a" * 64),
             Input("parent", "web", "b" * 64),
             f"parent-changed web ({'a' * 12} -> {'b' * 12})",
+        ),
+        (
+            Input("external", "x", f"registry.example.com/team/python-base:12@sha256:{'a' * 64}"),
+            Input("external", "x", f"registry.example.com/team/python-base:12@sha256:{'b' * 64}"),
+            f"external-changed x ({'a' * 12} -> {'b' * 12})",
         ),
         (
             Input("external", "from", "debian:bookworm"),
@@ -169,6 +189,20 @@ def test_an_added_file_is_one_reason_though_it_brings_its_mode() -> None:
     after = [Input("file", "x", "1"), Input("mode", "x", "644")]
     assert [reason.code for reason in compare_inputs([], after)] == ["file-added"]
     assert [reason.code for reason in compare_inputs(after, [])] == ["file-removed"]
+
+
+def test_a_record_of_another_version_of_orch_is_one_reason_whatever_else_it_says() -> None:
+    before = [Input("orch", "fingerprint", "1"), Input("recipe", "config", '{"env":{"T":"x"}}')]
+    after = [Input("orch", "fingerprint", "2"), *(Input("file", name, "1") for name in "abc")]
+    assert [str(item) for item in compare_inputs(before, after)] == [
+        "orch-changed fingerprint (1 -> 2)"
+    ]
+
+
+def test_texts_that_begin_alike_are_told_apart_where_they_part() -> None:
+    before, after = (Input("recipe", "summary", f"{'word ' * 20}{end}") for end in ("one", "two"))
+    (reason,) = compare_inputs([before], [after])
+    assert reason.detail == "one -> two"
 
 
 def test_reasons_come_in_a_stable_order() -> None:

@@ -52,7 +52,7 @@ class Scene:
                 AMD64,
                 dict.fromkeys(self.graph.images, EMPTY),
                 {name: Recorded(EMPTY, f"sha256:old-{name}") for name in reused},
-                unavailable=unavailable,
+                unavailable=(unavailable or {}).get,
             ),
             self.graph,
             self.engine,
