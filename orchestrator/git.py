@@ -34,6 +34,16 @@ def commit_annotations(root: Path) -> dict[str, str]:
     return found
 
 
+def describe(root: Path) -> str:
+    """Return the nearest tag of git's, and how far the commit is from it; nothing without one."""
+    return _git(root, "describe", "--tags")
+
+
+def is_dirty(root: Path) -> bool:
+    """Tell whether the files below a folder differ from the commit; untracked ones count."""
+    return bool(_git(root, "status", "--porcelain", "--", "."))
+
+
 def merge_base(root: Path, revision: str) -> str:
     """Return the commit at which the present one and `revision` parted.
 
@@ -48,6 +58,18 @@ def merge_base(root: Path, revision: str) -> str:
     if not found:
         raise NoComparisonError(f"git finds no commit common with {revision!r}{_if_shallow(root)}")
     return found.splitlines()[0]
+
+
+def committed_text(file: Path) -> str:
+    """Return a file as the last commit has it; it need not be there any more, its folder must.
+
+    Raises:
+        NoComparisonError: There is no git, no repository, no commit or no such file in it.
+    """
+    result = _run(file.parent, "show", f"HEAD:./{file.name}")
+    if result is None or result.returncode != 0:
+        raise NoComparisonError(f"git has no last commit with {file.name}")
+    return result.stdout
 
 
 def export_tree(root: Path, commit: str, folder: Path) -> None:
@@ -89,7 +111,8 @@ def _run(
         return subprocess.run(
             ["git", "-C", str(root), *arguments],
             capture_output=True,
-            text=True,
+            encoding="utf-8",
+            errors="replace",
             check=False,
             timeout=_TIMEOUT_S,
             env={**os.environ, **(env or {})},

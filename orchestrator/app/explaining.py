@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from orchestrator.app.fingerprinting import needs_whole_context
-from orchestrator.app.opened import Opened
+from orchestrator.app.opened import Opened, read_lock
 from orchestrator.app.planning import Planned
 from orchestrator.context import context_filter
+from orchestrator.errors import OrchError
 from orchestrator.files import source_path
+from orchestrator.git import NoComparisonError, committed_text
+from orchestrator.lockfile import ImageLock, Lock, parse_lock
 from orchestrator.model import Image
 from orchestrator.plan import Step
-from orchestrator.resolve.python.requirements import requirement_files
+from orchestrator.resolve.python.requirements import names_that_differ, requirement_files
 
 
 def chain_of(planned: Planned, name: str) -> tuple[Step, ...]:
@@ -23,28 +27,59 @@ def chain_of(planned: Planned, name: str) -> tuple[Step, ...]:
     )
 
 
-def affected(opened: Opened, paths: Iterable[Path]) -> tuple[str, ...]:
+def affected(opened: Opened, paths: Iterable[Path], warn: Callable[[str], None]) -> tuple[str, ...]:
     """Return the images that files reach, directly or through what they stand on.
 
-    Paths need not exist: what was deleted reaches what it was part of. The lock, the settings
-    and the constraints reach every image; `orch plan` tells more exactly.
+    Paths need not exist: what was deleted reaches what it was part of. The settings reach every
+    image. Of the lock and the constraints it counts what differs from the last commit; where
+    that is not known they reach every recipe, and `warn` is told why.
     """
     reached: set[str] = set()
     for path in paths:
         given = Path(os.path.normpath(path.absolute()))
         absolute = given.parent.resolve() / given.name
-        if absolute in _everyones(opened):
+        if absolute == opened.workspace.settings.file:
             return tuple(opened.graph.images)
+        reached |= _reached_by_pins(opened, absolute, warn)
         for image in opened.graph.images.values():
             if _reaches(opened, image, absolute):
                 reached.add(image.name)
     return opened.graph.descendants(reached)
 
 
-def _everyones(opened: Opened) -> set[Path]:
-    settings = opened.workspace.settings
-    constraints = requirement_files(opened.paths.root / settings.constraints)
-    return {opened.paths.lock, settings.file, *constraints}
+def _reached_by_pins(opened: Opened, path: Path, warn: Callable[[str], None]) -> set[str]:
+    """Return the images whose packages a file pins or bounds otherwise than it was committed."""
+    constraints = opened.paths.root / opened.workspace.settings.constraints
+    if path != opened.paths.lock and path not in requirement_files(constraints):
+        return set()
+    try:
+        before, now, lock = committed_text(path), path.read_text("utf-8"), read_lock(opened)
+        if before == now:
+            raise NoComparisonError("it is as it was committed, so what changed is not known")
+        if path == opened.paths.lock:
+            return _pinned_otherwise(parse_lock(before), lock) & opened.graph.images.keys()
+        names = names_that_differ(before, now, path.name)
+        return {name for (name, _), adds in lock.images.items() if names & _projects(adds)}
+    except (OrchError, OSError, UnicodeDecodeError) as error:
+        warn(f"{path.name}: {error}; every recipe's image is listed")
+        return set(opened.graph.recipes)
+
+
+def _pinned_otherwise(before: Lock, now: Lock) -> set[str]:
+    """Return the images that add other packages, on any platform."""
+    return {
+        key[0]
+        for key in before.images.keys() | now.images.keys()
+        if _packages(before.images.get(key)) != _packages(now.images.get(key))
+    }
+
+
+def _packages(adds: ImageLock | None) -> ImageLock | None:
+    return adds and replace(adds, inputs="")
+
+
+def _projects(adds: ImageLock) -> set[str]:
+    return {wheel.name for wheel in adds.wheels}
 
 
 def _reaches(opened: Opened, image: Image, path: Path) -> bool:

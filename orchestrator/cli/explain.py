@@ -34,6 +34,8 @@ def explain(session: Session, /, image: str, platform: str | None, format_: str)
     opened = open_workspace(session.directory)
     wanted = Platform.parse(platform) if platform else default_platform(opened)
     planned = plan(opened, BuildOptions(wanted, Selection(names=(image,))))
+    for note in planned.notes:
+        session.warn(note)
     steps = [step for name in planned.wanted for step in chain_of(planned, name)]
     if format_ == "json":
         click.echo(json.dumps(explain_document(steps), indent=2))
@@ -55,7 +57,7 @@ def affected(session: Session, /, paths: tuple[Path, ...], format_: str) -> int:
     git diff --name-only main | xargs orch affected
     """  # noqa: D301 - click's mark for a paragraph that is not to be wrapped
     opened = open_workspace(session.directory)
-    names = find_affected(opened, [session.directory / path for path in paths])
+    names = find_affected(opened, [session.directory / path for path in paths], session.warn)
     if format_ == "json":
         click.echo(json.dumps(affected_document(opened.graph, names), indent=2))
     else:

@@ -403,9 +403,7 @@ def test_explaining_an_unknown_image_names_the_nearest(orch: Orch, ws: Path) -> 
         ("base/a/requirements.txt", ["a", "s"]),
         ("services/s/image.toml", ["s"]),
         ("docs/x.md", []),
-        ("orch.lock", ["a", "b", "s"]),
         ("orch.toml", ["a", "b", "s"]),
-        ("constraints.txt", ["a", "b", "s"]),
     ],
 )
 def test_affected_lists_what_a_file_reaches(

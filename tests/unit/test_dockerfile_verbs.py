@@ -16,6 +16,7 @@ from orchestrator.cli import main
 from orchestrator.fingerprint import Fingerprint
 from orchestrator.plan import Action, Recorded, plan_builds
 from orchestrator.report.text import explain_lines
+from orchestrator.state import State
 from tests.dockerfiles import prints_of
 from tests.helpers import AMD64, write_lock, write_tree
 
@@ -71,8 +72,28 @@ def test_dockerfile_images_and_what_stands_on_them_are_unavailable(
         "api": "unavailable",
         "job": "unavailable",
     }
-    assert images["web"]["reasons"][0]["detail"] == WHY
-    assert images["job"]["reasons"][0]["detail"] == "it stands on web, which is unavailable"
+    assert images["web"]["unavailable"] == WHY
+    assert images["job"]["unavailable"] == "it stands on web, which is unavailable"
+    assert [reason["code"] for reason in images["web"]["reasons"]] == ["never-built"]
+
+
+def test_a_plan_and_an_explanation_of_what_is_unavailable_say_what_changed(
+    ws: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    state = State(open_workspace(ws).paths.database)
+    for name, fingerprint in prints_of(ws).items():
+        state.write(name, AMD64.key, fingerprint, "sha256:x", 1.0)
+    write_tree(ws, {"services/api/app/main.py": "MAIN"})
+    assert run(ws, "plan", "api") == 0
+    shown = capsys.readouterr().out
+    assert f"api  unavailable: {WHY}; out of date: file-changed app/main.py" in shown
+    assert run(ws, "explain", "api") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == f"api is unavailable: {WHY}"
+    assert lines[1].startswith("  ~ file-changed app/main.py  ")
+    assert run(ws, "plan", "api", "--format", "json") == 0
+    (image,) = [i for i in json.loads(capsys.readouterr().out)["images"] if i["name"] == "api"]
+    assert [reason["code"] for reason in image["reasons"]] == ["file-changed"]
 
 
 def test_a_build_of_everything_warns_and_one_of_a_named_image_says_3(
@@ -105,7 +126,7 @@ def test_a_workspace_of_dockerfiles_alone_needs_no_lock(tmp_path: Path) -> None:
 def test_files_reach_what_copies_them_and_what_stands_on_it(
     ws: Path, path: str, names: tuple[str, ...]
 ) -> None:
-    assert set(affected(open_workspace(ws), [ws / path])) == set(names)
+    assert set(affected(open_workspace(ws), [ws / path], pytest.fail)) == set(names)
 
 
 def test_a_plan_tells_each_change_of_a_dockerfile_s_image_and_explains_it(ws: Path) -> None:
