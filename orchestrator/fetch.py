@@ -56,11 +56,14 @@ class Artifact:
     is_shared: bool = False
 
 
-def http_client(timeout_s: float = 60.0) -> httpx.Client:
-    """Return a client that trusts the system's certificates, or those of `SSL_CERT_FILE`."""
+def http_client(timeout_s: float = 60.0, context: ssl.SSLContext | None = None) -> httpx.Client:
+    """Return a client that trusts the system's certificates, or those of `SSL_CERT_FILE`.
+
+    A `context` says what else it trusts, or all of it.
+    """
     import httpx  # noqa: PLC0415 - slow to import, and a build with nothing to do needs none
 
-    context = ssl.create_default_context()
+    context = context or ssl.create_default_context()
     limits = httpx.Limits(max_connections=32, max_keepalive_connections=32)
     return httpx.Client(
         verify=context, timeout=timeout_s, follow_redirects=True, limits=limits, trust_env=True

@@ -22,6 +22,7 @@ from orchestrator.model import (
     is_image_name,
 )
 from orchestrator.tables import Table
+from orchestrator.tagging import PLACEHOLDERS, template_problem
 
 SETTINGS_FILE = "orch.toml"
 _TABLE = re.compile(r"^\s*\[tool\.orch[].]", re.MULTILINE)
@@ -70,7 +71,7 @@ def take_settings(table: Table, file: Path) -> Settings:
         registry=table.take_str("registry"),
         aliases=table.take_strs("aliases"),
         platforms=_platforms(table),
-        tags=table.take_strs("tags", ("latest",)),
+        tags=_tags(table, ("latest",)),
         source=table.take_str("source"),
         python=_python(table.take_table("python")),
         debian=_debian(table.take_table("debian")),
@@ -96,7 +97,7 @@ def _image(name: str, table: Table) -> ImageSettings:
         dockerfile=table.take_str("dockerfile", "Dockerfile"),
         target=table.take_str("target"),
         build_args=table.take_env("build-args"),
-        tags=table.take_strs("tags"),
+        tags=_tags(table),
         aliases=table.take_strs("aliases"),
         platforms=_platforms(table, ()),
         kind=_kind(table),
@@ -128,6 +129,14 @@ def _kind(table: Table) -> ImageKind | None:
     if kind and kind not in known:
         table.fail("kind", f"kind must be {' or '.join(known)}, not {kind!r}")
     return ImageKind(kind) if kind else None
+
+
+def _tags(table: Table, default: tuple[str, ...] = ()) -> tuple[str, ...]:
+    tags = table.take_strs("tags", default)
+    for problem in filter(None, map(template_problem, tags)):
+        known = ", ".join(f"{{{name}}}" for name in PLACEHOLDERS)
+        table.fail("tags", problem, hint=f"placeholders are {known}")
+    return tags
 
 
 def _platforms(table: Table, default: tuple[str, ...] = ("linux/amd64",)) -> tuple[Platform, ...]:

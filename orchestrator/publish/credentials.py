@@ -1,0 +1,163 @@
+"""Credentials for registries, from where `docker login` and `podman login` keep them."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import os
+import subprocess
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from orchestrator.errors import MissingToolError, OrchError, WorkspaceError
+from orchestrator.publish.reference import DOCKER_HUB, Repository
+
+_HELPER_TIMEOUT_S = 60
+_HUB_KEYS = ("https://index.docker.io/v1/", "index.docker.io", DOCKER_HUB)
+_NOT_FOUND = "credentials not found"
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """A user and a secret; with `is_identity_token` the secret is a refresh token (OAuth 2).
+
+    Neither `repr` nor `str` shows the secret.
+    """
+
+    user: str
+    secret: str = field(repr=False)
+    is_identity_token: bool = False
+
+
+def find_credentials(repository: Repository) -> Credentials | None:
+    """Return what is kept for a repository's registry, or None where nothing is.
+
+    Looked at, the first that has something wins: Docker's `config.json` (`DOCKER_CONFIG` moves
+    it), then containers' `auth.json` (`REGISTRY_AUTH_FILE`, the runtime folder, the user's
+    configuration). Within a file a helper of the registry's own comes first, then the
+    credentials themselves, then the helper for everything.
+
+    Source: Docker, "docker login, credential stores"; containers-auth.json(5).
+
+    Raises:
+        WorkspaceError: A file is no JSON.
+        MissingToolError: The helper that a file names is not installed.
+        OrchError: The helper fails.
+    """
+    for file in credential_files():
+        found = _find_in(file, repository)
+        if found is not None:
+            return found
+    return None
+
+
+def credential_files() -> Iterator[Path]:
+    """Yield the files that may hold credentials, the best first; they need not exist."""
+    home = Path.home()
+    yield Path(os.environ.get("DOCKER_CONFIG") or home / ".docker") / "config.json"
+    if given := os.environ.get("REGISTRY_AUTH_FILE"):
+        yield Path(given)
+    if runtime := os.environ.get("XDG_RUNTIME_DIR"):
+        yield Path(runtime) / "containers/auth.json"
+    yield Path(os.environ.get("XDG_CONFIG_HOME") or home / ".config") / "containers/auth.json"
+
+
+def _find_in(file: Path, repository: Repository) -> Credentials | None:
+    config = _read(file)
+    host = repository.host
+    keys = _HUB_KEYS if host == DOCKER_HUB else (host,)
+    helpers = config.get("credHelpers") or {}
+    for key in keys:
+        if helper := helpers.get(key):
+            return _ask(str(helper), key, file)
+    entries = {_plain(key): value for key, value in (config.get("auths") or {}).items()}
+    for key in (*_narrowing(repository), *(_plain(key) for key in keys)):
+        if found := _parse_entry(entries.get(key), file):
+            return found
+    if store := config.get("credsStore"):
+        return _ask(str(store), keys[0], file)
+    return None
+
+
+def _read(file: Path) -> Mapping[str, Any]:
+    try:
+        value = json.loads(file.read_text("utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    except OSError as error:
+        raise WorkspaceError(f"cannot be read: {error.strerror}", file=file) from error
+    except ValueError:  # says nothing of the content, which is secret
+        raise WorkspaceError("is not valid JSON", file=file, hint="log in anew") from None
+    return value if isinstance(value, dict) else {}
+
+
+def _narrowing(repository: Repository) -> Iterator[str]:
+    """Yield keys such as `HOST/a/b`, `HOST/a`, the longest first."""
+    parts = repository.name.split("/")
+    for count in range(len(parts), 0, -1):
+        yield f"{repository.host}/{'/'.join(parts[:count])}"
+
+
+def _plain(key: str) -> str:
+    """Return a key without scheme and version, as old files have them."""
+    return key.partition("://")[2].removesuffix("/v1/").removesuffix("/") if "://" in key else key
+
+
+def _parse_entry(entry: Any, file: Path) -> Credentials | None:
+    if not isinstance(entry, dict):
+        return None
+    user, secret = str(entry.get("username") or ""), str(entry.get("password") or "")
+    if packed := entry.get("auth"):
+        try:
+            user, _, secret = base64.b64decode(str(packed)).decode().partition(":")
+        except (binascii.Error, ValueError):
+            raise WorkspaceError(
+                "holds an unreadable auth", file=file, hint="log in anew"
+            ) from None
+    if token := entry.get("identitytoken"):
+        return Credentials(user, str(token), is_identity_token=True)
+    return Credentials(user, secret.rstrip("\0")) if secret else None
+
+
+def _ask(helper: str, key: str, file: Path) -> Credentials | None:
+    """Ask a credential helper; its output is never shown, as it may hold secrets.
+
+    Source: docker-credential-helpers, "Development".
+    """
+    program = f"docker-credential-{helper}"
+    try:
+        done = subprocess.run(
+            [program, "get"],
+            input=key,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=_HELPER_TIMEOUT_S,
+        )
+    except FileNotFoundError:
+        raise MissingToolError(
+            f"{program}, which is to know the credentials for {key}, is not on the PATH",
+            file=file,
+            hint="install it, or take it out of the file and log in anew",
+        ) from None
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise OrchError(f"{program} does not answer: {type(error).__name__}", file=file) from None
+    if done.returncode:
+        if _NOT_FOUND in (done.stdout + done.stderr).lower():
+            return None
+        raise OrchError(
+            f"{program} fails with {done.returncode} for {key}",
+            file=file,
+            hint=f"see what this says: echo {key} | {program} get",
+        )
+    try:
+        answer = json.loads(done.stdout)
+        user, secret = str(answer["Username"]), str(answer["Secret"])
+    except (ValueError, KeyError, TypeError):
+        raise OrchError(f"{program} answers something else than credentials", file=file) from None
+    if not secret:
+        return None
+    return Credentials(user, secret, is_identity_token=user == "<token>")

@@ -1,0 +1,140 @@
+"""Registries over HTTP (OCI distribution specification 1.1)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from orchestrator.atomic import replacing
+from orchestrator.oci.image import INDEX_MEDIA_TYPE, MANIFEST_MEDIA_TYPE
+from orchestrator.publish.reference import Repository
+from orchestrator.publish.registry import (
+    DOCKER_INDEX,
+    DOCKER_MANIFEST,
+    BlobInfo,
+    Manifest,
+    NotPublishedError,
+    VerificationError,
+)
+from orchestrator.publish.upload import Upload
+from orchestrator.publish.wire import Answer, Request, Wire
+
+_ACCEPT = f"{MANIFEST_MEDIA_TYPE}, {INDEX_MEDIA_TYPE}, {DOCKER_MANIFEST}, {DOCKER_INDEX}"
+
+
+class HttpRegistry:
+    """Every registry that is reached over a wire; `on_bytes` is told what was sent of blobs."""
+
+    def __init__(self, wire: Wire, on_bytes: Callable[[int], None] = lambda _: None) -> None:
+        self._wire = wire
+        self._on_bytes = on_bytes
+
+    def find_manifest(self, repository: Repository, pointer: str) -> str | None:
+        """Ask for the digest alone, and for the manifest where the answer has none."""
+        request = Request("HEAD", repository, f"manifests/{pointer}", {"Accept": _ACCEPT})
+        answer = self._wire.send(request)
+        if answer.status == 404:
+            return None
+        if answer.status != 200:
+            raise self._wire.refused(request, answer)
+        digest = answer.headers.get("docker-content-digest")
+        return digest or self.read_manifest(repository, pointer).digest
+
+    def read_manifest(self, repository: Repository, pointer: str) -> Manifest:
+        """Read a manifest and compare its bytes with every digest that is told of it."""
+        request = Request("GET", repository, f"manifests/{pointer}", {"Accept": _ACCEPT})
+        answer = self._wire.send(request)
+        if answer.status == 404:
+            raise NotPublishedError(
+                f"{repository} has no {pointer}", hint="has it been pushed, and to this place?"
+            )
+        if answer.status != 200:
+            raise self._wire.refused(request, answer)
+        manifest = Manifest(_media_type(answer), answer.body)
+        told = (answer.headers.get("docker-content-digest"), pointer if ":" in pointer else None)
+        for digest in told:
+            _check(f"{repository} answers {pointer} with", manifest.digest, digest)
+        return manifest
+
+    def write_manifest(self, repository: Repository, pointer: str, manifest: Manifest) -> None:
+        """Store a manifest; the registry must name it by the digest that it has."""
+        request = Request(
+            "PUT",
+            repository,
+            f"manifests/{pointer}",
+            {"Content-Type": manifest.media_type},
+            lambda: iter((manifest.data,)),
+            len(manifest.data),
+        )
+        answer = self._wire.expect(request, 201, 200, 202)
+        told = answer.headers.get("docker-content-digest")
+        _check(f"{repository} was sent {pointer} with", manifest.digest, told)
+
+    def has_blob(self, repository: Repository, digest: str) -> bool:
+        """Ask for a blob's head; a repository that may not be read has none for us."""
+        answer = self._wire.send(Request("HEAD", repository, f"blobs/{digest}"))
+        return answer.status == 200
+
+    def mount_blob(self, repository: Repository, digest: str, source: Repository) -> bool:
+        """Mount a blob; where the registry opens an upload instead, that is given up."""
+        target = f"blobs/uploads/?mount={digest}&from={source.name}"
+        request = Request("POST", repository, target, sources=(source,))
+        answer = self._wire.send(request)
+        if answer.status == 202 and answer.location:
+            self._wire.send(Request("DELETE", repository, answer.location))
+        return answer.status == 201
+
+    def write_blob(self, repository: Repository, blob: BlobInfo, source: Path) -> None:
+        """Send a file, in one piece or in chunks."""
+        Upload(self._wire, repository, blob, source, self._on_bytes).send()
+
+    def fetch_blob(self, repository: Repository, blob: BlobInfo, target: Path) -> None:
+        """Write a blob to a file when all its bytes came."""
+        with replacing(target) as file:
+            self._wire.download(Request("GET", repository, f"blobs/{blob.digest}"), file)
+            file.flush()
+            with Path(file.name).open("rb") as written:
+                found = hashlib.file_digest(written, "sha256").hexdigest()
+            _check(f"{repository} answers with", f"sha256:{found}", blob.digest)
+
+    def tags(self, repository: Repository) -> tuple[str, ...]:
+        """Read all pages of a repository's tags."""
+        found: list[str] = []
+        target = "tags/list"
+        while target:
+            request = Request("GET", repository, target)
+            answer = self._wire.send(request)
+            if answer.status == 404:
+                break
+            if answer.status != 200:
+                raise self._wire.refused(request, answer)
+            found += json.loads(answer.body).get("tags") or []
+            target = _next_page(answer)
+        return tuple(sorted(found))
+
+
+def _media_type(answer: Answer) -> str:
+    try:
+        written = json.loads(answer.body).get("mediaType")
+    except (ValueError, AttributeError):
+        written = None
+    return str(written or answer.headers.get("content-type", "").partition(";")[0])
+
+
+def _check(what: str, found: str, told: str | None) -> None:
+    if told and told != found:
+        raise VerificationError(
+            f"{what} {found}, and calls it {told}",
+            hint="a proxy or the registry altered it; nothing was tagged because of it",
+        )
+
+
+def _next_page(answer: Answer) -> str:
+    link = answer.headers.get("link", "")
+    if 'rel="next"' not in link:
+        return ""
+    return Answer(
+        0, {"location": link.partition("<")[2].partition(">")[0]}, b"", answer.url
+    ).location

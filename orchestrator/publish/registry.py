@@ -1,0 +1,118 @@
+"""What publishing needs of a registry, as a protocol, and what can go wrong there."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from orchestrator.errors import OrchError
+from orchestrator.publish.reference import Repository
+
+DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
+DOCKER_INDEX = "application/vnd.docker.distribution.manifest.list.v2+json"
+
+
+class RegistryError(OrchError):
+    """A registry does not do what it was asked for."""
+
+
+class RegistryUnreachableError(RegistryError):
+    """A registry is busy, out of reach, or breaks off; it may say when to come back."""
+
+    may_pass = True
+
+    def __init__(self, message: str, *, hint: str = "", retry_after_s: float | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.retry_after_s = retry_after_s
+
+
+class RefusedError(RegistryError):
+    """A registry refuses a request; `status` is HTTP's, `codes` are those of its answer."""
+
+    def __init__(self, message: str, *, status: int, codes: tuple[str, ...], hint: str) -> None:
+        super().__init__(message, hint=hint)
+        self.status = status
+        self.codes = codes
+
+
+class CredentialsError(RegistryError):
+    """A registry wants credentials that are not there, or refuses those that are."""
+
+
+class NotPublishedError(RegistryError):
+    """A registry has no such manifest."""
+
+
+class VerificationError(RegistryError):
+    """A registry holds, or says it holds, something else than what was sent to it."""
+
+
+class TagTakenError(RegistryError):
+    """A tag that may not be moved names another image."""
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """The bytes of a manifest or an index, and what they are."""
+
+    media_type: str
+    data: bytes
+
+    @property
+    def digest(self) -> str:
+        """Return the digest of the bytes."""
+        return "sha256:" + hashlib.sha256(self.data).hexdigest()
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class BlobInfo:
+    """A blob as a manifest names it."""
+
+    digest: str
+    size_bytes: int
+
+
+class Registry(Protocol):
+    """Registries by the OCI distribution specification; the repository's host says which one.
+
+    Each call raises RegistryError, with its subclass where one fits. All may be called from
+    several threads.
+    """
+
+    def find_manifest(self, repository: Repository, pointer: str) -> str | None:
+        """Return the digest of what a tag or a digest names, or None where nothing does."""
+        ...
+
+    def read_manifest(self, repository: Repository, pointer: str) -> Manifest:
+        """Read a manifest; its digest is that of the bytes that came.
+
+        Raises:
+            NotPublishedError: There is none.
+        """
+        ...
+
+    def write_manifest(self, repository: Repository, pointer: str, manifest: Manifest) -> None:
+        """Store a manifest under a tag or under its digest; all that it names must be there."""
+        ...
+
+    def has_blob(self, repository: Repository, digest: str) -> bool:
+        """Tell whether a repository has a blob."""
+        ...
+
+    def mount_blob(self, repository: Repository, digest: str, source: Repository) -> bool:
+        """Let a repository have a blob of another one; tell whether that worked."""
+        ...
+
+    def write_blob(self, repository: Repository, blob: BlobInfo, source: Path) -> None:
+        """Send a file's bytes as a blob."""
+        ...
+
+    def fetch_blob(self, repository: Repository, blob: BlobInfo, target: Path) -> None:
+        """Write a blob to a file, verified; the file is there whole or not at all."""
+        ...
+
+    def tags(self, repository: Repository) -> tuple[str, ...]:
+        """Return the tags of a repository, sorted; none where there is no repository."""
+        ...
