@@ -131,7 +131,7 @@ def _narrow(
 def _why_unavailable(opened: Opened, name: str, lock: Lock, platform: Platform) -> str:
     image = opened.graph.images[name]
     if image.build is not None:
-        return docker.problem
+        return "Dockerfile images are built by BuildKit, which this orch does not drive yet"
     adds = lock.image(name, platform)
     if adds.unavailable:
         return adds.unavailable
