@@ -414,6 +414,13 @@ def test_affected_lists_what_a_file_reaches(
     assert orch("affected", path, "--format", "json").data["schema"] == "orch.affected/1"
 
 
+@pytest.mark.parametrize("path", ["orch.lock", "constraints.txt"])
+def test_affected_warns_where_it_cannot_tell_what_changed(orch: Orch, ws: Path, path: str) -> None:
+    ran = orch("affected", path)
+    assert (ran.code, ran.out.split()) == (0, ["a", "b", "s"])
+    assert ran.err.startswith(f"warning: {path}: git has no last commit with {path}; every ")
+
+
 def test_affected_sees_through_a_link_to_the_workspace(
     orch: Orch, ws: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
