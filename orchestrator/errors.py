@@ -88,6 +88,10 @@ class AssemblyError(OrchError):
     """An image cannot be assembled from its inputs."""
 
 
+class BuildError(OrchError):
+    """A Dockerfile does not build."""
+
+
 class MissingToolError(OrchError):
     """A needed tool or engine is missing or out of reach."""
 

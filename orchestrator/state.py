@@ -84,6 +84,14 @@ class State:
         except _UnusableError:
             return {}
 
+    def digests(self) -> frozenset[tuple[str, str]]:
+        """Return name and digest of every image that is remembered, on any platform."""
+        query = "SELECT image, digest FROM builds WHERE platform != ?"
+        try:
+            return frozenset((image, digest) for image, digest in self._select(query, ""))
+        except _UnusableError:
+            return frozenset()
+
     def _select(self, query: str, platform: str) -> list[Any]:
         if not self._file.is_file():
             return []

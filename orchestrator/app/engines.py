@@ -1,0 +1,136 @@
+"""The engines of a build, opened where a step needs them: the assembler and BuildKit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from orchestrator.app.planning import BuildOptions, Planned
+from orchestrator.oci.layout import Layout
+from orchestrator.plan import Step
+from orchestrator.ports import Engine, Made, Observer
+
+if TYPE_CHECKING:
+    from orchestrator.engines.docker.engine import DockerEngine
+    from orchestrator.engines.docker.exchange import Exchange
+
+
+@dataclass(slots=True)
+class Engines:
+    """An engine for all images: gives each step to the one that its definition asks for.
+
+    `warnings` gives what a person should know at the end. `docker` is there if a step is built from a Dockerfile, or stands on one's image. `gone` are
+    the sha256 of the files that no place has.
+    """
+
+    recipes: Engine | None = None
+    dockerfiles: Engine | None = None
+    docker: DockerEngine | None = None
+    exchange: Exchange | None = None
+    gone: set[str] = field(default_factory=set)
+    warnings: Callable[[], list[str]] = list
+
+    def build(self, step: Step, parents: Mapping[str, str]) -> Made:
+        """Build an image with its engine.
+
+        Raises:
+            OrchError: The engine cannot make it.
+        """
+        engine = self.recipes if step.image.build is None else self.dockerfiles
+        assert engine is not None, "what is to be built has its engine open"  # noqa: S101
+        if step.image.build is None and self.exchange is not None:
+            parents = {
+                name: self.exchange.to_layout(name, digest) for name, digest in parents.items()
+            }
+        return engine.build(step, parents)
+
+    def stop(self) -> None:
+        """Tell both engines to give up."""
+        for engine in (self.recipes, self.dockerfiles):
+            if engine is not None:
+                engine.stop()
+
+
+def open_engines(
+    planned: Planned, options: BuildOptions, jobs: int, observer: Observer, resources: ExitStack
+) -> Engines:
+    """Open what a plan needs; `resources` closes it.
+
+    Raises:
+        MissingToolError: There are Dockerfiles to build, and Docker or buildx is missing.
+    """
+    engines = Engines()
+    steps = planned.plan.to_build
+    images = planned.opened.graph.images
+    above = {parent for step in steps for parent in planned.opened.graph.parents[step.image.name]}
+    if any(images[name].build for name in above) or any(step.image.build for step in steps):
+        _open_docker(engines, planned, resources)
+    if any(step.image.build is None for step in steps):
+        _open_assembler(engines, planned, options, jobs, observer, resources)
+    return engines
+
+
+def _open_docker(engines: Engines, planned: Planned, resources: ExitStack) -> None:
+    from orchestrator.engines.buildkit.capabilities import check_buildx  # noqa: PLC0415 - slow
+    from orchestrator.engines.buildkit.engine import BuildKit  # noqa: PLC0415 - likewise
+    from orchestrator.engines.docker.engine import DockerEngine  # noqa: PLC0415 - likewise
+    from orchestrator.engines.docker.exchange import Exchange  # noqa: PLC0415 - likewise
+
+    opened = planned.opened
+    engines.docker = DockerEngine()
+    resources.callback(engines.docker.close)
+    engines.exchange = Exchange(engines.docker, Layout(opened.paths.layout))
+    if any(step.image.build for step in planned.plan.to_build):
+        check_buildx()
+        engines.dockerfiles = BuildKit(
+            opened.workspace, opened.paths, planned.files, engines.docker, engines.exchange
+        )
+
+
+def _open_assembler(
+    engines: Engines,
+    planned: Planned,
+    options: BuildOptions,
+    jobs: int,
+    observer: Observer,
+    resources: ExitStack,
+) -> None:
+    """Open the assembler, with all downloads begun."""
+    from orchestrator.app import materials  # noqa: PLC0415 - slow to import, like the next
+    from orchestrator.app.sharing import absent_warning, levels_of  # noqa: PLC0415
+    from orchestrator.engines.assembler.engine import Assembler as Engine  # noqa: PLC0415
+    from orchestrator.engines.assembler.jobs import Workers  # noqa: PLC0415
+    from orchestrator.engines.assembler.store import Store  # noqa: PLC0415
+    from orchestrator.fetch import Downloads  # noqa: PLC0415
+
+    opened = planned.opened
+    steps = [step for step in planned.plan.to_build if step.image.build is None]
+    levels = levels_of(opened, offline=options.offline)
+    downloads = Downloads(
+        opened.paths.downloads,
+        offline=options.offline,
+        on_bytes=observer.fetched,
+        levels=levels,
+    )
+    resources.callback(downloads.close)
+    store = Store(opened.paths.cache)
+    workers = Workers(jobs)
+    resources.callback(workers.close)
+    engine = Engine(
+        opened.graph,
+        planned.lock,
+        opened.workspace.settings,
+        materials.of(planned, offline=options.offline),
+        store,
+        Layout(opened.paths.layout),
+        downloads,
+        workers,
+    )
+    if jobs > 1 and engine.missing_bytes(steps) > Workers.WORTH_STARTING_BYTES:
+        workers.start()
+    absent = engine.absent(steps) if options.offline else []
+    engine.start_fetching(steps)
+    engines.recipes, engines.gone = engine, downloads.gone
+    engines.warnings = lambda: [*levels.warnings, *absent_warning(absent)]

@@ -1,0 +1,56 @@
+"""The command that builds an image: settings and parents in, words of `docker buildx build` out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestrator.engines.buildkit.staging import Staged
+from orchestrator.model import ImageSettings, Platform
+
+NOT_PASSED_ON = ("SOURCE_DATE_EPOCH", "BUILDX_BUILDER", "BUILDX_GIT_INFO", "BUILDX_GIT_LABELS")
+"""What of the environment would reach an image, or choose another builder."""
+
+
+@dataclass(frozen=True, slots=True)
+class BuildCommand:
+    """One build. `contexts` are what a Dockerfile's references stand for, by reference."""
+
+    settings: ImageSettings
+    platform: Platform
+    staged: Staged
+    builder: str
+    metadata: Path
+    contexts: Mapping[str, str]
+    output: str = ""
+
+    def words(self, docker: Sequence[str]) -> list[str]:
+        """Return the command's words; `docker` are those that run buildx.
+
+        Secrets are named, never given: buildx reads them from the environment or a file.
+        """
+        table = self.settings
+        words = [
+            *docker,
+            "build",
+            "--progress=rawjson",
+            f"--builder={self.builder}",
+            f"--metadata-file={self.metadata}",
+            f"--file={self.staged.dockerfile}",
+            f"--platform={self.platform}",
+        ]
+        words += [f"--target={table.target}"] if table.target else []
+        words += [f"--build-arg={name}={value}" for name, value in table.build_args.items()]
+        words += [f"--build-context={name}={place}" for name, place in self.contexts.items()]
+        words += [f"--output={self.output}"] if self.output else []
+        return [*words, str(self.staged.context)]
+
+
+def environment_of(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of a build: what is not part of its inputs does not reach the image.
+
+    Without attestations an image that did not change keeps its digest.
+    """
+    kept = {name: value for name, value in environment.items() if name not in NOT_PASSED_ON}
+    return {**kept, "BUILDX_NO_DEFAULT_ATTESTATIONS": "1"}

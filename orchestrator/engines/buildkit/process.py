@@ -1,0 +1,77 @@
+"""Running buildx: each build in a process group of its own, which ends as a whole."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+
+from orchestrator.errors import InterruptedByUserError, MissingToolError
+
+_GRACE_S = 10
+
+
+class Processes:
+    """Runs commands, and ends all of them when it is told to. Threads share one."""
+
+    def __init__(self) -> None:
+        self._running: set[subprocess.Popen[str]] = set()
+        self._lock = threading.Lock()
+        self._stopped = False
+
+    def run(
+        self, words: Sequence[str], environment: dict[str, str], take: Callable[[str], None]
+    ) -> int:
+        """Run a command to its end, giving each line that it writes to `take`; return its code.
+
+        Raises:
+            InterruptedByUserError: It was stopped.
+            MissingToolError: There is no such command.
+        """
+        with self._lock:
+            if self._stopped:
+                raise InterruptedByUserError("the run was stopped")
+            try:
+                process = subprocess.Popen(
+                    words,
+                    env=environment,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT,
+                    text=True,
+                    errors="replace",
+                    start_new_session=True,
+                )
+            except FileNotFoundError as error:
+                raise MissingToolError(f"there is no {words[0]} command") from error
+            self._running.add(process)
+        try:
+            with process:
+                for line in process.stdout or ():
+                    take(line)
+        finally:
+            with self._lock:
+                self._running.discard(process)
+        if self._stopped:
+            raise InterruptedByUserError("the run was stopped")
+        return process.returncode
+
+    def stop(self) -> None:
+        """End what runs: politely first, so that the builder hears of it."""
+        with self._lock:
+            self._stopped = True
+            running = list(self._running)
+        _signal(running, signal.SIGTERM)
+        timer = threading.Timer(_GRACE_S, _signal, [running, signal.SIGKILL])
+        timer.daemon = True
+        timer.start()
+
+
+def _signal(processes: Iterable[subprocess.Popen[str]], number: int) -> None:
+    for process in processes:
+        if process.poll() is None:  # its number is still its own
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, number)
