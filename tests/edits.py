@@ -22,9 +22,10 @@ from tests.helpers import ROOT, write_lock, write_tree
 from tests.tiny import Tiny
 from tests.wheels import locked, make_wheel
 
+SITE_FOLDER = "services/site/src"
 FOLDERS = (
     *("base/python-base/src", "services/api/src", "services/worker/src", "shared"),
-    *("base/tools/src", "services/site/src"),
+    *("base/tools/src", SITE_FOLDER),
 )
 RECIPES = ("python-base", "light", "python-web", "api", "worker")
 DOCKERFILES = ("tools", "site", "site-debug")

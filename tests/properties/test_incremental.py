@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
+    initialize,
     invariant,
     precondition,
     rule,
@@ -37,6 +38,7 @@ from tests.edits import (
     NAMES,
     PARENTS,
     RECIPES,
+    SITE_FOLDER,
     VERSIONS,
     Edited,
     Sources,
@@ -107,10 +109,16 @@ def images_of(run: BuildRun) -> Images:
     }
 
 
-folders = st.sampled_from(FOLDERS)
-images = st.sampled_from(("python-base", "light", "python-web", "api", "worker"))
-words = st.sampled_from(("", "one", "two"))
+folders = st.sampled_from((*FOLDERS, SITE_FOLDER))  # two images see much of what lies there
+images = st.sampled_from(RECIPES)
 which = st.integers(0, 20)
+facts = st.one_of(
+    st.tuples(st.just("exclude"), st.sampled_from(tuple(EXCLUDES))),
+    st.tuples(st.just("mode"), st.sampled_from(("", "0640"))),
+    st.tuples(st.sampled_from(("env", "label")), st.sampled_from(("", "one", "two"))),
+    st.tuples(st.just("max_size"), st.integers(1, 2)),
+    st.tuples(st.just("extra"), st.sampled_from(("", *VERSIONS))),
+)
 
 
 class Edits(RuleBasedStateMachine):
@@ -141,12 +149,12 @@ class Edits(RuleBasedStateMachine):
     def write(self, folder: str, name: str, data: bytes, keep_times: bool, anew: bool) -> None:  # noqa: FBT001 - drawn by name
         self.edited.write(f"{folder}/{name}", data, keep_times=keep_times, anew=anew)
 
-    @rule(folder=folders, index=which, mode=st.sampled_from((0o755, 0o744, 0o700, 0o775)))
-    def make_executable(self, folder: str, index: int, mode: int) -> None:
-        (self.root / self.pick(folder, index)).chmod(mode)
-
-    @rule(folder=folders, index=which, mode=st.sampled_from((0o644, 0o600, 0o664, 0o666)))
-    def make_plain(self, folder: str, index: int, mode: int) -> None:
+    @rule(
+        folder=folders,
+        index=which,
+        mode=st.sampled_from((0o755, 0o744, 0o700, 0o775, 0o644, 0o600, 0o664, 0o666)),
+    )
+    def change_mode(self, folder: str, index: int, mode: int) -> None:
         (self.root / self.pick(folder, index)).chmod(mode)
 
     @rule(folder=folders, index=which, time=st.sampled_from((0, 1_000_000_000, 4_000_000_000)))
@@ -169,33 +177,18 @@ class Edits(RuleBasedStateMachine):
         if path.name != FIXED:
             path.unlink()
 
+    @rule(folder=folders)
+    def make_or_remove_a_folder(self, folder: str) -> None:
+        empty = self.root / folder / "sub/empty"
+        empty.rmdir() if empty.exists() else empty.mkdir(parents=True)
+
     @rule(folder=folders, name=st.sampled_from(tuple(LINKS)), index=st.integers(0, 2))
     def link(self, folder: str, name: str, index: int) -> None:
         self.edited.link(f"{folder}/{name}", LINKS[name][index])
 
-    @rule(name=images, patterns=st.sampled_from(tuple(EXCLUDES)))
-    def exclude(self, name: str, patterns: tuple[str, ...]) -> None:
-        self.edited.change(name, exclude=patterns)
-
-    @rule(name=images, mode=st.sampled_from(("", "0640")))
-    def set_mode(self, name: str, mode: str) -> None:
-        self.edited.change(name, mode=mode)
-
-    @rule(name=images, word=words)
-    def set_env(self, name: str, word: str) -> None:
-        self.edited.change(name, env=word)
-
-    @rule(name=images, word=words)
-    def set_label(self, name: str, word: str) -> None:
-        self.edited.change(name, label=word)
-
-    @rule(name=images, size=st.integers(1, 2))
-    def set_gate(self, name: str, size: int) -> None:
-        self.edited.change(name, max_size=size)
-
-    @rule(name=images, version=st.sampled_from(("", *VERSIONS)))
-    def require(self, name: str, version: str) -> None:
-        self.edited.change(name, extra=version)
+    @rule(name=images, fact=facts)
+    def change(self, name: str, fact: tuple[str, object]) -> None:
+        self.edited.change(name, **dict([fact]))
 
     @rule(name=st.sampled_from(tuple(PARENTS)), index=which)
     def stand_on(self, name: str, index: int) -> None:
@@ -204,6 +197,12 @@ class Edits(RuleBasedStateMachine):
     @rule(line=st.sampled_from(("nobody<2\n", "nobody<3\n", "web<99\n", "# alpha<1\n")))
     def constrain(self, line: str) -> None:
         self.edited.constrain(line)
+
+    @initialize(index=which, rules=st.sampled_from(tuple(IGNORES)), link=st.integers(0, 2))
+    def begin(self, index: int, rules: tuple[str, ...], link: int) -> None:
+        debugs = SAID["debug"]
+        self.edited.link(f"{SITE_FOLDER}/link", LINKS["link"][link])
+        self.edited.say(debug=debugs[index % len(debugs)], ignores={IGNORE_FILES[index % 2]: rules})
 
     @rule(field=st.sampled_from(tuple(SAID)), index=which)
     def say(self, field: str, index: int) -> None:
