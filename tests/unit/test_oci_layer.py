@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import AssemblyError
-from orchestrator.oci.layer import Layer, LayerWriter, directories_of, split_clashing
+from orchestrator.oci.joining import LayerWriter, directories_of, split_clashing
+from orchestrator.oci.layer import Layer
 from orchestrator.oci.segment import SegmentInfo, SegmentWriter
 from orchestrator.oci.tar import END_OF_ARCHIVE, Entry, EntryKind
 from tests.wheels import make_wheel

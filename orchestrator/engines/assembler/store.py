@@ -12,7 +12,8 @@ from pathlib import Path
 
 from orchestrator.atomic import replacing, write_text
 from orchestrator.errors import AssemblyError
-from orchestrator.oci.layer import Layer, LayerWriter, directories_of, split_clashing
+from orchestrator.oci.joining import LayerWriter, directories_of, split_clashing
+from orchestrator.oci.layer import Layer
 from orchestrator.oci.segment import CHUNK, SegmentInfo, SegmentWriter
 from orchestrator.oci.tar import Entry
 

@@ -19,7 +19,7 @@ from orchestrator.engines.assembler.wheel.archive import (
     WheelArchive,
     scratch,
 )
-from orchestrator.oci.layer import directories_of
+from orchestrator.oci.joining import directories_of
 from orchestrator.oci.segment import SegmentInfo, SegmentWriter
 from orchestrator.oci.tar import Entry
 
