@@ -61,7 +61,7 @@ WITHIN = {
     "engines": ("assembler", "buildkit", "docker"),
     "dockerfile": ("reading", "scope", "stages", "references", "variables", "instructions"),
     "resolve": ("relock", "lock", "builds", "target", "inputs", "python", "debian"),
-    "oci": ("archive", "layout", "image", "layer", "segment", "tar"),
+    "oci": ("archive", "layout", "image", "joining", "layer", "segment", "tar"),
     "report": ("progress", "pictures", "documents", "text"),
 }
 """The order within rooms that have one."""
