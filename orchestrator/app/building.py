@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 
 from orchestrator.app.opened import Opened, archive_of
 from orchestrator.app.planning import BuildOptions, Planned, plan
+from orchestrator.errors import OrchError
 from orchestrator.oci.layout import Layout
 from orchestrator.plan import Action, Step
 from orchestrator.ports import Observer, Outcome, Status
 from orchestrator.state import State
 
 if TYPE_CHECKING:
-    from orchestrator.engines.assembler.engine import Assembler
+    from orchestrator.engines.docker.engine import DockerEngine
 
 _RELOCKS = 3
 
@@ -67,17 +68,19 @@ def _carry_out(run: BuildRun, options: BuildOptions, observer: Observer) -> froz
     if not planned.plan.to_build:
         run.outcomes = {name: _settled(step) for name, step in planned.plan.steps.items()}
         return frozenset()
-    from orchestrator.schedule import Run  # noqa: PLC0415 - only where something is built
+    from orchestrator.app.engines import open_engines  # noqa: PLC0415 - only where one is built
+    from orchestrator.schedule import Run  # noqa: PLC0415 - likewise
 
     jobs = options.jobs or os.cpu_count() or 1
     observer.planned(len(planned.plan.to_build))
     state = State(planned.opened.paths.database)
+    before = state.digests()
     with ExitStack() as resources:
-        engine, gone = _open_assembler(planned, options, jobs, observer, resources)
+        engines = open_engines(planned, options, jobs, observer, resources)
         scheduled = Run(
             planned.plan,
             planned.opened.graph,
-            engine,
+            engines,
             observer,
             lambda outcome: _record(state, outcome),
             fail_fast=options.fail_fast,
@@ -85,49 +88,18 @@ def _carry_out(run: BuildRun, options: BuildOptions, observer: Observer) -> froz
             retries=options.retries,
         )
         run.outcomes = scheduled.run(jobs + 1)
-    _name(run)
+        run.notes += engines.warnings()
+        _name(run)
+        if engines.docker is not None:
+            _name_in_docker(run, engines.docker, before, state.digests())
     _write_logs(run)
-    return frozenset(gone)
+    return frozenset(engines.gone)
 
 
 def _settled(step: Step) -> Outcome:
     if step.action is Action.UNAVAILABLE:
         return Outcome(step, Status.UNAVAILABLE, step.unavailable)
     return Outcome(step, Status.REUSED)
-
-
-def _open_assembler(
-    planned: Planned, options: BuildOptions, jobs: int, observer: Observer, resources: ExitStack
-) -> tuple[Assembler, set[str]]:
-    """Open the engine, with all downloads begun; `resources` closes what it uses."""
-    from orchestrator.app import materials  # noqa: PLC0415 - slow to import, like the next
-    from orchestrator.engines.assembler.engine import Assembler as Engine  # noqa: PLC0415
-    from orchestrator.engines.assembler.jobs import Workers  # noqa: PLC0415
-    from orchestrator.engines.assembler.store import Store  # noqa: PLC0415
-    from orchestrator.fetch import Downloads  # noqa: PLC0415
-
-    opened = planned.opened
-    downloads = Downloads(
-        opened.paths.downloads, offline=options.offline, on_bytes=observer.fetched
-    )
-    resources.callback(downloads.close)
-    store = Store(opened.paths.cache)
-    workers = Workers(jobs)
-    resources.callback(workers.close)
-    engine = Engine(
-        opened.graph,
-        planned.lock,
-        opened.workspace.settings,
-        materials.of(planned, offline=options.offline),
-        store,
-        Layout(opened.paths.layout),
-        downloads,
-        workers,
-    )
-    if jobs > 1 and engine.missing_bytes(planned.plan.to_build) > Workers.WORTH_STARTING_BYTES:
-        workers.start()
-    engine.start_fetching(planned.plan.to_build)
-    return engine, downloads.gone
 
 
 def _record(state: State, outcome: Outcome) -> None:
@@ -138,27 +110,54 @@ def _record(state: State, outcome: Outcome) -> None:
 
 
 def _name(run: BuildRun) -> None:
-    """Name what was built, all at once."""
+    """Name in the layout what was built, all at once; Dockerfiles' images are in Docker."""
     from orchestrator.git import commit_annotations  # noqa: PLC0415 - only after a build
 
     opened, platform = run.planned.opened, run.planned.platform
+    layout = Layout(opened.paths.layout)
     done = {
         name: (platform, outcome.digest)
         for name, outcome in run.outcomes.items()
-        if outcome.status in {Status.BUILT, Status.REUSED}
+        if outcome.status in {Status.BUILT, Status.REUSED} and layout.has_image(outcome.digest)
     }
     if done:
-        Layout(opened.paths.layout).name(done, commit_annotations(opened.paths.root))
+        layout.name(done, commit_annotations(opened.paths.root))
+
+
+def _name_in_docker(
+    run: BuildRun,
+    docker: DockerEngine,
+    before: frozenset[tuple[str, str]],
+    after: frozenset[tuple[str, str]],
+) -> None:
+    """Name in Docker what was built, and let go of what it took the place of."""
+    from orchestrator.app.naming import name_in_docker, prune_superseded  # noqa: PLC0415 - rare
+
+    try:
+        name_in_docker(run.outcomes, docker)
+        prune_superseded(before, after, docker)
+    except OrchError as error:  # the images are complete all the same
+        run.notes.append(f"names in Docker are not up to date: {error}")
 
 
 def _write_logs(run: BuildRun) -> None:
-    """Write a log file for each image that was worked on; an earlier one of it is replaced."""
+    """Write a log file for each image that was worked on; an earlier one of it is replaced.
+
+    What a Dockerfile's build wrote is there already: the account of it goes below.
+    """
     from orchestrator.atomic import write_text  # noqa: PLC0415 - only after a build
     from orchestrator.report.text import format_log  # noqa: PLC0415
 
     for name, outcome in run.outcomes.items():
-        if outcome.attempts:
-            write_text(run.planned.opened.paths.logs / f"{name}.log", format_log(outcome))
+        file = run.planned.opened.paths.logs / f"{name}.log"
+        if not outcome.attempts:
+            continue
+        if outcome.step.image.build is None:
+            write_text(file, format_log(outcome))
+            continue
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with file.open("a", encoding="utf-8", errors="backslashreplace") as log:
+            log.write(f"\n{format_log(outcome)}")
 
 
 def _relock(planned: Planned, gone: frozenset[str]) -> list[str]:

@@ -12,18 +12,22 @@ from orchestrator.oci.layout import Layout
 
 
 def load(run: BuildRun, say: Callable[[str], None]) -> None:
-    """Load the images that were asked for, tagged `NAME:latest`.
+    """Load the images that were asked for, tagged `NAME:latest`; some were built there.
 
     Raises:
         MissingToolError: No Docker engine answers.
         OrchError: The engine refuses an image.
     """
-    images = {
-        f"{name}:latest": run.outcomes[name].digest
-        for name in run.planned.wanted
-        if run.outcomes[name].digest
-    }
     layout = Layout(run.planned.opened.paths.layout)
+    digests = {name: run.outcomes[name].digest for name in run.planned.wanted}
+    loaded: dict[str, str] = {}
+    kept: dict[str, str] = {}
+    for name, digest in digests.items():
+        if digest:
+            (loaded if layout.has_image(digest) else kept)[f"{name}:latest"] = digest
     with closing(DockerEngine()) as engine:
-        for tag in engine.load(docker_archive(layout, images)):
+        for tag in engine.load(docker_archive(layout, loaded)) if loaded else ():
             say(f"loaded {tag}")
+        for tag, digest in kept.items():  # built there
+            engine.tag(digest, tag)
+            say(f"tagged {tag}")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from orchestrator.app.fingerprinting import Fingerprinted, fingerprint_images
 from orchestrator.app.opened import Opened, read_lock
+from orchestrator.errors import MissingToolError
 from orchestrator.files import SourceFile
 from orchestrator.lockfile import Lock
 from orchestrator.model import Platform
@@ -44,6 +45,21 @@ class Planned:
     notes: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class _Docker:
+    """What Docker has of images made here, by private tag; or why it does not say."""
+
+    tags: frozenset[str] = frozenset()
+    problem: str = ""
+
+    def has(self, name: str, digest: str) -> bool:
+        if not self.tags:
+            return False
+        from orchestrator.engines.docker.presence import private_tag  # noqa: PLC0415 - is loaded
+
+        return private_tag(name, digest) in self.tags
+
+
 def default_platform(opened: Opened) -> Platform:
     """Return this machine's platform if the workspace has it, else the first of the settings."""
     import platform as machine  # noqa: PLC0415 - only to ask this machine
@@ -71,11 +87,12 @@ def plan(opened: Opened, options: BuildOptions) -> Planned:
     records = state.read(options.platform.key)
     if state.problem:
         notes.append(state.problem)
-    made = _plan(opened, options, lock, now, records, wanted)
+    docker = _ask_docker(opened, opened.graph.ancestors(wanted))
+    made = _plan(opened, options, lock, now, records, wanted, docker)
     if options.selection.changed:
         stale = [name for name in wanted if made.steps[name].action is not Action.REUSE]
         wanted = tuple(stale)
-        made = _plan(opened, options, lock, now, records, wanted)
+        made = _plan(opened, options, lock, now, records, wanted, docker)
     return Planned(opened, lock, made, wanted, now.files, options.platform, tuple(notes))
 
 
@@ -86,11 +103,14 @@ def _plan(
     now: Fingerprinted,
     records: Mapping[str, Recorded],
     wanted: tuple[str, ...],
+    docker: _Docker,
 ) -> Plan:
     names = opened.graph.ancestors(wanted)
     layout, platform = Layout(opened.paths.layout), options.platform
     recorded = {
-        name: record if layout.has_image(record.digest) else record.without_image()
+        name: record
+        if docker.has(name, record.digest) or layout.has_image(record.digest)
+        else record.without_image()
         for name, record in records.items()
         if name in names
     }
@@ -99,7 +119,7 @@ def _plan(
         platform,
         {name: now.prints[name] for name in names},
         recorded,
-        unavailable=lambda name: _why_unavailable(opened, name, lock, platform),
+        unavailable=lambda name: _why_unavailable(opened, name, lock, platform, docker),
         forced=wanted if options.force else (),
     )
 
@@ -128,10 +148,24 @@ def _narrow(
     return tuple(differing)
 
 
-def _why_unavailable(opened: Opened, name: str, lock: Lock, platform: Platform) -> str:
+def _ask_docker(opened: Opened, names: Iterable[str]) -> _Docker:
+    """Ask Docker what it has of images, in one question; not at all without Dockerfiles."""
+    if not any(opened.graph.images[name].build for name in names):
+        return _Docker()
+    from orchestrator.engines.docker.presence import read_present  # noqa: PLC0415 - rarely needed
+
+    try:
+        return _Docker(read_present())
+    except MissingToolError as error:
+        return _Docker(problem=f"{error}; {error.hint}")
+
+
+def _why_unavailable(
+    opened: Opened, name: str, lock: Lock, platform: Platform, docker: _Docker
+) -> str:
     image = opened.graph.images[name]
     if image.build is not None:
-        return "Dockerfile images are built by BuildKit, which this orch does not drive yet"
+        return docker.problem
     adds = lock.image(name, platform)
     if adds.unavailable:
         return adds.unavailable

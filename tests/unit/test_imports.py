@@ -60,8 +60,20 @@ ROOMS = (
 WITHIN = {
     "engines": ("assembler", "buildkit", "docker"),
     "dockerfile": ("reading", "scope", "stages", "references", "variables", "instructions"),
-    "resolve": ("relock", "lock", "builds", "target", "inputs", "python", "debian"),
-    "oci": ("archive", "layout", "image", "joining", "layer", "segment", "tar"),
+    "resolve": (
+        "relock",
+        "outdated",
+        "lock",
+        "behind",
+        "explained",
+        "builds",
+        "target",
+        "inputs",
+        "python",
+        "debian",
+        "edges",
+    ),
+    "oci": ("archive", "imported", "layout", "image", "joining", "layer", "segment", "tar"),
     "report": ("progress", "pictures", "documents", "text"),
 }
 """The order within rooms that have one."""
