@@ -88,7 +88,7 @@ class Downloads:
         levels: Levels | None = None,
     ) -> None:
         self._folder = folder
-        self._offline = offline
+        self.is_offline = offline
         self._levels = levels or Levels()
         self.sources: dict[str, str] = {}
         self._on_bytes = on_bytes
@@ -110,6 +110,11 @@ class Downloads:
         except FileNotFoundError:
             return False
         return artifact.size_bytes in {0, size}
+
+    def is_at_hand(self, artifact: Artifact) -> bool:
+        """Tell whether a file can be had without a network."""
+        is_shared = artifact.is_shared and self._levels.has_at_hand(artifact.sha256)
+        return is_shared or self.has(artifact)
 
     def start(self, artifact: Artifact) -> Future[Path]:
         """Begin to fetch a file, once however often it is asked for.
@@ -163,7 +168,7 @@ class Downloads:
         """Try the shared levels, then each place where the file may lie."""
         if artifact.is_shared and self._fill_shared(artifact, part):
             return
-        if self._offline:
+        if self.is_offline:
             raise FetchError(
                 f"{artifact.name} is not in the cache, and --offline forbids fetching it",
                 hint="run once without --offline",

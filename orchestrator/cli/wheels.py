@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from orchestrator.cli.sharing import pull, push
 from orchestrator.errors import ExitCode
 
 
@@ -14,3 +15,7 @@ def wheels(context: click.Context) -> int:
     if context.invoked_subcommand is None:
         raise click.UsageError("nothing is done by this verb alone yet", context)
     return ExitCode.DONE
+
+
+wheels.add_command(push)
+wheels.add_command(pull)

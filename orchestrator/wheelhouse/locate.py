@@ -52,6 +52,7 @@ class WheelPlaces:
             wheel.size_bytes,
             lambda: self._locate(wheel),
             gone_hint=f"run: orch lock --upgrade {wheel.name}",
+            is_shared=True,
         )
 
     def _locate(self, wheel: LockedWheel) -> Sequence[str]:

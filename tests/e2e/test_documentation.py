@@ -40,7 +40,11 @@ def verbs() -> dict[str, click.Command]:
     context = click.Context(orch)
     assert isinstance(orch, click.Group)
     commands = {name: orch.get_command(context, name) for name in orch.list_commands(context)}
-    return {name: command for name, command in commands.items() if command is not None}
+    found = {name: command for name, command in commands.items() if command is not None}
+    for name, command in list(found.items()):
+        if isinstance(command, click.Group):
+            found |= {f"{name} {inner}": item for inner, item in command.commands.items()}
+    return found
 
 
 def options(command: click.Command) -> dict[str, set[str]]:
@@ -142,7 +146,7 @@ def test_every_setting_is_documented_and_no_other(tmp_path: Path, taken: set[Tak
     read_settings(tmp_path)
     headings = {"": "Settings", "python": "[python]", "debian": "[debian]"}
     headings["image.api"] = "[image.NAME]"
-    headings["wheels.name"] = "[wheels.NAME]"
+    headings |= {"wheelhouse": "[wheelhouse]", "wheels.name": "[wheels.NAME]"}
     check_keys(REFERENCE / "settings.md", taken, headings)
 
 

@@ -253,7 +253,7 @@ def test_a_failure_is_code_1_and_what_stands_on_it_is_skipped(orch: Orch, ws: Pa
     ran = orch("build", "--offline", "--report", str(ws / "report.json"))
     assert ran.code == 1
     assert "failed a: " in ran.err
-    assert "--offline forbids fetching it\n  hint: run once without --offline" in ran.err
+    assert "--offline forbids fetching it: curl 1.0\n  hint: run once without" in ran.err
     assert "skipped s: a failed" in ran.err
     report = json.loads((ws / "report.json").read_text())
     assert (report["schema"], report["ok"]) == ("orch.build/1", False)

@@ -14,6 +14,7 @@ from orchestrator.engines.assembler.jobs import Workers
 from orchestrator.engines.assembler.layers import (
     fetched_layers,
     files_layer,
+    missing_fetches,
     system_layer,
     user_of,
     venv_layer,
@@ -21,7 +22,7 @@ from orchestrator.engines.assembler.layers import (
 from orchestrator.engines.assembler.runtime import runtime_config
 from orchestrator.engines.assembler.segments import Joined, Materials, SegmentWorks
 from orchestrator.engines.assembler.store import Store
-from orchestrator.errors import AssemblyError
+from orchestrator.errors import AssemblyError, FetchError
 from orchestrator.fetch import Downloads
 from orchestrator.graph import Graph
 from orchestrator.lockfile import Lock
@@ -71,6 +72,10 @@ class Assembler:
         """Return the compressed size of the packages that steps need and that are not laid out."""
         return sum(self._works.missing_bytes(self._contents(step)) for step in steps)
 
+    def absent(self, steps: Sequence[Step]) -> list[str]:
+        """Return the names of the files that steps need and only a network could give."""
+        return [name for step in steps for name in self._absent(self._contents(step))]
+
     def stop(self) -> None:
         """Give up downloads that have not ended; steps that need them are cancelled."""
         self._downloads.stop()
@@ -83,6 +88,7 @@ class Assembler:
         """
         contents = self._contents(step)
         _check_tags(contents)
+        self._check_at_hand(contents)
         for part in contents.inherited:
             self._know(step, part)
         joined = self._own_layers(contents)
@@ -99,6 +105,22 @@ class Assembler:
 
     def _contents(self, step: Step) -> Contents:
         return contents_of(self._graph, self._lock, self._settings, step.platform, step.image.name)
+
+    def _absent(self, contents: Contents) -> list[str]:
+        wanted = [*self._works.missing(contents), *missing_fetches(contents, self._store)]
+        return [file.name for file in wanted if not self._downloads.is_at_hand(file)]
+
+    def _check_at_hand(self, contents: Contents) -> None:
+        """Make sure that offline nothing is begun that cannot be ended.
+
+        Raises:
+            FetchError: Files are missing; all of them are named.
+        """
+        if self._downloads.is_offline and (absent := self._absent(contents)):
+            raise FetchError(
+                f"not on this machine, and --offline forbids fetching it: {', '.join(absent)}",
+                hint="run once without --offline",
+            )
 
     def _know(self, step: Step, part: Part) -> None:
         """Make sure that it is known what an ancestor holds, though the cache lost it."""

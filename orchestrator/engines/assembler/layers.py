@@ -57,19 +57,32 @@ def fetched_layers(contents: Contents, store: Store, downloads: Downloads) -> li
 
 
 def _fetched(fetch: FileFetch, store: Store, downloads: Downloads) -> Joined:
-    key = key_of("fetch", fetch.target, fetch.sha256)
+    key = _fetch_key(fetch)
     if found := store.find_layers(key):
         return Joined(found[0], is_new=False)
-    artifact = Artifact(
+    file = downloads.start(_fetch_artifact(fetch)).result()
+    entry = Entry(fetch.target.strip("/"), size_bytes=file.stat().st_size)
+    return _made(store, key, [(entry, FileData(file, fetch.sha256))], fetch.target)
+
+
+def missing_fetches(contents: Contents, store: Store) -> list[Artifact]:
+    """Return the files of an image's `[[fetch]]` that are no layers yet."""
+    fetches = contents.own.image.recipe.fetches
+    return [_fetch_artifact(fetch) for fetch in fetches if not store.find_layers(_fetch_key(fetch))]
+
+
+def _fetch_key(fetch: FileFetch) -> str:
+    return key_of("fetch", fetch.target, fetch.sha256)
+
+
+def _fetch_artifact(fetch: FileFetch) -> Artifact:
+    return Artifact(
         fetch.url,
         fetch.sha256,
         0,
         lambda: (fetch.url,),
         gone_hint="change url and sha256 under [[fetch]]",
     )
-    file = downloads.start(artifact).result()
-    entry = Entry(fetch.target.strip("/"), size_bytes=file.stat().st_size)
-    return _made(store, key, [(entry, FileData(file, fetch.sha256))], fetch.target)
 
 
 def files_layer(contents: Contents, store: Store, files: Sequence[SourceFile]) -> list[Joined]:

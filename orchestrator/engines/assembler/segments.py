@@ -107,6 +107,10 @@ class SegmentWorks:
         )
         return [new_layer(layer) for layer in result_of(job)]
 
+    def missing(self, contents: Contents) -> list[Artifact]:
+        """Return the packages of an image that must be laid out."""
+        return list(self._missing(contents).values())
+
     def _missing(self, contents: Contents) -> dict[str, Artifact]:
         """Return the packages that must be laid out, by the key of their segment."""
         own = contents.own
