@@ -20,8 +20,10 @@ _VERBS = {
     "explain": "explain",
     "affected": "explain",
     "graph": "graph",
+    "init": "init",
     "lock": "lock",
     "wheels": "wheels",
+    "push": "push",
 }
 
 

@@ -96,6 +96,19 @@ def make_image(
     return BuiltImage(config, manifest, tuple(layers))
 
 
+def make_index(manifests: Mapping[str, Mapping[str, Any]]) -> Blob:
+    """Put several platforms' manifests together, given as descriptors by platform.
+
+    Source: OCI image specification, image-index.md.
+    """
+    document = {
+        "schemaVersion": 2,
+        "mediaType": INDEX_MEDIA_TYPE,
+        "manifests": [manifests[key] for key in sorted(manifests)],
+    }
+    return Blob(INDEX_MEDIA_TYPE, canonical_json(document))
+
+
 def canonical_json(value: Any) -> bytes:
     """Return JSON whose bytes depend on nothing but the value."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()

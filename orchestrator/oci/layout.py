@@ -14,7 +14,7 @@ from typing import Any
 from orchestrator.atomic import replacing, write_text
 from orchestrator.errors import AssemblyError, disk_error
 from orchestrator.model import Platform
-from orchestrator.oci.image import INDEX_MEDIA_TYPE, MANIFEST_MEDIA_TYPE, Blob, canonical_json
+from orchestrator.oci.image import INDEX_MEDIA_TYPE, MANIFEST_MEDIA_TYPE, Blob, make_index
 from orchestrator.oci.layer import UNPACKED, Layer
 
 REF_NAME = "org.opencontainers.image.ref.name"
@@ -151,16 +151,7 @@ class Layout:
         notes = {**annotations, REF_NAME: name}
         if len(manifests) == 1:
             return {**next(iter(manifests.values())), "annotations": notes}
-        index = Blob(
-            INDEX_MEDIA_TYPE,
-            canonical_json(
-                {
-                    "schemaVersion": 2,
-                    "mediaType": INDEX_MEDIA_TYPE,
-                    "manifests": [manifests[key] for key in sorted(manifests)],
-                }
-            ),
-        )
+        index = make_index(manifests)
         self.add_blob(index)
         return {**index.descriptor, "annotations": notes}
 

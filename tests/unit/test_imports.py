@@ -58,6 +58,21 @@ ROOMS = (
 """The rooms of the house from top to bottom; a module may import what stands below it."""
 
 WITHIN = {
+    "publish": (
+        "promote",
+        "push",
+        "survey",
+        "crew",
+        "outgoing",
+        "http_registry",
+        "upload",
+        "wire",
+        "certificates",
+        "auth",
+        "credentials",
+        "registry",
+        "reference",
+    ),
     "engines": ("assembler", "buildkit", "docker"),
     "dockerfile": ("reading", "scope", "stages", "references", "variables", "instructions"),
     "resolve": (
@@ -74,7 +89,7 @@ WITHIN = {
         "edges",
     ),
     "oci": ("archive", "imported", "layout", "image", "joining", "layer", "segment", "tar"),
-    "report": ("progress", "pictures", "documents", "text"),
+    "report": ("push_progress", "progress", "pictures", "pushes", "documents", "text"),
 }
 """The order within rooms that have one."""
 

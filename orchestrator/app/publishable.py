@@ -1,0 +1,192 @@
+"""What of a workspace can be published: images that are up to date, and the tags they get."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from orchestrator.app.opened import Opened
+from orchestrator.app.planning import BuildOptions, Planned, default_platform, plan
+from orchestrator.errors import WorkspaceError
+from orchestrator.fingerprint import Fingerprint, Input
+from orchestrator.git import commit_annotations, describe, is_dirty
+from orchestrator.model import Platform
+from orchestrator.oci.image import MANIFEST_MEDIA_TYPE, make_index
+from orchestrator.oci.layout import Layout
+from orchestrator.plan import Action, Step
+from orchestrator.publish.outgoing import OutgoingImage, PlatformImage
+from orchestrator.publish.reference import Namespace
+from orchestrator.publish.registry import BlobInfo, Manifest
+from orchestrator.select import Selection
+from orchestrator.tagging import content_tag, expand_template, template_problem
+
+_STALE_SHOWN = 5
+_COMMIT_DIGITS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """Steps by image and platform, and why other images are unavailable."""
+
+    steps: Mapping[str, Mapping[Platform, Step]]
+    unavailable: Mapping[str, str]
+    notes: tuple[str, ...]
+
+
+def collect(opened: Opened, selection: Selection) -> Collected:
+    """Find the selected images that are up to date, on each platform that the layout has.
+
+    Raises:
+        WorkspaceError: An image is not up to date.
+    """
+    layout = Layout(opened.paths.layout)
+    names = layout.names()
+    plans = _plans(opened, selection, {key for named in names.values() for key in named})
+    first, planned = next(iter(plans.items()))
+    steps: dict[str, dict[Platform, Step]] = {}
+    unavailable: dict[str, str] = {}
+    stale: list[str] = []
+    for name in planned.wanted:
+        for platform in [p for p in plans if p.key in names.get(name, {})] or [first]:
+            step = plans[platform].plan.steps[name]
+            if why := _why_not(layout, step):
+                unavailable[name] = why
+            elif step.action is Action.BUILD:
+                stale.append(f"{name} ({platform}: {step.reasons[0]})")
+            else:
+                steps.setdefault(name, {})[platform] = step
+    if stale:
+        more = len(stale) - _STALE_SHOWN
+        shown = ", ".join(stale[:_STALE_SHOWN]) + (f", and {more} more" if more > 0 else "")
+        raise WorkspaceError(f"not up to date: {shown}", hint="run: orch build")
+    kept = {name: found for name, found in steps.items() if name not in unavailable}
+    return Collected(kept, unavailable, planned.notes)
+
+
+def _plans(opened: Opened, selection: Selection, built: Iterable[str]) -> dict[Platform, Planned]:
+    """Plan for this machine's platform, and for the others that something was built for."""
+    chosen = replace(selection, changed=False)  # what changed is what the registry lacks
+    first = default_platform(opened)
+    plans = {first: plan(opened, BuildOptions(first, chosen))}
+    everything = Selection(names=plans[first].wanted)
+    others = [p for p in opened.workspace.settings.platforms if p != first and p.key in set(built)]
+    if plans[first].wanted:
+        plans |= {other: plan(opened, BuildOptions(other, everything)) for other in others}
+    return plans
+
+
+def _why_not(layout: Layout, step: Step) -> str:
+    if step.action is Action.UNAVAILABLE:
+        return step.reasons[0].detail
+    in_docker = step.image.build is not None and not layout.has_image(step.digest)
+    if in_docker and step.action is Action.REUSE:
+        return "it lies in Docker, and this orch pushes what is in its layout: use docker push"
+    return ""
+
+
+class Publishables:
+    """Makes what is to be published of what is in the layout."""
+
+    def __init__(
+        self,
+        opened: Opened,
+        namespace: Namespace,
+        tags: tuple[str, ...],
+        now: datetime,
+        notes: list[str],
+    ) -> None:
+        self._opened, self._namespace = opened, namespace
+        self._tags, self._now, self._notes = tags, now, notes
+        self._layout = Layout(opened.paths.layout)
+        self._git: dict[str, str] = {}
+
+    def image(self, name: str, steps: Mapping[Platform, Step]) -> OutgoingImage:
+        """Return an image with its manifests, its tags and where its blobs may lie already.
+
+        Raises:
+            WorkspaceError: A tag wants something that there is not.
+        """
+        images = tuple(self._platform(step) for step in steps.values())
+        index = None
+        if len(images) > 1:
+            blob = make_index({image.platform.key: _descriptor(image) for image in images})
+            index = Manifest(blob.media_type, blob.data)
+        above = reversed(self._opened.graph.ancestors([name]))
+        return OutgoingImage(
+            name,
+            self._namespace.repository(name),
+            images,
+            self._expand(name, images),
+            tuple(content_tag(image.fingerprint) for image in images),
+            index,
+            tuple(self._namespace.repository(other) for other in above if other != name),
+        )
+
+    def _platform(self, step: Step) -> PlatformImage:
+        data = self._layout.blob_path(step.digest).read_bytes()
+        manifest = self._layout.read_json(step.digest)
+        blobs = {
+            BlobInfo(item["digest"], item["size"])
+            for item in (manifest["config"], *manifest["layers"])
+        }
+        media_type = manifest.get("mediaType", MANIFEST_MEDIA_TYPE)
+        return PlatformImage(
+            step.platform,
+            step.fingerprint.digest,
+            Manifest(media_type, data),
+            tuple(sorted(blobs)),
+        )
+
+    def _expand(self, name: str, images: tuple[PlatformImage, ...]) -> tuple[str, ...]:
+        settings = self._opened.workspace.settings
+        of_image = settings.images[name].tags if name in settings.images else ()
+        values = {
+            "version": lambda: self._from_git("version"),
+            "commit": lambda: self._from_git("commit"),
+            "date": lambda: f"{self._now:%Y%m%d}",
+            "fingerprint": lambda: _joint_fingerprint(images),
+        }
+        templates = self._tags or of_image or settings.tags
+        for template in templates:
+            if problem := template_problem(template):
+                raise WorkspaceError(problem, hint="see the tags of the settings")
+        return tuple(dict.fromkeys(expand_template(item, values) for item in templates))
+
+    def _from_git(self, what: str) -> str:
+        if not self._git:
+            root = self._opened.paths.root
+            commit = commit_annotations(root).get("org.opencontainers.image.revision", "")
+            mark = ""
+            if is_dirty(root):
+                mark = "-dirty"
+                self._notes.append("files differ from the commit: tags of it end in -dirty")
+            version = describe(root)
+            self._git = {
+                "commit": commit and f"{commit[:_COMMIT_DIGITS]}{mark}",
+                "version": version and f"{version}{mark}",
+            }
+        if not self._git[what]:
+            missing = "a commit" if what == "commit" else "a tag of git's (git tag v1.0)"
+            raise WorkspaceError(
+                f"a tag needs {{{what}}}, and there is none", hint=f"make {missing}"
+            )
+        return self._git[what]
+
+
+def _descriptor(image: PlatformImage) -> dict[str, object]:
+    return {
+        "mediaType": image.manifest.media_type,
+        "digest": image.manifest.digest,
+        "size": len(image.manifest.data),
+        "platform": {"architecture": image.platform.architecture, "os": image.platform.os},
+    }
+
+
+def _joint_fingerprint(images: tuple[PlatformImage, ...]) -> str:
+    """Return the fingerprint of an image, or one of those of all its platforms."""
+    if len(images) == 1:
+        return images[0].fingerprint
+    return Fingerprint.of(
+        Input("platform", image.platform.key, image.fingerprint) for image in images
+    ).digest

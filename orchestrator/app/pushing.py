@@ -1,0 +1,127 @@
+"""`orch push`: images that are up to date go to a registry; tags move there."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from orchestrator.app.opened import Opened
+from orchestrator.app.publishable import Publishables, collect
+from orchestrator.errors import WorkspaceError
+from orchestrator.oci.layout import Layout
+from orchestrator.publish.crew import Crew
+from orchestrator.publish.http_registry import HttpRegistry
+from orchestrator.publish.outgoing import Pushed, PushStatus
+from orchestrator.publish.promote import Promoted
+from orchestrator.publish.promote import promote as promote_images
+from orchestrator.publish.push import Push, PushObserver
+from orchestrator.publish.reference import Namespace
+from orchestrator.publish.wire import Wire
+from orchestrator.select import Selection
+
+JOBS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class PushOptions:
+    """What to push, and where; empty `tags` and `registry` mean those of the settings."""
+
+    selection: Selection = field(default_factory=Selection)
+    tags: tuple[str, ...] = ()
+    registry: str = ""
+    jobs: int = JOBS
+    dry_run: bool = False
+
+
+@dataclass(slots=True)
+class PushRun:
+    """What a push came to; `unavailable` says why images are not to be had here."""
+
+    namespace: Namespace
+    started: datetime
+    unavailable: Mapping[str, str]
+    images: list[Pushed] = field(default_factory=list)
+    duration_s: float = 0.0
+    is_dry: bool = False
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def ok(self) -> bool:
+        """Tell whether nothing failed and nothing was left undone because of it."""
+        bad = {PushStatus.FAILED, PushStatus.CANCELLED}
+        return not any(pushed.status in bad for pushed in self.images)
+
+
+def push(opened: Opened, options: PushOptions, observer: PushObserver) -> PushRun:
+    """Publish the selected images, and read back what the registry has then.
+
+    Raises:
+        WorkspaceError: The request or the workspace is wrong, or an image is not up to date.
+        OrchError: The registry does not answer; what fails of an image is with the image.
+    """
+    started, clock = datetime.now(UTC), time.monotonic()
+    namespace = _namespace(opened, options.registry)
+    collected = collect(opened, options.selection)
+    run = PushRun(namespace, started, collected.unavailable, is_dry=options.dry_run)
+    outgoing = Publishables(opened, namespace, options.tags, started, run.notes)
+    images = [outgoing.image(name, steps) for name, steps in collected.steps.items()]
+    run.notes[:0] = collected.notes
+    with _registry("pull" if options.dry_run else "pull,push", observer.sent) as (wire, registry):
+        crew = Crew(options.jobs, wire.stop)
+        try:
+            layout = Layout(opened.paths.layout)
+            pushing = Push(registry, crew, layout.blob_path, observer)
+            run.images = pushing.run(images, dry_run=options.dry_run)
+        finally:
+            crew.close()
+        for pushed in run.images:
+            pushed.retries = wire.retries[pushed.image.repository]
+    if options.selection.changed:
+        run.images = [item for item in run.images if item.status is not PushStatus.UNCHANGED]
+    run.duration_s = time.monotonic() - clock
+    return run
+
+
+def promote(opened: Opened, options: PushOptions, old: str, new: str) -> list[Promoted]:
+    """Let the tag `new` name what `old` names, for the selected images; nothing is pulled.
+
+    Raises:
+        WorkspaceError: The request or the workspace is wrong.
+    """
+    namespace = _namespace(opened, options.registry)
+    names = options.selection.choose(opened.graph)
+    images = {name: namespace.repository(name) for name in names}
+    with _registry("pull,push", lambda _: None) as (wire, registry):
+        crew = Crew(options.jobs, wire.stop)
+        try:
+            return promote_images(registry, crew, images, old, new)
+        finally:
+            crew.close()
+
+
+@contextmanager
+def _registry(actions: str, on_bytes: Callable[[int], None]) -> Iterator[tuple[Wire, HttpRegistry]]:
+    wire = Wire(actions=actions)
+    try:
+        yield wire, HttpRegistry(wire, on_bytes)
+    finally:
+        wire.close()
+
+
+def _namespace(opened: Opened, given: str) -> Namespace:
+    settings = opened.workspace.settings
+    if given:
+        return Namespace.parse(given)
+    if not settings.registry:
+        raise WorkspaceError(
+            "no registry to push to",
+            file=settings.file,
+            hint='write registry = "HOST/PREFIX" there, or give --registry',
+        )
+    try:
+        return Namespace.parse(settings.registry)
+    except WorkspaceError as error:
+        raise WorkspaceError(error.message, file=settings.file, hint=error.hint) from None

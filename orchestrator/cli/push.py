@@ -1,0 +1,145 @@
+"""`orch push`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from orchestrator.app.opened import Opened, open_workspace
+from orchestrator.cli.options import format_option, selection_of, selection_options
+from orchestrator.cli.output import Session, is_terminal, print_error
+from orchestrator.errors import ExitCode
+
+if TYPE_CHECKING:
+    from orchestrator.app.pushing import PushOptions, PushRun
+    from orchestrator.report.push_progress import PushProgress
+
+
+@click.command()
+@selection_options
+@click.option(
+    "--tag",
+    "tags",
+    multiple=True,
+    metavar="TEMPLATE",
+    help="Instead of the settings' tags; may be given several times.",
+)
+@click.option("--registry", metavar="HOST/PREFIX", default="", help="Instead of the settings'.")
+@click.option("--jobs", type=click.IntRange(1, 32), default=8, show_default=True, help="At once.")
+@click.option("--dry-run", is_flag=True, help="Ask the registry what it has; send nothing.")
+@click.option(
+    "--promote",
+    nargs=2,
+    type=str,
+    metavar="FROM TO",
+    help="Let tag TO name what tag FROM names there; nothing is built, sent or pulled.",
+)
+@click.option(
+    "--report",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write what was done as JSON; also when something failed.",
+)
+@click.option(
+    "--progress",
+    type=click.Choice(["auto", "plain", "json", "none"]),
+    default="auto",
+    help="How progress is shown, on standard error.",
+)
+@format_option
+@click.pass_obj
+def push(
+    session: Session,
+    /,
+    promote: tuple[str, str] | None,
+    report: Path | None,
+    format_: str,
+    **values: Any,
+) -> int:
+    """Publish images that are up to date, and prove by digest that they are there.
+
+    \b
+    orch push                             all images
+    orch push --tag '{version}' api       one, under another tag
+    orch push --promote staging live api  retag what the registry has
+    """  # noqa: D301 - click's mark for a paragraph that is not to be wrapped
+    from orchestrator.app import pushing  # noqa: PLC0415 - slow to import, and so on
+    from orchestrator.app.push_report import push_document, write_push_report  # noqa: PLC0415
+    from orchestrator.report.pushes import format_push_summary, reference_of  # noqa: PLC0415
+
+    opened = open_workspace(session.directory)
+    options = pushing.PushOptions(
+        selection_of(values),
+        values["tags"],
+        values["registry"],
+        values["jobs"],
+        dry_run=values["dry_run"],
+    )
+    if promote:
+        if options.tags or options.dry_run or report:
+            raise click.UsageError("--promote goes without --tag, --dry-run and --report")
+        return _promote(session, opened, options, promote, format_)
+    with _progress(session, values["progress"]) as progress:
+        run = pushing.push(opened, options, progress)
+    for note in run.notes:
+        session.warn(note)
+    for name, why in run.unavailable.items():
+        session.warn(f"unavailable {name}: {why}")
+    if report is not None:
+        write_push_report(run, report)
+    if format_ == "json":
+        click.echo(json.dumps(push_document(run), indent=2))
+    else:
+        for pushed in run.images:
+            if pushed.digest:
+                click.echo(reference_of(pushed))
+    session.note(format_push_summary(run.images, run.unavailable, run.duration_s))
+    return _exit_code(run, options)
+
+
+def _promote(
+    session: Session, opened: Opened, options: PushOptions, tags: tuple[str, str], format_: str
+) -> int:
+    from orchestrator.app import pushing  # noqa: PLC0415 - as above
+    from orchestrator.report.pushes import promotion_document  # noqa: PLC0415
+
+    promoted = pushing.promote(opened, options, *tags)
+    if format_ == "json":
+        click.echo(json.dumps(promotion_document(promoted, *tags), indent=2))
+    for item in promoted:
+        if item.error and item.is_missing and options.selection.is_everything:
+            session.warn(str(item.error))
+        elif item.error:
+            print_error(item.error)
+        elif item.digest and format_ == "text":
+            click.echo(f"{item.repository}:{tags[1]}@{item.digest}  {item.status.value}")
+    missing = [item.is_missing for item in promoted]
+    has_failed = any(item.error and not item.is_missing for item in promoted)
+    named_is_missing = any(missing) and not options.selection.is_everything
+    if has_failed or named_is_missing or all(missing):
+        return ExitCode.FAILED
+    return ExitCode.DONE
+
+
+def _progress(session: Session, wanted: str) -> PushProgress:
+    from orchestrator.report import push_progress as shown  # noqa: PLC0415 - as above
+
+    if session.quiet or wanted == "none":
+        return shown.SilentPush()
+    if wanted == "json":
+        return shown.JsonPush(sys.stderr)
+    if wanted == "auto" and is_terminal():
+        return shown.LivePush()
+    return shown.PlainPush(session.note)
+
+
+def _exit_code(run: PushRun, options: PushOptions) -> int:
+    if not run.ok:
+        return ExitCode.FAILED
+    if run.unavailable and not options.selection.is_everything:
+        return ExitCode.MISSING_TOOL
+    return ExitCode.DONE

@@ -1,0 +1,218 @@
+"""A push: blobs, then manifests, then what was sent read back, and only then tags."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from orchestrator.errors import OrchError
+from orchestrator.publish.crew import Crew
+from orchestrator.publish.outgoing import OutgoingImage, Pushed, PushStatus, TagStatus, Transfer
+from orchestrator.publish.reference import Repository
+from orchestrator.publish.registry import (
+    CredentialsError,
+    Manifest,
+    RefusedError,
+    Registry,
+    TagTakenError,
+    VerificationError,
+)
+from orchestrator.publish.survey import BlobPlan, Survey, plan_blobs, survey_images
+
+_TAG_REFUSALS = {400, 403, 405, 409, 412}
+"""How registries answer when a tag may not be moved."""
+
+
+class PushObserver(Protocol):
+    """Watches a push; called from several threads."""
+
+    def surveyed(self, images: int, upload_bytes: int) -> None:
+        """Take note of how many images there are, and of how much is to be sent."""
+        ...
+
+    def sent(self, size_bytes: int) -> None:
+        """Take note of bytes that went out."""
+        ...
+
+    def finished(self, pushed: Pushed) -> None:
+        """Take note of what came of an image."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Push:
+    """What a push needs: a registry, threads, where blobs lie, and who watches."""
+
+    registry: Registry
+    crew: Crew
+    blob_path: Callable[[str], Path]
+    observer: PushObserver
+
+    def run(self, images: Sequence[OutgoingImage], *, dry_run: bool = False) -> list[Pushed]:
+        """Publish images; no tag moves before all of them are there and were read back.
+
+        The first failure stops what has not begun, and then no tag is touched. When a tag
+        cannot be moved, the others still are.
+
+        Raises:
+            RegistryError: The registry does not say what it has; nothing was sent.
+        """
+        return _Run(self, images).run(dry_run=dry_run)
+
+
+class _Run:
+    def __init__(self, push: Push, images: Sequence[OutgoingImage]) -> None:
+        self._registry, self._crew = push.registry, push.crew
+        self._blob_path, self._observer = push.blob_path, push.observer
+        self._images = images
+        self._began_s = time.monotonic()
+        self._pushed = {image.repository: Pushed(image) for image in images}
+        self._lock = threading.Lock()
+
+    def run(self, *, dry_run: bool) -> list[Pushed]:
+        survey = survey_images(self._registry, self._crew, self._images)
+        plans = plan_blobs(self._images, survey)
+        upload_bytes = sum(plan.blob.size_bytes for plan in plans if plan.source is None)
+        self._observer.surveyed(len(self._images), upload_bytes)
+        self._note_blobs(plans, dry_run=dry_run)
+        if dry_run:
+            for image in self._images:
+                self._settle_planned(image, survey)
+        else:
+            self._carry_out(plans, survey)
+        for pushed in self._pushed.values():
+            pushed.duration_s = pushed.duration_s or time.monotonic() - self._began_s
+            self._observer.finished(pushed)
+        return list(self._pushed.values())
+
+    def _note_blobs(self, plans: Sequence[BlobPlan], *, dry_run: bool) -> None:
+        """Note what need not be sent; in a dry run also how the rest would come."""
+        for image in self._images:
+            self._pushed[image.repository].blobs = dict.fromkeys(image.blobs, Transfer.SKIPPED)
+        for plan in plans:
+            for place, target in enumerate(plan.targets):
+                is_upload = plan.source is None and place == 0
+                how = Transfer.UPLOADED if is_upload else Transfer.MOUNTED
+                if dry_run:
+                    self._pushed[target].blobs[plan.blob] = how
+                else:
+                    del self._pushed[target].blobs[plan.blob]
+
+    def _settle_planned(self, image: OutgoingImage, survey: Survey) -> None:
+        pushed = self._pushed[image.repository]
+        pushed.digest = image.top.digest
+        pushed.tags = {
+            tag: TagStatus.PLANNED
+            if survey.tags[image.repository, tag] != manifest.digest
+            else TagStatus.UNCHANGED
+            for tag, manifest in image.named.items()
+        }
+        is_new = TagStatus.PLANNED in pushed.tags.values()
+        pushed.status = PushStatus.PLANNED if is_new else PushStatus.UNCHANGED
+
+    def _carry_out(self, plans: Sequence[BlobPlan], survey: Survey) -> None:
+        sent = self._crew.each(self._bring, plans)
+        for plan, error in sent.errors.items():
+            self._fail(plan.targets, error)
+        if sent.errors:
+            return
+        lacking = [image for image in self._images if image.repository not in survey.complete]
+        stored = self._crew.each(self._store, lacking)
+        for image, error in stored.errors.items():
+            self._fail((image.repository,), error)
+        if stored.errors:
+            return
+        tagged = self._crew.each(
+            lambda image: self._tag(image, survey.tags), self._images, keep_going=True
+        )
+        for image, error in tagged.errors.items():
+            self._fail((image.repository,), error)
+
+    def _bring(self, plan: BlobPlan) -> None:
+        """Bring a blob to all repositories that lack it."""
+        source = plan.source
+        for target in plan.targets:
+            how = Transfer.MOUNTED
+            if source is None or not self._mounts(target, plan.blob.digest, source):
+                path = self._blob_path(plan.blob.digest)
+                self._registry.write_blob(target, plan.blob, path)
+                how = Transfer.UPLOADED
+            source = source or target
+            with self._lock:
+                self._pushed[target].blobs[plan.blob] = how
+
+    def _mounts(self, target: Repository, digest: str, source: Repository) -> bool:
+        try:
+            return self._registry.mount_blob(target, digest, source)
+        except (CredentialsError, RefusedError):
+            return False  # uploading tells whether it is the target that is refused
+
+    def _store(self, image: OutgoingImage) -> None:
+        """Store an image's manifests under their digests, and read them back."""
+        for manifest in image.manifests:
+            self._registry.write_manifest(image.repository, manifest.digest, manifest)
+            self._read_back(image.repository, manifest.digest, manifest)
+
+    def _tag(
+        self, image: OutgoingImage, before: Mapping[tuple[Repository, str], str | None]
+    ) -> None:
+        pushed = self._pushed[image.repository]
+        for tag, manifest in image.named.items():
+            if before[image.repository, tag] == manifest.digest:
+                pushed.tags[tag] = TagStatus.UNCHANGED
+                continue
+            move_tag(self._registry, image.repository, tag, manifest)
+            pushed.tags[tag] = TagStatus.MOVED
+        pushed.digest = image.top.digest
+        is_new = TagStatus.MOVED in pushed.tags.values()
+        pushed.status = PushStatus.PUSHED if is_new else PushStatus.UNCHANGED
+        pushed.duration_s = time.monotonic() - self._began_s
+
+    def _read_back(self, repository: Repository, pointer: str, manifest: Manifest) -> None:
+        read_back(self._registry, repository, pointer, manifest)
+
+    def _fail(self, repositories: Sequence[Repository], error: OrchError) -> None:
+        for repository in repositories:
+            pushed = self._pushed[repository]
+            pushed.status, pushed.error = PushStatus.FAILED, pushed.error or error
+
+
+def move_tag(registry: Registry, repository: Repository, tag: str, manifest: Manifest) -> None:
+    """Let a tag name a manifest that is there, and read it back.
+
+    Raises:
+        TagTakenError: The registry does not let the tag be moved.
+        VerificationError: The tag names something else afterwards.
+        RegistryError: The registry refuses for another reason.
+    """
+    try:
+        registry.write_manifest(repository, tag, manifest)
+    except RefusedError as error:
+        now = registry.find_manifest(repository, tag) if error.status in _TAG_REFUSALS else None
+        if now == manifest.digest:  # somebody else was as quick: the tag is right
+            return
+        if now is None:
+            raise
+        raise TagTakenError(
+            f"{repository}:{tag} names {now} and may not be moved to {manifest.digest}",
+            hint="tags of this repository are immutable: push under another one (--tag)",
+        ) from error
+    read_back(registry, repository, tag, manifest)
+
+
+def read_back(registry: Registry, repository: Repository, pointer: str, manifest: Manifest) -> None:
+    """Compare what a registry holds, byte for byte, with what it was sent.
+
+    Raises:
+        VerificationError: It holds something else.
+    """
+    found = registry.read_manifest(repository, pointer)
+    if found.digest != manifest.digest:
+        raise VerificationError(
+            f"{repository} has {found.digest} as {pointer}, and was sent {manifest.digest}",
+            hint="does somebody else push there at this moment? push again",
+        )

@@ -1,0 +1,117 @@
+"""Pushes as documents and as lines of text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from orchestrator.publish.outgoing import Pushed, PushStatus, Transfer
+from orchestrator.publish.promote import Promoted
+from orchestrator.report.text import format_bytes
+
+_SHOWN_AS = {Transfer.UPLOADED: "uploaded", Transfer.MOUNTED: "mounted", Transfer.SKIPPED: "there"}
+
+
+def pushed_document(pushed: Pushed) -> dict[str, Any]:
+    """Return one image of a push report."""
+    image, error = pushed.image, pushed.error
+    return {
+        "name": image.name,
+        "repository": str(image.repository),
+        "reference": reference_of(pushed),
+        "status": pushed.status.value,
+        "digest": pushed.digest,
+        "tags": [{"tag": tag, "status": status.value} for tag, status in pushed.tags.items()],
+        "platforms": [
+            {
+                "platform": item.platform.key,
+                "digest": item.manifest.digest,
+                "size_bytes": item.size_bytes,
+                "fingerprint": item.fingerprint,
+            }
+            for item in image.platforms
+        ],
+        "size_bytes": image.size_bytes,
+        "blobs": {
+            how.value: {"count": pushed.count_of(how), "bytes": pushed.bytes_of(how)}
+            for how in Transfer
+        },
+        "retries": pushed.retries,
+        "duration_s": round(pushed.duration_s, 3),
+        "error": {"message": str(error), "hint": error.hint} if error else None,
+    }
+
+
+def unavailable_document(name: str, why: str) -> dict[str, Any]:
+    """Return an image of a push report that is not to be had here."""
+    return {
+        "name": name,
+        "repository": "",
+        "reference": "",
+        "status": PushStatus.UNAVAILABLE.value,
+        "digest": "",
+        "tags": [],
+        "platforms": [],
+        "size_bytes": 0,
+        "blobs": {how.value: {"count": 0, "bytes": 0} for how in Transfer},
+        "retries": 0,
+        "duration_s": 0.0,
+        "error": {"message": why, "hint": ""},
+    }
+
+
+def reference_of(pushed: Pushed) -> str:
+    """Return `HOST/PREFIX/NAME@DIGEST`, or nothing where the digest was not read back."""
+    return f"{pushed.image.repository}@{pushed.digest}" if pushed.digest else ""
+
+
+def promotion_document(promoted: Sequence[Promoted], old: str, new: str) -> dict[str, Any]:
+    """Return what was retagged, `orch.promote/1`."""
+    return {
+        "schema": "orch.promote/1",
+        "ok": not any(item.error and not item.is_missing for item in promoted),
+        "from": old,
+        "to": new,
+        "images": [
+            {
+                "name": item.name,
+                "repository": str(item.repository),
+                "digest": item.digest,
+                "status": "missing" if item.is_missing else item.status.value,
+                "error": {"message": str(item.error), "hint": item.error.hint}
+                if item.error
+                else None,
+            }
+            for item in promoted
+        ],
+    }
+
+
+def format_pushed(pushed: Pushed) -> str:
+    """Return what came of an image as one line, an error with its hint below."""
+    text = f"{pushed.status.value} {pushed.image.name}"
+    if pushed.error is not None:
+        text += f": {pushed.error}"
+        return f"{text}\n  hint: {pushed.error.hint}" if pushed.error.hint else text
+    if pushed.status is PushStatus.CANCELLED:
+        return f"{text}: not tagged, as others failed"
+    shown = [
+        f"{format_bytes(pushed.bytes_of(how))} {word}"
+        for how, word in _SHOWN_AS.items()
+        if pushed.count_of(how)
+    ]
+    return f"{text}  {pushed.digest[:19]}  {', '.join(shown)}"
+
+
+def format_push_summary(
+    images: Sequence[Pushed], unavailable: Mapping[str, str], duration_s: float
+) -> str:
+    """Return the closing line of a push."""
+    counts = dict.fromkeys(PushStatus, 0)
+    for pushed in images:
+        counts[pushed.status] += 1
+    counts[PushStatus.UNAVAILABLE] = len(unavailable)
+    parts = [f"{count} {status.value}" for status, count in counts.items() if count]
+    sizes = {how: sum(pushed.bytes_of(how) for pushed in images) for how in Transfer}
+    parts += [f"{format_bytes(size)} {_SHOWN_AS[how]}" for how, size in sizes.items() if size]
+    return f"{', '.join(parts) or 'nothing to push'} in {duration_s:.1f} s"
