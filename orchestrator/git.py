@@ -62,6 +62,17 @@ def committed_text(file: Path) -> str:
     return result.stdout
 
 
+def present_files(root: Path) -> list[str]:
+    """Return the files below a folder that git does not ignore, submodules' too, from there.
+
+    Where git knows nothing of the folder these are none.
+    """
+    found: set[str] = set()
+    for which in (["--cached", "--recurse-submodules"], ["--others", "--exclude-standard"]):
+        found.update(_git(root, "ls-files", "-z", *which).split("\0"))
+    return [path for path in found if path and (root / path).is_file()]
+
+
 def export_tree(root: Path, commit: str, folder: Path) -> None:
     """Write the workspace as it was at a commit into an empty folder; nothing else is touched.
 

@@ -37,7 +37,7 @@ class SiblingNames:
         """
         if "@" in reference:
             return None
-        repository = _without_tag(reference)
+        repository = without_tag(reference)
         for prefix in ("", *self._prefixes):
             if reference.startswith(prefix):
                 tagged, plain = reference[len(prefix) :], repository[len(prefix) :]
@@ -47,6 +47,7 @@ class SiblingNames:
         return None
 
 
-def _without_tag(reference: str) -> str:
+def without_tag(reference: str) -> str:
+    """Return a reference, which has no digest, without its tag."""
     head, colon, tag = reference.rpartition(":")
     return head if colon and "/" not in tag else reference

@@ -33,6 +33,7 @@ ROOMS = (
     "select",
     "plan",
     "fingerprint",
+    "discovery",
     "context",
     "files",
     "lockfile",
@@ -58,6 +59,7 @@ ROOMS = (
 """The rooms of the house from top to bottom; a module may import what stands below it."""
 
 WITHIN = {
+    "discovery": ("proposal", "writing", "guesses", "drafts", "compose", "definitions"),
     "publish": (
         "promote",
         "push",
@@ -143,6 +145,7 @@ HOMES = {
     "pathspec": ("files",),
     "resolvelib": ("resolve.debian",),
     "rich": ("report",),
+    "ruamel": ("discovery.compose",),
     "structlog": ("logs",),
     "sqlite3": ("state", "digests"),
     "toml": ("lockfile",),

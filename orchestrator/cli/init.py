@@ -1,0 +1,38 @@
+"""`orch init`: settings for a repository as it is."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from orchestrator.app.initialising import initialise
+from orchestrator.cli.options import format_option
+from orchestrator.cli.output import Session
+from orchestrator.errors import ExitCode
+from orchestrator.report.proposals import proposal_document, proposal_lines
+
+
+@click.command()
+@click.option("--dry-run", is_flag=True, help="Print the settings and write nothing.")
+@click.option("--force", is_flag=True, help="Write orch.toml though there are settings.")
+@format_option
+@click.pass_obj
+def init(session: Session, format_: str, *, dry_run: bool, force: bool) -> int:
+    """Write settings for the Dockerfiles and recipes of this folder.
+
+    \b
+    orch init --dry-run      show what would be written
+    orch init                write orch.toml; then: orch graph
+    """  # noqa: D301 - click's mark for a paragraph that is not to be wrapped
+    proposal = initialise(session.directory, write=not dry_run, force=force)
+    lines = proposal_lines(proposal)
+    if format_ == "json":
+        click.echo(json.dumps(proposal_document(proposal, written=not dry_run), indent=2))
+    elif dry_run:
+        session.note("\n".join(lines))
+        click.echo(proposal.text, nl=False)
+    else:
+        click.echo("\n".join(lines))
+        session.note(f"wrote {proposal.workspace.settings.file}; next: orch plan")
+    return ExitCode.DONE

@@ -1,0 +1,64 @@
+"""Proposed settings as a person and as a program reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from orchestrator.discovery.proposal import Proposal
+from orchestrator.report.documents import graph_document
+from orchestrator.report.pictures import format_tree
+
+
+def proposal_lines(proposal: Proposal) -> list[str]:
+    """Return the graph, what it stands on, what was guessed and what is not decided."""
+    lines = format_tree(proposal.graph).splitlines()
+    lines += _listed("from elsewhere", _external(proposal))
+    guesses = (f"{guess.setting}  ({guess.because})" for guess in proposal.guesses)
+    lines += _listed("guessed", guesses)
+    lines += _listed("not decided, and left out where it is an image", _open_questions(proposal))
+    return lines
+
+
+def _listed(title: str, items: Iterator[str]) -> list[str]:
+    found = [f"  {item}" for item in items]
+    return ["", f"{title}:", *found] if found else []
+
+
+def _external(proposal: Proposal) -> Iterator[str]:
+    for reference, names in proposal.external.items():
+        yield f"{reference}  {', '.join(names)}"
+
+
+def _open_questions(proposal: Proposal) -> Iterator[str]:
+    for item in proposal.undecided:
+        yield f"{item.place}: {item.message}"
+        yield from (f"    {line}" for line in [item.hint, *item.setting.split("\n")] if line)
+
+
+def proposal_document(proposal: Proposal, *, written: bool) -> dict[str, Any]:
+    """Return proposed settings, `orch.init/1`."""
+    return {
+        "schema": "orch.init/1",
+        "file": str(proposal.workspace.settings.file),
+        "written": written,
+        "settings": proposal.text,
+        "images": graph_document(proposal.graph)["images"],
+        "external": [
+            {"reference": reference, "images": list(names)}
+            for reference, names in proposal.external.items()
+        ],
+        "guesses": [
+            {"setting": guess.setting, "because": guess.because} for guess in proposal.guesses
+        ],
+        "undecided": [
+            {
+                "file": item.file,
+                "line": item.line,
+                "message": item.message,
+                "hint": item.hint,
+                "setting": item.setting,
+            }
+            for item in proposal.undecided
+        ],
+    }
