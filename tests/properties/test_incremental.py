@@ -198,11 +198,13 @@ class Edits(RuleBasedStateMachine):
     def constrain(self, line: str) -> None:
         self.edited.constrain(line)
 
-    @initialize(index=which, rules=st.sampled_from(tuple(IGNORES)), link=st.integers(0, 2))
-    def begin(self, index: int, rules: tuple[str, ...], link: int) -> None:
-        debugs = SAID["debug"]
-        self.edited.link(f"{SITE_FOLDER}/link", LINKS["link"][link])
+    @initialize(index=which, rules=st.sampled_from(tuple(IGNORES)), tracked=st.booleans())
+    def begin(self, index: int, rules: tuple[str, ...], tracked: bool) -> None:  # noqa: FBT001 - drawn by name
+        debugs, links = SAID["debug"], LINKS["link"]
+        self.edited.link(f"{SITE_FOLDER}/link", links[index % len(links)])
         self.edited.say(debug=debugs[index % len(debugs)], ignores={IGNORE_FILES[index % 2]: rules})
+        if tracked:
+            self.edited.commit()
 
     @rule(field=st.sampled_from(tuple(SAID)), index=which)
     def say(self, field: str, index: int) -> None:
