@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 class Engines:
     """An engine for all images: gives each step to the one that its definition asks for.
 
-    `warnings` gives what a person should know at the end. `docker` is there if a step is built from a Dockerfile, or stands on one's image. `gone` are
-    the sha256 of the files that no place has.
+    `docker` is there if a step is built from a Dockerfile, or stands on one's image. `gone` are
+    the sha256 of the files that no place has. `warnings` gives what a person should know at the
+    end.
     """
 
     recipes: Engine | None = None
