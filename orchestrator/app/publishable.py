@@ -78,7 +78,7 @@ def _plans(opened: Opened, selection: Selection, built: Iterable[str]) -> dict[P
 
 def _why_not(layout: Layout, step: Step) -> str:
     if step.action is Action.UNAVAILABLE:
-        return step.reasons[0].detail
+        return step.unavailable
     in_docker = step.image.build is not None and not layout.has_image(step.digest)
     if in_docker and step.action is Action.REUSE:
         return "it lies in Docker, and this orch pushes what is in its layout: use docker push"
