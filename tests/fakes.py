@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
+from orchestrator.levels import LevelError, Sink
 from orchestrator.plan import Step
 from orchestrator.ports import Made, Outcome
 
@@ -67,3 +69,35 @@ class FakeObserver:
     def _add(self, event: str) -> None:
         with self._lock:
             self.events.append(event)
+
+
+@dataclass
+class FakeLevel:
+    """Keeps files in memory; `error` is raised by whatever is asked. `asked` has what was."""
+
+    name: str = "s3://fake"
+    is_local: bool = False
+    files: dict[str, bytes] = field(default_factory=dict)
+    error: LevelError | None = None
+    asked: list[str] = field(default_factory=list)
+
+    def fetch(self, sha256: str, into: Sink) -> bool:
+        self._answer(sha256)
+        if sha256 not in self.files:
+            return False
+        for start in range(0, len(self.files[sha256]), 1000):
+            into.write(self.files[sha256][start : start + 1000])
+        return True
+
+    def sizes(self, sha256s: Collection[str]) -> dict[str, int]:
+        self._answer(*sha256s)
+        return {key: len(self.files[key]) for key in sha256s if key in self.files}
+
+    def put(self, sha256: str, file: Path, name: str) -> None:
+        self._answer(sha256)
+        self.files[sha256] = file.read_bytes()
+
+    def _answer(self, *sha256s: str) -> None:
+        self.asked += sha256s
+        if self.error is not None:
+            raise self.error
