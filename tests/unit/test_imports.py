@@ -135,6 +135,7 @@ IMPURE = {
 }
 
 HOMES = {
+    "auditwheel": ("wheelhouse.abi",),
     "boto3": ("publish", "wheelhouse"),
     "click": ("cli",),
     "docker": ("engines.docker.engine",),
