@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
@@ -270,6 +270,53 @@ class Uses:
 
 
 @dataclass(frozen=True, slots=True)
+class Secret:
+    """A secret of a build, by reference: what it is called there, and where its value is."""
+
+    id: str
+    env: str = ""
+    file: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class BuildKitOptions:
+    """How BuildKit builds an image, or all of them; `contexts` are named contexts."""
+
+    secrets: tuple[Secret, ...] = ()
+    ssh: tuple[str, ...] = ()
+    network: str = ""
+    contexts: Mapping[str, str] = field(default_factory=dict)
+    cache_from: tuple[str, ...] = ()
+    cache_to: tuple[str, ...] = ()
+
+    def over(self, below: BuildKitOptions) -> BuildKitOptions:
+        """Return these options, completed by those that hold for all images."""
+        secrets = {secret.id: secret for secret in (*below.secrets, *self.secrets)}
+        return BuildKitOptions(
+            secrets=tuple(secrets.values()),
+            ssh=tuple(dict.fromkeys((*below.ssh, *self.ssh))),
+            network=self.network or below.network,
+            contexts={**below.contexts, **self.contexts},
+            cache_from=(*below.cache_from, *self.cache_from),
+            cache_to=self.cache_to or below.cache_to,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class BuildKitSettings:
+    """`[buildkit]` of the settings: what holds for all images that Dockerfiles define."""
+
+    builder: str = ""
+    build_args: Mapping[str, str] = field(default_factory=dict)
+    options: BuildKitOptions = BuildKitOptions()
+
+    def complete(self, image: ImageSettings) -> ImageSettings:
+        """Return an image's settings with these below its own."""
+        build_args = {**self.build_args, **image.build_args}
+        return replace(image, build_args=build_args, options=image.options.over(self.options))
+
+
+@dataclass(frozen=True, slots=True)
 class ImageSettings:
     """`[image.NAME]` of the settings; `path` is the folder of the context.
 
@@ -284,6 +331,7 @@ class ImageSettings:
     aliases: tuple[str, ...] = ()
     platforms: tuple[Platform, ...] = ()
     kind: ImageKind | None = None
+    options: BuildKitOptions = BuildKitOptions()
     line: int | None = field(default=None, compare=False)
 
 
@@ -412,6 +460,7 @@ class Settings:
     python: PythonSettings = PythonSettings()
     debian: DebianSettings = DebianSettings()
     wheelhouse: WheelhouseSettings = WheelhouseSettings()
+    buildkit: BuildKitSettings = BuildKitSettings()
     images: Mapping[str, ImageSettings] = field(default_factory=dict)
     wheels: Mapping[str, WheelSettings] = field(default_factory=dict)
 

@@ -10,11 +10,14 @@ from packaging.utils import canonicalize_name
 
 from orchestrator.errors import OrchError, WorkspaceError
 from orchestrator.model import (
+    BuildKitOptions,
+    BuildKitSettings,
     DebianSettings,
     ImageKind,
     ImageSettings,
     Platform,
     PythonSettings,
+    Secret,
     Settings,
     SharedPlace,
     WheelhouseSettings,
@@ -25,6 +28,7 @@ from orchestrator.tables import Table
 from orchestrator.tagging import PLACEHOLDERS, template_problem
 
 SETTINGS_FILE = "orch.toml"
+_NETWORKS = ("default", "none", "host")
 _TABLE = re.compile(r"^\s*\[tool\.orch[].]", re.MULTILINE)
 
 
@@ -76,6 +80,7 @@ def take_settings(table: Table, file: Path) -> Settings:
         python=_python(table.take_table("python")),
         debian=_debian(table.take_table("debian")),
         wheelhouse=_wheelhouse(table.take_table("wheelhouse")),
+        buildkit=_buildkit(table.take_table("buildkit")),
         images={
             name: _image(name, inner) for name, inner in table.take_named_tables("image").items()
         },
@@ -101,10 +106,48 @@ def _image(name: str, table: Table) -> ImageSettings:
         aliases=table.take_strs("aliases"),
         platforms=_platforms(table, ()),
         kind=_kind(table),
+        options=_options(table),
         line=table.line,
     )
     table.close()
     return image
+
+
+def _buildkit(table: Table) -> BuildKitSettings:
+    buildkit = BuildKitSettings(
+        builder=table.take_str("builder"),
+        build_args=table.take_env("build-args"),
+        options=_options(table),
+    )
+    table.close()
+    return buildkit
+
+
+def _options(table: Table) -> BuildKitOptions:
+    """Take what can be said of one image as of all."""
+    options = BuildKitOptions(
+        secrets=tuple(_secret(item) for item in table.take_tables("secrets")),
+        ssh=table.take_strs("ssh"),
+        network=table.take_str("network"),
+        contexts=table.take_env("contexts"),
+        cache_from=table.take_strs("cache-from"),
+        cache_to=table.take_strs("cache-to"),
+    )
+    if options.network not in ("", *_NETWORKS):
+        known = ", ".join(_NETWORKS)
+        table.fail("network", f"network must be one of {known}, not {options.network!r}")
+    return options
+
+
+def _secret(table: Table) -> Secret:
+    secret = Secret(table.take_str("id"), table.take_str("env"), table.take_str("file"))
+    hint = 'for example {id = "npm", env = "NPM_TOKEN"}; its value is never written here'
+    if not re.fullmatch(r"[\w.-]+", secret.id):
+        table.fail("id", f"{secret.id!r} cannot be the id of a secret", hint=hint)
+    if bool(secret.env) == bool(secret.file):
+        table.fail("id", f"secret {secret.id!r} needs env or file, one of both", hint=hint)
+    table.close()
+    return secret
 
 
 def _wheel(table: Table) -> WheelSettings:

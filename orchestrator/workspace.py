@@ -150,6 +150,7 @@ def read_dockerfile_image(
     Raises:
         WorkspaceError: The Dockerfile is missing or cannot be read.
     """
+    table = settings.buildkit.complete(table)
     path = PurePosixPath(table.path)
     file = Path(os.path.normpath(root / path / table.dockerfile))
     _check_name(name, file)

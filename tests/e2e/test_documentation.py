@@ -145,7 +145,7 @@ def test_every_setting_is_documented_and_no_other(tmp_path: Path, taken: set[Tak
     (tmp_path / "orch.toml").write_text("[image.api]\n[wheels.name]\n")
     read_settings(tmp_path)
     headings = {"": "Settings", "python": "[python]", "debian": "[debian]"}
-    headings["image.api"] = "[image.NAME]"
+    headings |= {"buildkit": "[buildkit]", "image.api": "[image.NAME]"}
     headings |= {"wheelhouse": "[wheelhouse]", "wheels.name": "[wheels.NAME]"}
     check_keys(REFERENCE / "settings.md", taken, headings)
 
