@@ -29,6 +29,8 @@ class _Source:
 
     parts: tuple[re.Pattern[str], ...]
     asked: ContextSource | None = None
+    links: int = field(default=0, compare=False)
+    """How many links led to it."""
 
     def is_or_holds(self, path: tuple[str, ...]) -> bool:
         """Tell whether the path is selected, by itself or as part of a folder."""
@@ -160,7 +162,8 @@ class _Reader:
             elif entry.is_symlink():
                 below, led = False, list(self._follow(entry, path))
                 follow += led
-                file = self._link(entry, text) if self._meet(path) or led else None
+                counted = self._meet(path, itself=False) or led
+                file = self._link(entry, text) if counted else None
             else:
                 below, file = False, self._file(entry, text) if self._meet(path) else None
             if file:
@@ -175,9 +178,14 @@ class _Reader:
         never = (str(self.chosen.ignore_file), str(self.workspace.root / ".orch"))
         return path not in never
 
-    def _meet(self, path: tuple[str, ...]) -> bool:
-        """Note the sources that select a path; tell whether there are any."""
-        met = [source for source in self.sources if source.is_or_holds(path)]
+    def _meet(self, path: tuple[str, ...], *, itself: bool = True) -> bool:
+        """Note the sources that select a path; tell whether there are any.
+
+        Without `itself` only as part of a folder: a source that is a link is met by what it
+        leads to.
+        """
+        least = len(path) if itself else len(path) - 1
+        met = [one for one in self.sources if len(one.parts) <= least and one.leads_to(path)]
         self.met |= {source.asked for source in met if source.asked}
         return bool(met)
 
@@ -187,13 +195,14 @@ class _Reader:
             if len(source.parts) < len(path) or not source.leads_to(path):
                 continue
             key = (source, entry.path)
-            if key in self.followed or len(self.followed) >= _LINKS_FOLLOWED:
+            if key in self.followed or source.links >= _LINKS_FOLLOWED:
                 continue
             self.followed.add(key)
             leads_to = os.path.normpath(Path(entry.path).parent / Path(entry.path).readlink())
             below = os.path.relpath(leads_to, self.root)
             parts = [re.compile(re.escape(part)) for part in clean(below).split("/") if part]
-            yield _Source((*parts, *source.parts[len(path) :]), source.asked)
+            rest = source.parts[len(path) :]
+            yield _Source((*parts, *rest), source.asked, source.links + 1)
 
     def _link(self, entry: os.DirEntry[str], path: str) -> SourceFile:
         link = str(Path(entry.path).readlink())
@@ -224,6 +233,8 @@ class _Reader:
             if asked and asked not in self.met and not has_wildcards(asked.path):
                 by_ignore = self.chosen.ignore.ignores(clean(asked.path))
                 why = "is excluded by .dockerignore" if by_ignore else "is not in the context"
+                if Path(self.root, clean(asked.path)).is_symlink() and not by_ignore:
+                    why = "is a link that leads to nothing of the context"
                 hint = f"the context is {self.image.path}"
                 raise self._refused(f"{asked.path} {why}", hint, asked.line)
 

@@ -179,7 +179,48 @@ def test_links_in_a_circle_come_to_an_end(tmp_path: Path) -> None:
     write(tmp_path, "x")
     (tmp_path / "base/a/one").symlink_to("two")
     (tmp_path / "base/a/two").symlink_to("one")
-    assert list(context_of(tmp_path, "COPY one /")) == ["one", "two"]
+    (tmp_path / "base/a/deeper").symlink_to("deeper/x")
+    assert list(context_of(tmp_path, "COPY on* deep* /")) == ["deeper", "one", "two"]
+
+
+@pytest.mark.parametrize("name", ["gone", "one", "out-of-reach"])
+def test_a_link_that_leads_to_nothing_is_an_error_as_a_source(tmp_path: Path, name: str) -> None:
+    write(tmp_path, "ignored")
+    for link, target in {"gone": "nowhere", "one": "two", "two": "one"}.items():
+        (tmp_path / "base/a" / link).symlink_to(target)
+    (tmp_path / "base/a/out-of-reach").symlink_to("ignored")
+    with pytest.raises(WorkspaceError, match=f"{name} is a link that leads to nothing") as raised:
+        context_of(tmp_path, f"COPY {name} /", "ignored")
+    assert raised.value.line == 2
+
+
+def test_a_link_that_leads_to_nothing_is_copied_with_its_folder(tmp_path: Path) -> None:
+    write(tmp_path, "app/x")
+    (tmp_path / "base/a/app/gone").symlink_to("nowhere")
+    assert list(context_of(tmp_path, "COPY app /")) == ["app/gone", "app/x"]
+
+
+def test_what_any_number_of_links_leads_to_counts(tmp_path: Path) -> None:
+    names = [f"{number:03}" for number in range(100)]
+    write(tmp_path, *(f"real/{name}" for name in names))
+    (tmp_path / "base/a/links").mkdir()
+    for name in names:
+        (tmp_path / "base/a/links" / name).symlink_to(f"../real/{name}")
+    found = context_of(tmp_path, "COPY links/* /")
+    assert sum(path.startswith("real/") for path in found) == len(names)
+
+
+def test_a_name_that_is_not_utf8_counts_like_any_other(tmp_path: Path) -> None:
+    write(tmp_path, "app/x")
+    file = Path(os.fsdecode(bytes(tmp_path / "base/a/app") + b"/\xff"))
+    file.write_text("1")
+    link = Path(os.fsdecode(bytes(tmp_path / "base/a/app") + b"/\xfe"))
+    link.symlink_to(file.name)
+    found = context_of(tmp_path, "COPY app /")
+    assert list(found) == ["app/\\udcfe", "app/\\udcff", "app/x"]
+    assert found["app/\\udcfe"].link == "\\udcff"
+    file.write_text("2")
+    assert context_of(tmp_path, "COPY app /")["app/\\udcff"] != found["app/\\udcff"]
 
 
 def test_an_empty_folder_counts(tmp_path: Path) -> None:
