@@ -9,9 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from orchestrator.dockerfile.variables import expand
-
 _FILE = re.compile(r"(docker-)?compose([.-][\w.-]+)?\.ya?ml")
+_VARIABLE = re.compile(r"\$(?:(?P<escaped>\$)|\w+|\{\w+(?::?-(?P<default>[^{}$]*))?\}|.?)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +93,12 @@ def _text(value: object) -> str | None:
         return str(value).lower()
     if not isinstance(value, str | int | float):
         return None
-    try:
-        expansion = expand(str(value).replace("$$", "\\$"), {}, "\\")
-    except (ValueError, RecursionError):
-        return None
-    return None if expansion.missing else expansion.text
+    missing = []
+
+    def put_in(match: re.Match[str]) -> str:
+        if not match["escaped"] and match["default"] is None:
+            missing.append(match[0])
+        return match["default"] or match["escaped"] or ""
+
+    text = _VARIABLE.sub(put_in, str(value))
+    return None if missing else text

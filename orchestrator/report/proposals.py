@@ -9,6 +9,8 @@ from orchestrator.discovery.proposal import Proposal
 from orchestrator.report.documents import graph_document
 from orchestrator.report.pictures import format_tree
 
+_NAMES_SHOWN = 8
+
 
 def proposal_lines(proposal: Proposal) -> list[str]:
     """Return the graph, what it stands on, what was guessed and what is not decided."""
@@ -27,7 +29,8 @@ def _listed(title: str, items: Iterator[str]) -> list[str]:
 
 def _external(proposal: Proposal) -> Iterator[str]:
     for reference, names in proposal.external.items():
-        yield f"{reference}  {', '.join(names)}"
+        more = f" and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else ""
+        yield f"{reference}  {', '.join(names[:_NAMES_SHOWN])}{more}"
 
 
 def _open_questions(proposal: Proposal) -> Iterator[str]:

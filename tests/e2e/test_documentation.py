@@ -12,6 +12,7 @@ from typing import Any
 import click
 import pytest
 
+from orchestrator.app.initialising import initialise
 from orchestrator.cli import orch
 from orchestrator.errors import ExitCode
 from orchestrator.fingerprint import Fingerprint
@@ -22,6 +23,7 @@ from orchestrator.ports import Outcome, Status
 from orchestrator.recipe import read_recipe
 from orchestrator.report.documents import graph_document, outcome_document, plan_document
 from orchestrator.report.pictures import format_tree
+from orchestrator.report.proposals import proposal_document
 from orchestrator.settings import read_settings
 from orchestrator.tables import Table
 from orchestrator.workspace import read_workspace
@@ -173,6 +175,9 @@ def test_documents_have_the_keys_that_the_reference_names() -> None:
     (planned,) = plan_document(Plan({"webhook": step}))["images"]
     text = section(page, "orch.plan/1").partition("\n### ")[0]
     assert first_cells(text) == {"images[]", *planned}
+    proposal = initialise(ROOT, write=False, force=True)
+    proposed = proposal_document(proposal, written=False)
+    assert first_cells(section(page, "orch.init/1")) | {"schema"} == set(proposed)
     outcome = outcome_document(Outcome(step, Status.REUSED), None)
     head = {"ok", "started", "duration_s", "notes", "images"}
     assert first_cells(section(page, "orch.build/1")) == {"images[]", *head, *outcome}

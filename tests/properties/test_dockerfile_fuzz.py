@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.discovery.proposal import propose
 from orchestrator.errors import OrchError
 from orchestrator.graph import build_graph
 from orchestrator.workspace import read_workspace
@@ -136,3 +137,19 @@ def test_mutated_dockerfiles_give_a_graph_or_an_error_with_a_message(
         (tmp_path / path).write_bytes(CORPUS[path])
     assert not unclear
     assert rounds / 10 < refused < rounds * 9 / 10
+
+
+def test_settings_are_proposed_for_mutated_dockerfiles(tmp_path: Path, rounds: int) -> None:
+    chance = random.Random(7)
+    for path, text in CORPUS.items():
+        write_tree(tmp_path, {path: text.decode()})
+    left_out = 0
+    for _ in range(rounds // 5):
+        path = chance.choice(sorted(CORPUS))
+        (tmp_path / path).write_bytes(mutate(CORPUS[path], chance))
+        proposal = propose(tmp_path, sorted(CORPUS), lambda *_: None)
+        missing = len(CORPUS) - len(proposal.graph.images)
+        assert missing <= len(proposal.undecided)
+        left_out += missing
+        (tmp_path / path).write_bytes(CORPUS[path])
+    assert left_out > rounds / 50
