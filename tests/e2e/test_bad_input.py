@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import io
+import shlex
+import sqlite3
+import subprocess
 import tarfile
 import zipfile
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from tests.conftest import give_up
 from tests.debs import file, make_elf, special
 from tests.e2e.archives import wheel_bytes
-from tests.e2e.monorepo import Monorepo
+from tests.e2e.monorepo import ORCH, TIMEOUT_S, Monorepo
+from tests.real.parts import MissingPartError
 
 
 def sha256_of(data: bytes) -> str:
@@ -309,6 +315,92 @@ class TestSourceOnly:
         repo.python.add_wheel("delta")
         repo.orch("lock")
         assert repo.build("api")["api"]["status"] == "built"
+
+
+def newer(database: Path) -> None:
+    with closing(sqlite3.connect(database)) as opened:
+        opened.execute("PRAGMA user_version = 1000")
+
+
+def cut(database: Path) -> None:
+    database.write_bytes(truncate(database.read_bytes()))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "why"),
+    [(newer, "a newer orch wrote the records"), (cut, "the records cannot be read")],
+)
+def test_records_that_cannot_be_used_are_begun_anew_aloud_and_nothing_else_is_lost(
+    repo: Monorepo, undisturbed: dict[str, str], spoil: Callable[[Path], None], why: str
+) -> None:
+    repo.write("services/own/Dockerfile", "FROM job\nCOPY x /x\n")
+    repo.write("services/own/x", "x")
+    repo.build()
+    fetched = repo.server.count(wheel_of(repo))
+    spoil(repo.path(".orch/state.db"))
+    spoilt = repo.path(".orch/state.db").read_bytes()
+    said = repo.orch("plan").stderr
+    assert f"state.db: {why}" in said
+    assert "what it knew is built again" in said
+    images = repo.build()
+    assert {images[name]["status"] for name in undisturbed} == {"built"}
+    assert {name: images[name]["digest"] for name in undisturbed} == undisturbed
+    assert repo.server.count(wheel_of(repo)) == fetched
+    assert repo.path(".orch/state.unusable").read_bytes() == spoilt
+    assert "records" not in repo.orch("plan").stderr
+
+
+class TestReadOnlyDisk:
+    """Run where the workspace is mounted read-only, which no other process sees."""
+
+    def run(self, repo: Monorepo, *commands: str) -> list[tuple[str, str, str]]:
+        """Run `orch` with each of these; return the exit codes and what was printed and said."""
+        work = shlex.quote(str(repo.root))
+        mount = f"mount --bind {work} {work} && mount -o remount,ro,bind {work} || exit 99"
+        lines = [f"{ORCH} -C {work} {command}; echo code=$?" for command in commands]
+        found = []
+        for line in lines:
+            done = subprocess.run(
+                ["unshare", "-m", "sh", "-c", f"{mount}\n{line}\n"],
+                env=repo.environment(),
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=TIMEOUT_S,
+            )
+            if "unshare failed" in done.stderr or done.returncode == 99:
+                give_up(MissingPartError("a mount namespace", done.stderr.strip()))
+            assert "Traceback" not in done.stderr
+            printed, _, code = done.stdout.rpartition("code=")
+            found.append((code.strip(), printed, done.stderr))
+        return found
+
+    def test_a_plan_works_and_a_build_says_why_it_does_not(self, repo: Monorepo) -> None:
+        repo.write("services/own/Dockerfile", "FROM scratch\nCOPY x /x\n")
+        repo.write("services/own/x", "x")
+        plan, explain, build = self.run(repo, "plan", "explain own", "build")
+        assert plan[0] == explain[0] == "0"
+        for name in ("root", "web", "api", "job", "own"):
+            assert name in plan[1]
+        assert build[0] == "1"
+        assert "read-only" in build[2].lower()
+        assert str(repo.path(".orch")) in build[2]
+        assert "hint: " in build[2]
+        assert not repo.path(".orch").exists()
+
+    def test_what_is_up_to_date_stays_so(self, repo: Monorepo) -> None:
+        repo.build()
+        plan, build = self.run(repo, "plan", "build")
+        assert (plan[0], build[0]) == ("0", "0")
+        assert "4 reused" in build[2]
+        repo.write("services/job/run.sh", "#!/bin/sh\necho other\n")
+        plan, build = self.run(repo, "plan", "build")
+        assert plan[0] == "0"
+        assert "file-changed run.sh" in plan[1]
+        assert build[0] == "1"
+        assert "read-only" in build[2].lower()
+        repo.check_intact()
+        assert repo.build()["job"]["status"] == "built"
 
 
 def _with_record_of(wheel: bytes, other: bytes) -> bytes:
