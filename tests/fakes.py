@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import threading
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
@@ -10,6 +12,14 @@ from pathlib import Path
 from orchestrator.levels import LevelError, Sink
 from orchestrator.plan import Step
 from orchestrator.ports import Made, Outcome
+from orchestrator.publish.reference import Repository
+from orchestrator.publish.registry import (
+    BlobInfo,
+    Manifest,
+    NotPublishedError,
+    RefusedError,
+    RegistryError,
+)
 
 
 @dataclass
@@ -101,3 +111,85 @@ class FakeLevel:
         self.asked += sha256s
         if self.error is not None:
             raise self.error
+
+
+@dataclass
+class FakeRegistry:
+    """A registry in memory; `calls` has each call as `VERB REPOSITORY WHAT`.
+
+    `on` says what else happens at a call, by its beginning; what it raises is the call's
+    failure. Tags are immutable where `immutable` says so; `mounts` may be switched off.
+    """
+
+    on: Mapping[str, Callable[[], None]] = field(default_factory=dict)
+    immutable: bool = False
+    mounts: bool = True
+    calls: list[str] = field(default_factory=list)
+    blobs: dict[tuple[Repository, str], bytes] = field(default_factory=dict)
+    manifests: dict[tuple[Repository, str], Manifest] = field(default_factory=dict)
+    named: dict[tuple[Repository, str], str] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def find_manifest(self, repository: Repository, pointer: str) -> str | None:
+        self._call("find", repository, pointer)
+        digest = pointer if ":" in pointer else self.named.get((repository, pointer), "")
+        return digest if (repository, digest) in self.manifests else None
+
+    def read_manifest(self, repository: Repository, pointer: str) -> Manifest:
+        self._call("read", repository, pointer)
+        digest = pointer if ":" in pointer else self.named.get((repository, pointer), "")
+        if (repository, digest) not in self.manifests:
+            raise NotPublishedError(f"{repository} has no {pointer}")
+        return self.manifests[repository, digest]
+
+    def write_manifest(self, repository: Repository, pointer: str, manifest: Manifest) -> None:
+        self._call("write", repository, pointer)
+        document = json.loads(manifest.data)
+        inner = [document["config"], *document["layers"]] if "config" in document else []
+        whole = all((repository, item["digest"]) in self.blobs for item in inner)
+        parts = [(repository, item["digest"]) for item in document.get("manifests", ())]
+        if not whole or any(part not in self.manifests for part in parts):
+            raise RefusedError("lacks", status=404, codes=("MANIFEST_BLOB_UNKNOWN",), hint="")
+        now = self.named.get((repository, pointer), manifest.digest)
+        if ":" not in pointer and self.immutable and now != manifest.digest:
+            raise RefusedError("taken", status=400, codes=("TAG_INVALID",), hint="")
+        self.manifests[repository, manifest.digest] = manifest
+        if ":" not in pointer:
+            self.named[repository, pointer] = manifest.digest
+
+    def has_blob(self, repository: Repository, digest: str) -> bool:
+        self._call("has", repository, digest)
+        return (repository, digest) in self.blobs
+
+    def mount_blob(self, repository: Repository, digest: str, source: Repository) -> bool:
+        self._call("mount", repository, digest)
+        if not self.mounts or (source, digest) not in self.blobs:
+            return False
+        self.blobs[repository, digest] = self.blobs[source, digest]
+        return True
+
+    def write_blob(self, repository: Repository, blob: BlobInfo, source: Path) -> None:
+        self._call("upload", repository, blob.digest)
+        data = source.read_bytes()
+        if f"sha256:{hashlib.sha256(data).hexdigest()}" != blob.digest:
+            raise RegistryError("damaged")
+        self.blobs[repository, blob.digest] = data
+
+    def fetch_blob(self, repository: Repository, blob: BlobInfo, target: Path) -> None:
+        self._call("fetch", repository, blob.digest)
+        data = self.blobs.get((repository, blob.digest))
+        if data is None:
+            raise RefusedError("unknown", status=404, codes=("BLOB_UNKNOWN",), hint="")
+        target.write_bytes(data)
+
+    def tags(self, repository: Repository) -> tuple[str, ...]:
+        self._call("tags", repository, "")
+        return tuple(sorted(tag for place, tag in self.named if place == repository))
+
+    def _call(self, verb: str, repository: Repository, what: str) -> None:
+        call = f"{verb} {repository.name} {what}"
+        with self._lock:
+            self.calls.append(call)
+        for beginning, action in self.on.items():
+            if call.startswith(beginning):
+                action()

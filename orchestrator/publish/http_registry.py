@@ -95,7 +95,8 @@ class HttpRegistry:
         with replacing(target) as file:
             self._wire.download(Request("GET", repository, f"blobs/{blob.digest}"), file)
             file.flush()
-            with Path(file.name).open("rb") as written:
+            with open(file.fileno(), "rb", closefd=False) as written:
+                written.seek(0)
                 found = hashlib.file_digest(written, "sha256").hexdigest()
             _check(f"{repository} answers with", f"sha256:{found}", blob.digest)
 
