@@ -66,6 +66,10 @@ class LockError(OrchError):
     exit_code = ExitCode.WRONG_REQUEST
 
 
+class LockBehindError(OrchError):
+    """A check found that `orch.lock` does not match the workspace."""
+
+
 class ResolutionError(OrchError):
     """No set of packages satisfies what was asked for."""
 

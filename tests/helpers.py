@@ -20,7 +20,7 @@ from orchestrator.model import (
     Settings,
     Workspace,
 )
-from orchestrator.resolve.inputs import inputs_digest, read_tree_requirements
+from orchestrator.resolve.inputs import asked_of, inputs_digest, read_tree_requirements
 from orchestrator.workspace import read_workspace
 
 AMD64, ARM64 = Platform("linux", "amd64"), Platform("linux", "arm64")
@@ -75,7 +75,9 @@ def write_lock(root: Path, adds: Mapping[str, ImageLock] | None = None) -> Lock:
         for name in graph.recipes
         for platform in workspace.settings.platforms
     }
-    lock = Lock(workspace.settings.python.version, workspace.settings.debian.suite, {}, images)
+    settings = workspace.settings
+    asked = {name: asked_of(workspace, graph, name, lines[name]) for name in graph.recipes}
+    lock = Lock(settings.python.version, settings.debian.suite, {}, images, asked)
     (root / "orch.lock").write_text(format_lock(lock))
     return lock
 

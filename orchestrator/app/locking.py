@@ -1,8 +1,8 @@
-"""`orch lock`: what is wired together to resolve and to check."""
+"""`orch lock`: what is wired together to resolve and to upgrade."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,13 +14,14 @@ from orchestrator.lockfile import Lock
 if TYPE_CHECKING:
     from orchestrator.model import LockedWheel
     from orchestrator.resolve.python.uv import DistributionFile, Target
+    from orchestrator.resolve.upgrading import Move
 
 
 @dataclass(frozen=True, slots=True)
 class LockWritten:
-    """What `orch lock` did: lines that changed, notes for a person, images left out."""
+    """What `orch lock` did: versions that moved, notes for a person, images left out."""
 
-    changes: tuple[str, ...]
+    moves: tuple[Move, ...]
     notes: tuple[str, ...]
     unavailable: tuple[str, ...]
     summary: str
@@ -30,19 +31,27 @@ def lock(
     directory: Path,
     *,
     upgrade: bool = False,
-    packages: Collection[str] = (),
+    packages: Sequence[str] = (),
     dry_run: bool = False,
     progress: Callable[[str], None] = lambda _: None,
 ) -> LockWritten:
     """Resolve the workspace and write its lock.
 
+    `packages`, each `NAME` or `NAME==VERSION`, are to move; with `upgrade` and none, all are.
+
     Raises:
+        WorkspaceError: No image holds or asks for one of `packages`.
         OrchError: It cannot be resolved; the lock is as it was.
     """
     from orchestrator.atomic import write_text  # noqa: PLC0415 - used by this verb alone
     from orchestrator.fetch import Downloads  # noqa: PLC0415 - likewise
     from orchestrator.lockfile import format_lock  # noqa: PLC0415 - likewise
     from orchestrator.resolve.lock import Sources, Upgrade, resolve_lock  # noqa: PLC0415
+    from orchestrator.resolve.upgrading import (  # noqa: PLC0415
+        explain_stays,
+        find_moves,
+        read_upgrade,
+    )
     from orchestrator.wheelhouse.locate import WheelPlaces, measure_files  # noqa: PLC0415
     from orchestrator.wheelhouse.sdist import read_build_requires  # noqa: PLC0415
 
@@ -62,50 +71,21 @@ def lock(
         return read_build_requires(file, sdist.file)
 
     sources = Sources(archive_of(opened), uv, measure, progress, read_requires)
-    moving = Upgrade(everything=upgrade and not packages, packages=packages)
+    moving = read_upgrade(opened.workspace, opened.graph, previous, packages)
+    if upgrade and not packages:
+        moving = Upgrade(everything=True)
     resolution = resolve_lock(opened.workspace, opened.graph, sources, previous, moving)
     if not dry_run:
         write_text(opened.paths.lock, format_lock(resolution.lock), sync=True)
-    return _written(previous, resolution.lock, resolution.notes)
+    stays = explain_stays(opened.workspace, previous, resolution.lock, moving)
+    moves = find_moves(previous, resolution.lock) if previous.images else ()
+    return _written(resolution.lock, moves, (*resolution.notes, *stays))
 
 
-def _written(previous: Lock, new: Lock, notes: list[str]) -> LockWritten:
-    before, after = _versions(previous), _versions(new)
-    changes = (
-        []
-        if not before
-        else [
-            f"{name} {before.get((name, platform), '(none)')} -> "
-            f"{after.get((name, platform), '(none)')} ({platform})"
-            for name, platform in sorted(before.keys() | after.keys())
-            if before.get((name, platform)) != after.get((name, platform))
-        ]
-    )
+def _written(new: Lock, moves: tuple[Move, ...], notes: tuple[str, ...]) -> LockWritten:
     unavailable = tuple(name for (name, _), adds in new.images.items() if adds.unavailable)
     images = len({name for name, _ in new.images})
     debs = {deb for adds in new.images.values() for deb in adds.debs}
     wheels = {wheel for adds in new.images.values() for wheel in adds.wheels}
     summary = f"locked {images} images: {len(debs)} Debian packages and {len(wheels)} Python files"
-    return LockWritten(tuple(changes), tuple(notes), unavailable, summary)
-
-
-def _versions(lock: Lock) -> dict[tuple[str, str], str]:
-    versions: dict[tuple[str, str], str] = {}
-    for (_, platform), adds in lock.images.items():
-        versions |= {(deb.name, platform.key): deb.version for deb in adds.debs}
-        versions |= {(wheel.name, platform.key): wheel.version for wheel in adds.wheels}
-    return versions
-
-
-def check_locked(directory: Path) -> None:
-    """Make sure that the lock answers what the workspace asks for.
-
-    Raises:
-        LockError: It does not.
-    """
-    from orchestrator.resolve.inputs import check_lock  # noqa: PLC0415 - slow to import
-
-    opened = open_workspace(directory)
-    locked = read_lock(opened)
-    for platform in opened.workspace.settings.platforms:
-        check_lock(opened.workspace, opened.graph, locked, platform)
+    return LockWritten(moves, notes, unavailable, summary)

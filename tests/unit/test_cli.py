@@ -118,6 +118,15 @@ def test_the_version_is_told(orch: Orch) -> None:
         ["plan", "--tier", "x"],
         ["graph", "--format", "png"],
         ["lock", "numpy"],
+        ["lock", "--check", "--outdated"],
+        ["lock", "--explain", "x", "--check"],
+        ["lock", "--check", "--upgrade"],
+        ["lock", "--outdated", "--dry-run"],
+        ["lock", "--explain", "x", "--upgrade-package", "y"],
+        ["lock", "--upgrade", "--upgrade-package", "y"],
+        ["lock", "--explain", "nobody"],
+        ["lock", "--upgrade-package", "nobody"],
+        ["lock", "--upgrade", "nobody"],
         ["plan", "pyton"],
         ["build", "zzz*"],
         ["build", "--platform", "linux/vax"],
@@ -171,9 +180,9 @@ def test_a_missing_lock_says_what_to_run(orch: Orch, ws: Path, arguments: list[s
 def test_a_lock_that_is_behind_is_named(orch: Orch, ws: Path) -> None:
     assert orch("lock", "--check").code == 0
     write_tree(ws, {"base/b/image.toml": f'from = "{ROOT}"\nsystem.packages = ["curl"]\n'})
-    for arguments in (["lock", "--check"], ["plan"], ["build"]):
+    for arguments, code in ((["lock", "--check"], 1), (["plan"], 2), (["build"], 2)):
         ran = orch(*arguments)
-        assert ran.code == 2
+        assert ran.code == code
         assert "behind what is asked for by: b\nhint: run: orch lock" in ran.err
 
 

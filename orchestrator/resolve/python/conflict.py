@@ -11,7 +11,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from orchestrator.errors import ResolutionError
 from orchestrator.graph import Graph
-from orchestrator.resolve.python.edges import Edges, Need, find_chain
+from orchestrator.resolve.edges import Edges, Need, find_chain
 from orchestrator.resolve.python.requirements import RequirementLine
 from orchestrator.resolve.python.uv import NoSolutionError, Target, Uv
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from orchestrator.errors import MissingToolError, ResolutionError
 from orchestrator.model import Platform
-from orchestrator.resolve.python.edges import Edges, turned_round
+from orchestrator.resolve.edges import Edges, turned_round
 from orchestrator.resolve.python.indexes import Indexes
 
 _PIN = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==(\S+)", re.MULTILINE)
@@ -73,7 +73,7 @@ class Uv:
         self._indexes = indexes
         self._cache = cache
         self._offline = offline
-        self._program = _find_uv()
+        self._program = find_uv()
         self._sdists: dict[Platform, frozenset[str]] = {}
 
     def compile_pins(
@@ -129,6 +129,16 @@ class Uv:
         text = self._compile(question)
         via = [(name, askers.split(", ")) for name, askers in _VIA.findall(text)]
         return dict(_PIN.findall(text)), turned_round(via)
+
+    def find_latest(self, names: Iterable[str], target: Target) -> dict[str, str]:
+        """Return the newest version of each project that fits, whatever it needs itself.
+
+        Raises:
+            NoSolutionError: One of them is not offered at all.
+        """
+        options = ("--no-annotate", "--no-deps")
+        text = self._compile(_Question(target, tuple(names), (), options, "pins.txt"))
+        return dict(_PIN.findall(text))
 
     def find_files(
         self, pins: Mapping[str, str], target: Target
@@ -228,7 +238,7 @@ def _write_lines(file: Path, lines: Iterable[str]) -> None:
     file.write_text("".join(f"{line}\n" for line in lines), "utf-8")
 
 
-def _find_uv() -> str:
+def find_uv() -> str:
     """Return the uv that is installed with this package, or where else its package finds it."""
     beside = Path(sysconfig.get_path("scripts")) / "uv"
     if beside.is_file():

@@ -1,0 +1,244 @@
+"""Why a package is there: who holds it, through whom, and what bears on its version."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import TypeVar
+
+from packaging.utils import canonicalize_name
+
+from orchestrator.errors import WorkspaceError
+from orchestrator.graph import Graph
+from orchestrator.lockfile import ImageLock, Lock, Package
+from orchestrator.model import LockedDeb, Platform, Workspace
+from orchestrator.resolve.edges import Edges, find_chain
+from orchestrator.resolve.inputs import read_constraints, read_tree_requirements, wanted_debs
+
+T = TypeVar("T")
+
+
+class Kind(Enum):
+    """Whose package it is."""
+
+    PYTHON = "python"
+    DEBIAN = "debian"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What somebody wrote that names a package: its text, its place, and the image, if any."""
+
+    text: str
+    where: str
+    image: str = ""
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Step:
+    """A package on a chain, with its locked version; `text` is how the one before asks for it."""
+
+    name: str
+    version: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """The way from what an image asks for to a package, that package last."""
+
+    line: Line
+    steps: tuple[Step, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A package at one version, as one image adds it: the one that must change to move it.
+
+    `held_by` are that image and all that stand on it. `needed_by` are the packages that ask for
+    it directly, each with how it asks; they and the chains are of all these images.
+    """
+
+    kind: Kind
+    name: str
+    version: str
+    form: str
+    files: tuple[str, ...]
+    platforms: tuple[Platform, ...]
+    added_by: str
+    held_by: tuple[str, ...]
+    chains: tuple[Chain, ...] = ()
+    needed_by: tuple[Step, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """A package of the lock; `bounds` are the lines that name it."""
+
+    name: str
+    held: tuple[Held, ...]
+    bounds: tuple[Line, ...]
+
+
+FindEdges = Callable[[Kind, str, Platform], Edges | None]
+"""Gives who needs whom of what an image and its ancestors hold; None where it is not known."""
+
+
+def explain_package(
+    workspace: Workspace, graph: Graph, lock: Lock, name: str, find_edges: FindEdges
+) -> Explained:
+    """Say which images hold a package, why, and which would have to change to move it.
+
+    Where a Debian and a Python package share the name, both are explained.
+
+    Raises:
+        WorkspaceError: No image holds it; the hint has the nearest name.
+    """
+    known = {package.name for adds in lock.images.values() for package in _packages(adds)}
+    wanted = name if name in known else canonicalize_name(name)
+    if wanted not in known:
+        raise unknown_package(name, known)
+    lines = _lines(workspace, graph)
+    rows: dict[tuple[str, ...], Held] = {}
+    for (image, platform), adds in sorted(lock.images.items()):
+        for package in _packages(adds):
+            if package.name == wanted and image in graph.images:
+                held = _explain(graph, lock, lines, find_edges, package, image, platform)
+                key = (held.kind.value, image, held.version, held.form)
+                rows[key] = _joined(rows[key], held) if key in rows else held
+    constraints = (
+        Line(str(line), line.where, name=line.name) for line in read_constraints(workspace)
+    )
+    bounds = [*(line for kind in Kind for line in lines[kind]), *constraints]
+    order = {image: index for index, image in enumerate(graph.images)}
+    found = sorted(rows.values(), key=lambda row: (row.kind.value, order[row.added_by]))
+    return Explained(wanted, tuple(found), tuple(line for line in bounds if line.name == wanted))
+
+
+def unknown_package(name: str, known: set[str]) -> WorkspaceError:
+    """Return the error for a package that no image holds, with the nearest name as hint."""
+    near = difflib.get_close_matches(name.lower(), sorted(known), n=3, cutoff=0.6)
+    hint = f"did you mean {' or '.join(near)}?" if near else "orch.lock has the names of all"
+    return WorkspaceError(f"no image holds a package {name!r}", hint=hint)
+
+
+def _packages(adds: ImageLock) -> tuple[Package, ...]:
+    return (*adds.debs, *adds.wheels)
+
+
+def _lines(workspace: Workspace, graph: Graph) -> Mapping[Kind, tuple[Line, ...]]:
+    """Return what all images ask for, what they stand on first."""
+    requirements = read_tree_requirements(workspace)
+    debs = (
+        Line(item, str(graph.images[name].file), name, item.partition("=")[0])
+        for name in graph.recipes
+        for item in wanted_debs(workspace, graph, name)
+    )
+    python = (
+        Line(str(line), line.where, name, line.name)
+        for name in graph.recipes
+        for line in requirements[name]
+    )
+    return {Kind.DEBIAN: tuple(debs), Kind.PYTHON: tuple(python)}
+
+
+def _explain(
+    graph: Graph,
+    lock: Lock,
+    lines: Mapping[Kind, tuple[Line, ...]],
+    find_edges: FindEdges,
+    package: Package,
+    image: str,
+    platform: Platform,
+) -> Held:
+    kind = Kind.DEBIAN if isinstance(package, LockedDeb) else Kind.PYTHON
+    holders = tuple(
+        name
+        for name in graph.descendants([image])
+        if any(link.name == image for link in graph.chain(name))
+    )
+    chains: list[Chain] = []
+    needed: set[Step] = set()
+    for name in holders:
+        if any(_is_unavailable(lock, link.name, platform) for link in graph.chain(name)):
+            continue
+        own = [line for line in lines[kind] if line.image == name]
+        edges = find_edges(kind, name, platform) if own else None
+        pins = dict(_pins(graph, lock, name, platform, kind))
+        if edges is None or pins.get(package.name, package.version) != package.version:
+            continue
+        chains += _chains(own, edges, pins, package.name)
+        needed |= {
+            Step(asker, pins.get(asker, ""), need.text)
+            for asker, needs in edges.items()
+            for need in needs
+            if need.name == package.name and asker in pins
+        }
+    form = "deb" if isinstance(package, LockedDeb) else "wheel" if package.is_wheel else "sdist"
+    return Held(
+        kind,
+        package.name,
+        package.version,
+        form,
+        (package.file,),
+        (platform,),
+        image,
+        holders,
+        tuple(chains),
+        tuple(sorted(needed)),
+    )
+
+
+def _is_unavailable(lock: Lock, image: str, platform: Platform) -> bool:
+    return bool(lock.images.get((image, platform), ImageLock()).unavailable)
+
+
+def _pins(
+    graph: Graph, lock: Lock, name: str, platform: Platform, kind: Kind
+) -> Iterator[tuple[str, str]]:
+    for image in graph.chain(name):
+        adds = lock.images.get((image.name, platform), ImageLock())
+        packages = adds.debs if kind is Kind.DEBIAN else adds.wheels
+        yield from ((package.name, package.version) for package in packages)
+
+
+def _chains(own: list[Line], edges: Edges, pins: Mapping[str, str], goal: str) -> Iterator[Chain]:
+    """Yield the shortest chain from each line to the package, one that names it directly too."""
+    for line in own:
+        chain = find_chain(edges, line.name, goal)
+        if chain is not None:
+            first = Step(line.name, pins.get(line.name, ""), line.text)
+            steps = (Step(need.name, pins.get(need.name, ""), need.text) for need in chain)
+            yield Chain(line, (first, *steps))
+
+
+def _joined(first: Held, more: Held) -> Held:
+    """Join what was found for two platforms."""
+    return replace(
+        first,
+        files=tuple(dict.fromkeys((*first.files, *more.files))),
+        platforms=(*first.platforms, *more.platforms),
+        chains=_clearest((*first.chains, *more.chains), _names_of),
+        needed_by=tuple(sorted(_clearest((*first.needed_by, *more.needed_by), _version_of))),
+    )
+
+
+def _clearest(found: Iterable[T], same: Callable[[T], object]) -> tuple[T, ...]:
+    """Leave one of each that is the same: that of which more is known, else the first."""
+    best: dict[object, T] = {}
+    for item in found:
+        key = same(item)
+        if key not in best or len(repr(item)) > len(repr(best[key])):
+            best[key] = item
+    return tuple(best.values())
+
+
+def _names_of(chain: Chain) -> object:
+    return chain.line, tuple(step.name for step in chain.steps)
+
+
+def _version_of(step: Step) -> object:
+    return step.name, step.version

@@ -1,0 +1,248 @@
+"""What is newer than the lock: within what is asked for, beyond it, and what holds it back."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+from orchestrator.graph import Graph
+from orchestrator.lockfile import Lock
+from orchestrator.model import Platform, Workspace
+from orchestrator.resolve.debian.version import version_key
+from orchestrator.resolve.edges import Edges, find_chain
+from orchestrator.resolve.explained import Kind, Line
+from orchestrator.resolve.inputs import read_constraints, read_tree_requirements, wanted_debs
+from orchestrator.resolve.lock import Sources
+from orchestrator.resolve.python.markers import marker_environment
+from orchestrator.resolve.python.requirements import RequirementLine
+from orchestrator.resolve.python.uv import NoSolutionError, Target, Uv
+from orchestrator.resolve.target import target_of
+
+_JOBS = 4
+_ASKS = (
+    r"(?<![\w.-])([A-Za-z0-9][\w.-]*?)(?:\[[^\]]*\])?(?:[<>=!~]\S*)? depends? on "
+    r"{name}(?:\[[^\]]*\])?([<>=!~]\S+)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Outdated:
+    """A package that is newer somewhere than it is locked.
+
+    `wanted` is what `orch lock --upgrade` would take, `latest` the newest that is offered for
+    the image's Python and platform; it is empty where that is not known. `held_back_by` says why
+    these two differ. `added_by` are the images that add it.
+    """
+
+    kind: Kind
+    name: str
+    platform: Platform
+    locked: str
+    wanted: str
+    latest: str
+    held_back_by: tuple[Line, ...]
+    added_by: tuple[str, ...]
+
+
+def find_outdated(
+    workspace: Workspace, graph: Graph, sources: Sources, lock: Lock, upgraded: Lock
+) -> tuple[Outdated, ...]:
+    """Compare a lock with what `upgraded`, its upgrade, has and what the sources offer.
+
+    Raises:
+        FetchError: A source is out of reach.
+    """
+    rows: list[Outdated] = []
+    for platform in workspace.settings.platforms:
+        rows += _outdated_debs(workspace, graph, sources, lock, upgraded, platform)
+        rows += _Python(workspace, graph, sources, lock, platform).outdated(upgraded)
+    return tuple(sorted(rows, key=lambda row: (row.kind.value, row.name, row.platform)))
+
+
+def _outdated_debs(
+    workspace: Workspace,
+    graph: Graph,
+    sources: Sources,
+    lock: Lock,
+    upgraded: Lock,
+    platform: Platform,
+) -> Iterator[Outdated]:
+    lines = [
+        Line(item, str(graph.images[name].file), name, item.partition("=")[0])
+        for name in graph.recipes
+        for item in wanted_debs(workspace, graph, name)
+    ]
+    after = _versions(upgraded, platform, Kind.DEBIAN)
+    for (name, locked), images in _versions(lock, platform, Kind.DEBIAN).items():
+        offered = sources.archive().universe(platform).versions(name)
+        latest = offered[0].version if offered else ""
+        wanted = _wanted(after, name, locked, version_key)
+        newest = max((locked, wanted, *filter(None, [latest])), key=version_key)
+        if newest != locked:
+            pins = [line for line in lines if line.name == name and "=" in line.text]
+            held = tuple(pins) if latest and latest != wanted else ()
+            yield Outdated(Kind.DEBIAN, name, platform, locked, wanted, latest, held, images)
+
+
+@dataclass(frozen=True, slots=True)
+class _Python:
+    """The Python part, for one platform."""
+
+    workspace: Workspace
+    graph: Graph
+    sources: Sources
+    lock: Lock
+    platform: Platform
+
+    def outdated(self, upgraded: Lock) -> Iterator[Outdated]:
+        before = _versions(self.lock, self.platform, Kind.PYTHON)
+        if not before:
+            return
+        after = _versions(upgraded, self.platform, Kind.PYTHON)
+        target = self._target({image for images in before.values() for image in images})
+        latest = _latest(self.sources.uv(), sorted({name for name, _ in before}), target)
+        rows = [
+            (name, locked, _wanted(after, name, locked, Version), latest.get(name, ""), images)
+            for (name, locked), images in before.items()
+        ]
+        rows = [row for row in rows if _is_newer(row[2], row[1]) or _is_newer(row[3], row[1])]
+        held = self._holders({row[0]: row[3] for row in rows if _is_newer(row[3], row[2])}, target)
+        for name, locked, wanted, newest, images in rows:
+            why = held.get(name, ())
+            yield Outdated(Kind.PYTHON, name, self.platform, locked, wanted, newest, why, images)
+
+    def _target(self, images: Iterable[str]) -> Target:
+        """Return the target of an image that holds packages; the C library is one for all roots."""
+        chain = self.graph.chain(min(images))
+        adds = [self.lock.images.get((image.name, self.platform)) for image in chain]
+        debs = (deb for held in adds if held for deb in held.debs)
+        return target_of(self.workspace.settings.python.version, self.platform, debs)
+
+    def _holders(self, latest: Mapping[str, str], target: Target) -> dict[str, tuple[Line, ...]]:
+        """Return what keeps each of some projects from its latest version."""
+        environment = marker_environment(target.python, self.platform)
+        requirements = read_tree_requirements(self.workspace)
+        asked = {
+            name: [line for line in requirements[name] if line.applies(environment)]
+            for name in self.graph.recipes
+            if not self._is_unavailable(name)
+        }
+        constraints = [
+            line for line in read_constraints(self.workspace) if line.applies(environment)
+        ]
+        placed = [(line, name) for name, lines in asked.items() for line in lines]
+        placed += [(line, "") for line in constraints]
+        held: dict[str, tuple[Line, ...]] = {}
+        for name, version in latest.items():
+            held[name] = tuple(
+                Line(str(line), line.where, image, line.name)
+                for line, image in placed
+                if line.name == name and not line.allows(version)
+            )
+        indirect = {name: version for name, version in latest.items() if not held[name]}
+        lines = [line for lines in asked.values() for line in lines]
+        return held | _indirect_holders(self.sources.uv(), indirect, lines, constraints, target)
+
+    def _is_unavailable(self, name: str) -> bool:
+        adds = self.lock.images.get((name, self.platform))
+        return adds is None or bool(adds.unavailable)
+
+
+def _latest(uv: Uv, names: list[str], target: Target) -> dict[str, str]:
+    """Return the newest version of each project; asked for together, else one by one."""
+
+    def ask(some: list[str]) -> dict[str, str]:
+        try:
+            return {canonicalize_name(k): v for k, v in uv.find_latest(some, target).items()}
+        except NoSolutionError:
+            return {}
+
+    found = ask(names)
+    if found or not names:
+        return found
+    with ThreadPoolExecutor(_JOBS) as pool:
+        for one in pool.map(ask, [[name] for name in names]):
+            found |= one
+    return found
+
+
+def _indirect_holders(
+    uv: Uv,
+    latest: Mapping[str, str],
+    lines: list[RequirementLine],
+    constraints: list[RequirementLine],
+    target: Target,
+) -> dict[str, tuple[Line, ...]]:
+    """Ask for each latest version beside all that is asked for, and read who objects."""
+    if not latest:
+        return {}
+    wanted, bounds = [str(line) for line in lines], [str(line) for line in constraints]
+    try:
+        edges = uv.compile_edges(wanted, bounds, target)[1]
+    except NoSolutionError:  # images exclude each other
+        return {}
+
+    def ask(item: tuple[str, str]) -> tuple[Line, ...]:
+        name, version = item
+        try:
+            uv.compile_pins(wanted, [*bounds, f"{name}=={version}"], target, cached=True)
+        except NoSolutionError as error:
+            return _objector(error.message, name, version, lines, edges)
+        return ()
+
+    with ThreadPoolExecutor(_JOBS) as pool:
+        return dict(zip(latest, pool.map(ask, latest.items()), strict=True))
+
+
+def _objector(
+    said: str, name: str, version: str, lines: list[RequirementLine], edges: Edges
+) -> tuple[Line, ...]:
+    """Return the package that rules a version out, at the line that brings it."""
+    for found in re.finditer(_ASKS.format(name=re.escape(name)), said):
+        asker, clause = canonicalize_name(found[1]), found[2].rstrip(",.")
+        if not _excludes(clause, version):
+            continue
+        text = f"{asker} needs {name}{clause}"
+        chains = [(find_chain(edges, line.name, asker), line) for line in lines]
+        known = [(len(chain), line) for chain, line in chains if chain is not None]
+        where = min(known, key=lambda item: item[0])[1].where if known else ""
+        return (Line(text, where, name=asker),)
+    return ()
+
+
+def _excludes(clause: str, version: str) -> bool:
+    try:
+        specifier = SpecifierSet(clause)
+    except InvalidSpecifier:
+        return False
+    return not specifier.contains(version, prereleases=True)
+
+
+def _versions(lock: Lock, platform: Platform, kind: Kind) -> dict[tuple[str, str], tuple[str, ...]]:
+    """Return the images that add each version of each package."""
+    found: dict[tuple[str, str], tuple[str, ...]] = {}
+    for (image, locked_for), adds in sorted(lock.images.items()):
+        if locked_for == platform:
+            for package in adds.debs if kind is Kind.DEBIAN else adds.wheels:
+                key = package.name, package.version
+                found[key] = (*found.get(key, ()), image)
+    return found
+
+
+def _wanted(
+    after: Mapping[tuple[str, str], object], name: str, locked: str, order: Callable[[str], object]
+) -> str:
+    """Return the version an upgrade takes; the one that is locked where it needs none."""
+    if (name, locked) in after:
+        return locked
+    return max((v for key, v in after if key == name), key=order, default=locked)  # type: ignore[arg-type]
+
+
+def _is_newer(version: str, than: str) -> bool:
+    return bool(version) and Version(version) > Version(than)
