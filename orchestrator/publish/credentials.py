@@ -112,7 +112,7 @@ def _parse_entry(entry: Any, file: Path) -> Credentials | None:
     user, secret = str(entry.get("username") or ""), str(entry.get("password") or "")
     if packed := entry.get("auth"):
         try:
-            user, _, secret = base64.b64decode(str(packed)).decode().partition(":")
+            user, _, secret = base64.b64decode(str(packed), validate=True).decode().partition(":")
         except (binascii.Error, ValueError):
             raise WorkspaceError(
                 "holds an unreadable auth", file=file, hint="log in anew"

@@ -83,7 +83,7 @@ class HttpRegistry:
         request = Request("POST", repository, target, sources=(source,))
         answer = self._wire.send(request)
         if answer.status == 202 and answer.location:
-            self._wire.send(Request("DELETE", repository, answer.location))
+            self._wire.send(Request("DELETE", repository, answer.location, sources=(source,)))
         return answer.status == 201
 
     def write_blob(self, repository: Repository, blob: BlobInfo, source: Path) -> None:

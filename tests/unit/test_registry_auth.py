@@ -1,0 +1,195 @@
+"""Registries that want credentials get them, as seldom as can be, and nobody else does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from orchestrator.publish.auth import Authoriser, Challenge, parse_challenge
+from orchestrator.publish.credentials import Credentials
+from orchestrator.publish.http_registry import HttpRegistry
+from orchestrator.publish.reference import Repository
+from orchestrator.publish.registry import CredentialsError
+from orchestrator.publish.wire import Wire
+from tests.registries import PASSWORD, TOKEN, USER, TinyRegistry, answering
+from tests.registry_contract import blob_of
+
+DIGEST = blob_of(b"x").digest
+
+Connect = Callable[[Credentials | None], Wire]
+
+
+@pytest.fixture
+def tiny() -> Iterator[TinyRegistry]:
+    with TinyRegistry(auth="bearer").running() as tiny:
+        yield tiny
+
+
+@pytest.fixture
+def wire_for() -> Iterator[Connect]:
+    """Return a function that connects with some credentials."""
+    wires: list[Wire] = []
+
+    def connect(known: Credentials | None) -> Wire:
+        wires.append(Wire(actions="pull,push", retry_s=0.0, find=lambda _: known))
+        return wires[-1]
+
+    yield connect
+    for wire in wires:
+        wire.close()
+
+
+def place(tiny: TinyRegistry, name: str = "team/api") -> Repository:
+    return Repository(tiny.address, name)
+
+
+ANN = Credentials(USER, PASSWORD)
+
+
+@pytest.mark.parametrize(
+    ("header", "challenge"),
+    [
+        (
+            'Bearer realm="https://h/token",service="s",scope="repository:a:pull,push"',
+            Challenge("bearer", "https://h/token", "s", "repository:a:pull,push"),
+        ),
+        ("Basic realm=x", Challenge("basic", "x")),
+        ('Basic realm="b", Bearer realm="https://h/t"', Challenge("bearer", "https://h/t")),
+        ('bearer Realm="https://h/t" , service="s"', Challenge("bearer", "https://h/t", "s")),
+        ("Negotiate", None),
+        ("", None),
+    ],
+)
+def test_challenges_are_read(header: str, challenge: Challenge | None) -> None:
+    assert parse_challenge(header) == challenge
+
+
+@pytest.mark.parametrize("auth", ["basic", "bearer"])
+def test_a_registry_that_asks_is_answered(tiny: TinyRegistry, wire_for: Connect, auth: str) -> None:
+    tiny.auth = auth
+    assert HttpRegistry(wire_for(ANN)).find_manifest(place(tiny), "latest") is None
+
+
+def test_a_token_is_asked_for_once_and_for_what_it_is_needed(
+    tiny: TinyRegistry, wire_for: Connect
+) -> None:
+    registry = HttpRegistry(wire_for(ANN))
+    for tag in "abc":
+        registry.find_manifest(place(tiny), tag)
+    (query,) = tiny.granted
+    assert query["scope"] == ["repository:team/api:pull,push"]
+    assert query["service"] == ["tiny"]
+    assert query["account"] == [USER]
+    assert len(tiny.asked) == 5, "three requests, one refused, one for the token"
+
+
+def test_many_threads_ask_for_one_token(tiny: TinyRegistry, wire_for: Connect) -> None:
+    registry = HttpRegistry(wire_for(ANN))
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda tag: registry.find_manifest(place(tiny), tag), "abcdefgh"))
+    assert len(tiny.granted) == 1
+
+
+def test_a_mount_asks_for_both_repositories(tiny: TinyRegistry, wire_for: Connect) -> None:
+    HttpRegistry(wire_for(ANN)).mount_blob(place(tiny), DIGEST, place(tiny, "team/base"))
+    (query,) = tiny.granted
+    assert query["scope"] == ["repository:team/api:pull,push", "repository:team/base:pull"]
+
+
+def test_a_token_that_ran_out_is_renewed(tiny: TinyRegistry, wire_for: Connect) -> None:
+    tiny.token_uses = 2
+    registry = HttpRegistry(wire_for(ANN))
+    for tag in "abcdef":
+        assert registry.find_manifest(place(tiny), tag) is None
+    assert len(tiny.granted) == 3
+
+
+def test_an_identity_token_is_exchanged(tiny: TinyRegistry, wire_for: Connect) -> None:
+    known = Credentials("<token>", PASSWORD, is_identity_token=True)
+    HttpRegistry(wire_for(known)).find_manifest(place(tiny), "latest")
+    (form,) = tiny.granted
+    assert form["grant_type"] == ["refresh_token"]
+    assert PASSWORD not in " ".join(tiny.asked), "it is in the body, not in the address"
+
+
+def test_a_busy_token_server_is_asked_again(
+    tiny: TinyRegistry, wire_for: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    busy = [503, 429]
+    wire = wire_for(ANN)
+    real = wire._client(tiny.address).request
+
+    def request(method: str, url: str, **options: object) -> object:
+        response = real(method, url, **options)  # type: ignore[arg-type]
+        if busy:
+            response.status_code = busy.pop()
+        return response
+
+    monkeypatch.setattr(wire._client(tiny.address), "request", request)
+    assert HttpRegistry(wire).find_manifest(place(tiny), "latest") is None
+    assert len(tiny.granted) == 3
+
+
+@pytest.mark.parametrize("auth", ["basic", "bearer"])
+@pytest.mark.parametrize("known", [Credentials(USER, "wrong"), None])
+def test_wrong_or_missing_credentials_are_an_error_that_says_how_to_log_in(
+    tiny: TinyRegistry, wire_for: Connect, auth: str, known: Credentials | None
+) -> None:
+    tiny.auth = auth
+    with pytest.raises(CredentialsError) as raised:
+        HttpRegistry(wire_for(known)).find_manifest(place(tiny), "latest")
+    assert "docker login" in raised.value.hint
+    assert "wrong" not in str(raised.value)
+
+
+def test_a_registry_that_refuses_every_token_is_an_error(
+    tiny: TinyRegistry, wire_for: Connect
+) -> None:
+    tiny.token_uses = 0
+    with pytest.raises(CredentialsError, match="want of rights"):
+        HttpRegistry(wire_for(ANN)).find_manifest(place(tiny), "latest")
+
+
+def test_a_realm_in_the_clear_gets_no_password() -> None:
+    asked: list[str] = []
+
+    def request(method: str, url: str, headers: object, body: object) -> tuple[int, bytes]:
+        asked.append(url)
+        return 200, b'{"token": "x"}'
+
+    authoriser = Authoriser(lambda _: ANN, request)
+    challenge = 'Bearer realm="http://tokens.example.com/"'
+    with pytest.raises(CredentialsError, match="in the clear"):
+        authoriser.renew(Repository("registry.example.com", "a"), ("x",), challenge, "")
+    assert not asked
+
+
+def test_storage_on_another_host_gets_no_authorisation(
+    tiny: TinyRegistry, wire_for: Connect
+) -> None:
+    seen: list[str | None] = []
+    with TinyRegistry().running() as storage:
+
+        def note(handler: object) -> bool:
+            seen.append(handler.headers.get("Authorization"))  # type: ignore[attr-defined]
+            return False
+
+        storage.faults = [note]
+        elsewhere = f"http://{storage.address}/v2/x/blobs/{DIGEST}"
+        tiny.auth = "basic"
+        registry = HttpRegistry(wire_for(ANN))
+        registry.find_manifest(place(tiny), "latest")
+        tiny.faults = [answering(307, Location=elsewhere)]
+        assert not registry.has_blob(place(tiny), DIGEST)
+    assert seen == [None]
+
+
+def test_secrets_are_masked_wherever_a_registry_echoes_them(
+    tiny: TinyRegistry, wire_for: Connect
+) -> None:
+    wire = wire_for(ANN)
+    HttpRegistry(wire).find_manifest(place(tiny), "latest")
+    text = wire._auth.masked(f"a {PASSWORD} b {TOKEN}-1 c")
+    assert text == "a *** b *** c"
