@@ -80,6 +80,7 @@ WITHIN = {
     "resolve": (
         "relock",
         "outdated",
+        "upgrading",
         "lock",
         "behind",
         "explained",
