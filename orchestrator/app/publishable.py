@@ -8,9 +8,9 @@ from datetime import datetime
 
 from orchestrator.app.opened import Opened
 from orchestrator.app.planning import BuildOptions, Planned, default_platform, plan
+from orchestrator.app.tag_values import TagValues, templates_of
 from orchestrator.errors import WorkspaceError
 from orchestrator.fingerprint import Fingerprint, Input
-from orchestrator.git import commit_annotations, describe, is_dirty
 from orchestrator.model import Platform
 from orchestrator.oci.image import MANIFEST_MEDIA_TYPE, make_index
 from orchestrator.oci.layout import Layout
@@ -19,10 +19,9 @@ from orchestrator.publish.outgoing import OutgoingImage, PlatformImage
 from orchestrator.publish.reference import Namespace
 from orchestrator.publish.registry import BlobInfo, Manifest
 from orchestrator.select import Selection
-from orchestrator.tagging import content_tag, expand_template, template_problem
+from orchestrator.tagging import content_tag
 
 _STALE_SHOWN = 5
-_COMMIT_DIGITS = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +96,9 @@ class Publishables:
         notes: list[str],
     ) -> None:
         self._opened, self._namespace = opened, namespace
-        self._tags, self._now, self._notes = tags, now, notes
+        self._tags = tags
+        self._values = TagValues(opened.paths.root, now, notes)
         self._layout = Layout(opened.paths.layout)
-        self._git: dict[str, str] = {}
 
     def image(self, name: str, steps: Mapping[Platform, Step]) -> OutgoingImage:
         """Return an image with its manifests, its tags and where its blobs may lie already.
@@ -117,7 +116,10 @@ class Publishables:
             name,
             self._namespace.repository(name),
             images,
-            self._expand(name, images),
+            self._values.expand(
+                self._tags or templates_of(self._opened.workspace.settings, name),
+                lambda: _joint_fingerprint(images),
+            ),
             tuple(content_tag(image.fingerprint) for image in images),
             index,
             tuple(self._namespace.repository(other) for other in above if other != name),
@@ -137,41 +139,6 @@ class Publishables:
             Manifest(media_type, data),
             tuple(sorted(blobs)),
         )
-
-    def _expand(self, name: str, images: tuple[PlatformImage, ...]) -> tuple[str, ...]:
-        settings = self._opened.workspace.settings
-        of_image = settings.images[name].tags if name in settings.images else ()
-        values = {
-            "version": lambda: self._from_git("version"),
-            "commit": lambda: self._from_git("commit"),
-            "date": lambda: f"{self._now:%Y%m%d}",
-            "fingerprint": lambda: _joint_fingerprint(images),
-        }
-        templates = self._tags or of_image or settings.tags
-        for template in templates:
-            if problem := template_problem(template):
-                raise WorkspaceError(problem, hint="see the tags of the settings")
-        return tuple(dict.fromkeys(expand_template(item, values) for item in templates))
-
-    def _from_git(self, what: str) -> str:
-        if not self._git:
-            root = self._opened.paths.root
-            commit = commit_annotations(root).get("org.opencontainers.image.revision", "")
-            mark = ""
-            if is_dirty(root):
-                mark = "-dirty"
-                self._notes.append("files differ from the commit: tags of it end in -dirty")
-            version = describe(root)
-            self._git = {
-                "commit": commit and f"{commit[:_COMMIT_DIGITS]}{mark}",
-                "version": version and f"{version}{mark}",
-            }
-        if not self._git[what]:
-            missing = "a commit" if what == "commit" else "a tag of git's (git tag v1.0)"
-            raise WorkspaceError(
-                f"a tag needs {{{what}}}, and there is none", hint=f"make {missing}"
-            )
-        return self._git[what]
 
 
 def _descriptor(image: PlatformImage) -> dict[str, object]:
