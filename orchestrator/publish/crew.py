@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -11,6 +12,10 @@ from orchestrator.errors import OrchError
 
 T = TypeVar("T")
 R = TypeVar("R")
+
+
+class _NotBegunError(Exception):
+    """Another item failed before this one was begun."""
 
 
 @dataclass(slots=True)
@@ -42,13 +47,19 @@ class Crew:
         self, work: Callable[[T], R], items: Iterable[T], *, keep_going: bool = False
     ) -> Done[T, R]:
         """Work on items, several at once; an error stops those not begun, or `keep_going`."""
-        futures = {item: self._pool.submit(work, item) for item in items}
+        failed = threading.Event()
+
+        def begin(item: T) -> R:
+            if failed.is_set() and not keep_going:
+                raise _NotBegunError
+            try:
+                return work(item)
+            except BaseException:
+                failed.set()
+                raise
+
+        futures = {item: self._pool.submit(begin, item) for item in items}
         try:
-            if not keep_going:
-                wait(futures.values(), return_when=FIRST_EXCEPTION)
-                if any(future.done() and future.exception() for future in futures.values()):
-                    for future in futures.values():
-                        future.cancel()
             wait(futures.values())
         except KeyboardInterrupt:
             self._stop()
@@ -57,9 +68,9 @@ class Crew:
             raise
         done: Done[T, R] = Done()
         for item, future in futures.items():
-            if future.cancelled():
-                continue
             error = future.exception()
+            if isinstance(error, _NotBegunError):
+                continue
             if isinstance(error, OrchError):
                 done.errors[item] = error
             elif error is not None:
