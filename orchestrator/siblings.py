@@ -51,3 +51,11 @@ def without_tag(reference: str) -> str:
     """Return a reference, which has no digest, without its tag."""
     head, colon, tag = reference.rpartition(":")
     return head if colon and "/" not in tag else reference
+
+
+def familiar_name(reference: str) -> str:
+    """Return a reference as BuildKit compares it with names of stages and of named contexts."""
+    name = reference.removesuffix(":latest")
+    for prefix in ("docker.io/library/", "docker.io/"):
+        name = name.removeprefix(prefix)
+    return name

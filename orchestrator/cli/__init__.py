@@ -21,6 +21,7 @@ _VERBS = {
     "affected": "explain",
     "graph": "graph",
     "init": "init",
+    "bake": "bake",
     "lock": "lock",
     "wheels": "wheels",
     "push": "push",
