@@ -47,6 +47,11 @@ class Paths:
         return self.state / "logs"
 
     @property
+    def wheel_logs(self) -> Path:
+        """Return the folder of what builds of wheels said."""
+        return self.logs / "wheels"
+
+    @property
     def lock(self) -> Path:
         """Return the lock."""
         return self.root / "orch.lock"
@@ -55,6 +60,11 @@ class Paths:
     def wheel_places(self) -> Path:
         """Return the file that remembers where wheels were found."""
         return self.cache / "wheel-places.json"
+
+    @property
+    def wheelhouse(self) -> Path:
+        """Return the folder of what was built from sdists, and where it is built."""
+        return self.cache / "wheelhouse"
 
     @property
     def downloads(self) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -25,13 +26,14 @@ _RELOCKS = 3
 
 @dataclass(slots=True)
 class BuildRun:
-    """What a build came to."""
+    """What a build came to; `hopeless` are images whose wheels could not be built, and why."""
 
     planned: Planned
     started: datetime
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     duration_s: float = 0.0
     notes: list[str] = field(default_factory=list)
+    hopeless: dict[str, OrchError] = field(default_factory=dict)
 
     @property
     def ok(self) -> bool:
@@ -40,11 +42,17 @@ class BuildRun:
         return not any(outcome.status in bad for outcome in self.outcomes.values())
 
 
-def build(opened: Opened, options: BuildOptions, observer: Observer) -> BuildRun:
+def build(
+    opened: Opened,
+    options: BuildOptions,
+    observer: Observer,
+    say: Callable[[str], None] = lambda _: None,
+) -> BuildRun:
     """Bring the selected images, and what they stand on, up to date.
 
     Images get their names in the layout when all are settled; what was built is recorded and
-    named also where others failed. With `relock_missing`, Debian packages that no place has any
+    named also where others failed. Wheels that no index has are built first, and the lock says
+    what came of that. With `relock_missing`, Debian packages that no place has any
     more are pinned anew, and what needs them is built again.
 
     Raises:
@@ -52,6 +60,7 @@ def build(opened: Opened, options: BuildOptions, observer: Observer) -> BuildRun
     """
     run = BuildRun(plan(opened, options), datetime.now(UTC))
     clock = time.monotonic()
+    _build_wheels(run, options, say)
     for _ in range(_RELOCKS):
         gone = _carry_out(run, options, observer)
         if not gone or not options.relock_missing:
@@ -60,6 +69,41 @@ def build(opened: Opened, options: BuildOptions, observer: Observer) -> BuildRun
         run.planned = plan(opened, options)
     run.duration_s = time.monotonic() - clock
     return run
+
+
+def _build_wheels(run: BuildRun, options: BuildOptions, say: Callable[[str], None]) -> None:
+    """Build the wheels that steps want and the lock does not have yet, and plan again with them."""
+    planned = run.planned
+    wanted = {
+        step.image.name: [wheel for wheel in adds.wheels if not wheel.is_wheel]
+        for step in planned.plan.to_build
+        if (adds := planned.lock.images.get((step.image.name, planned.platform)))
+    }
+    sdists = {sdist for held in wanted.values() for sdist in held}
+    if not sdists:
+        return
+    from orchestrator.app.wheel_building import (  # noqa: PLC0415 - slow to import, rarely needed
+        build_sdists,
+        changes,
+        open_workshop,
+    )
+
+    opened, lock = planned.opened, planned.lock
+    builds = [b for b in lock.builds if b.platform == planned.platform and b.sdist in sdists]
+    with ExitStack() as resources:
+        workshop = open_workshop(
+            opened, lock, planned.platform, resources, say, offline=options.offline
+        )
+        result = build_sdists(opened, lock, builds, workshop, options.jobs or os.cpu_count() or 1)
+    run.notes += [*workshop.warnings, *_lock_changes(changes(result.built, lock))]
+    run.hopeless = {
+        name: result.failures[sdist]
+        for name, held in wanted.items()
+        for sdist in held
+        if sdist in result.failures
+    }
+    if result.built:
+        run.planned = plan(opened, options)
 
 
 def _carry_out(run: BuildRun, options: BuildOptions, observer: Observer) -> frozenset[str]:
@@ -76,7 +120,7 @@ def _carry_out(run: BuildRun, options: BuildOptions, observer: Observer) -> froz
     state = State(planned.opened.paths.database)
     before = state.digests()
     with ExitStack() as resources:
-        engines = open_engines(planned, options, jobs, observer, resources)
+        engines = open_engines(planned, options, jobs, observer, resources, run.hopeless)
         scheduled = Run(
             planned.plan,
             planned.opened.graph,
@@ -172,4 +216,8 @@ def _relock(planned: Planned, gone: frozenset[str]) -> list[str]:
         planned.lock, opened.graph, opened.workspace, archive_of(opened)(), debs
     )
     write_text(opened.paths.lock, format_lock(lock), sync=True)
-    return [f"orch.lock changed, review it: {line}" for line in moved]
+    return _lock_changes(moved)
+
+
+def _lock_changes(lines: Iterable[str]) -> list[str]:
+    return [f"orch.lock changed, review it: {line}" for line in lines]

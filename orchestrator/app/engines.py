@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from orchestrator.app.planning import BuildOptions, Planned
+from orchestrator.errors import OrchError
 from orchestrator.oci.layout import Layout
 from orchestrator.plan import Step
 from orchestrator.ports import Engine, Made, Observer
@@ -17,12 +18,14 @@ if TYPE_CHECKING:
     from orchestrator.engines.docker.exchange import Exchange
 
 
+    from orchestrator.wheelhouse.workshop import Workshop
 @dataclass(slots=True)
 class Engines:
     """An engine for all images: gives each step to the one that its definition asks for.
 
     `docker` is there if a step is built from a Dockerfile, or stands on one's image. `gone` are
     the sha256 of the files that no place has. `warnings` gives what a person should know at the
+    `hopeless` are images that want a wheel that could not be built, with the reason.
     end.
     """
 
@@ -33,6 +36,8 @@ class Engines:
     gone: set[str] = field(default_factory=set)
     warnings: Callable[[], list[str]] = list
 
+    workshop: Workshop | None = None
+    hopeless: Mapping[str, OrchError] = field(default_factory=dict)
     def build(self, step: Step, parents: Mapping[str, str]) -> Made:
         """Build an image with its engine.
 
@@ -41,6 +46,8 @@ class Engines:
         """
         engine = self.recipes if step.image.build is None else self.dockerfiles
         assert engine is not None, "what is to be built has its engine open"  # noqa: S101
+        if step.image.name in self.hopeless:
+            raise self.hopeless[step.image.name]
         if step.image.build is None and self.exchange is not None:
             parents = {
                 name: self.exchange.to_layout(name, digest) for name, digest in parents.items()
@@ -48,21 +55,28 @@ class Engines:
         return engine.build(step, parents)
 
     def stop(self) -> None:
-        """Tell both engines to give up."""
+        """Tell both engines to give up, and builds of wheels."""
+        if self.workshop is not None:
+            self.workshop.stop()
         for engine in (self.recipes, self.dockerfiles):
             if engine is not None:
                 engine.stop()
 
 
 def open_engines(
-    planned: Planned, options: BuildOptions, jobs: int, observer: Observer, resources: ExitStack
+    planned: Planned,
+    options: BuildOptions,
+    jobs: int,
+    observer: Observer,
+    resources: ExitStack,
+    hopeless: Mapping[str, OrchError],
 ) -> Engines:
-    """Open what a plan needs; `resources` closes it.
+    """Open what a plan needs; `resources` closes it. `hopeless` images fail for these reasons.
 
     Raises:
         MissingToolError: There are Dockerfiles to build, and Docker or buildx is missing.
     """
-    engines = Engines()
+    engines = Engines(hopeless=hopeless)
     steps = planned.plan.to_build
     images = planned.opened.graph.images
     above = {parent for step in steps for parent in planned.opened.graph.parents[step.image.name]}
@@ -107,7 +121,12 @@ def _open_assembler(
     from orchestrator.fetch import Downloads  # noqa: PLC0415
 
     opened = planned.opened
-    steps = [step for step in planned.plan.to_build if step.image.build is None]
+    steps = [
+        step
+        for step in planned.plan.to_build
+        if step.image.build is None and step.image.name not in engines.hopeless
+    ]
+    workshop = engines.workshop = _open_workshop(planned, options, resources)
     levels = levels_of(opened, offline=options.offline)
     downloads = Downloads(
         opened.paths.downloads,
@@ -123,7 +142,7 @@ def _open_assembler(
         opened.graph,
         planned.lock,
         opened.workspace.settings,
-        materials.of(planned, offline=options.offline),
+        materials.of(planned, offline=options.offline, workshop=workshop),
         store,
         Layout(opened.paths.layout),
         downloads,
@@ -134,4 +153,18 @@ def _open_assembler(
     absent = engine.absent(steps) if options.offline else []
     engine.start_fetching(steps)
     engines.recipes, engines.gone = engine, downloads.gone
-    engines.warnings = lambda: [*levels.warnings, *absent_warning(absent)]
+    built = workshop.warnings if workshop else []
+    engines.warnings = lambda: [*levels.warnings, *built, *absent_warning(absent)]
+
+
+def _open_workshop(
+    planned: Planned, options: BuildOptions, resources: ExitStack
+) -> Workshop | None:
+    """Open a workshop if the lock has wheels that are built from source."""
+    if not planned.lock.builds:
+        return None
+    from orchestrator.app.wheel_building import open_workshop  # noqa: PLC0415 - rarely needed
+
+    return open_workshop(
+        planned.opened, planned.lock, planned.platform, resources, offline=options.offline
+    )

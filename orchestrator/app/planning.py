@@ -10,9 +10,10 @@ from orchestrator.app.opened import Opened, read_lock
 from orchestrator.errors import MissingToolError
 from orchestrator.files import SourceFile
 from orchestrator.lockfile import Lock
-from orchestrator.model import Platform
+from orchestrator.model import LockedWheel, Platform
 from orchestrator.oci.layout import Layout
 from orchestrator.plan import Action, Plan, Recorded, plan_builds
+from orchestrator.resolve.builds import check_builds
 from orchestrator.resolve.inputs import check_lock
 from orchestrator.select import Selection
 from orchestrator.state import State
@@ -81,6 +82,7 @@ def plan(opened: Opened, options: BuildOptions) -> Planned:
     check_lock(opened.workspace, opened.graph, lock, options.platform)
     chosen = options.selection.choose(opened.graph)
     now = fingerprint_images(opened, lock, options.platform, opened.graph.ancestors(chosen))
+    check_builds(opened.workspace.settings, lock, options.platform)
     notes: list[str] = []
     wanted = _narrow(opened, options, now, chosen, notes)
     state = State(opened.paths.database)
@@ -171,11 +173,17 @@ def _why_unavailable(
         return adds.unavailable
     if not opened.graph.parents[name] and not image.parent.startswith("debian:"):
         return f"it stands on {image.parent}, and recipes cannot stand on external images yet"
-    for wheel in adds.wheels:
-        if not wheel.is_wheel:
-            return (
-                f"{wheel.name} {wheel.version} comes as source only; build a wheel of it into a "
-                f"folder that find-links names (pip wheel --no-deps {wheel.name}=="
-                f"{wheel.version}), then run: orch lock"
-            )
+    sdists = (wheel for wheel in adds.wheels if not wheel.is_wheel)
+    return next((why for why in (_why_unbuilt(lock, s, platform) for s in sdists) if why), "")
+
+
+def _why_unbuilt(lock: Lock, sdist: LockedWheel, platform: Platform) -> str:
+    """Return why a wheel that is not built yet is not built here; the rest shows when it is."""
+    from orchestrator.wheelhouse.toolchain import is_native  # noqa: PLC0415 - only for sdists
+
+    what = f"{sdist.name} {sdist.version} comes as source only"
+    if lock.build_of(sdist, platform) is None:
+        return f"{what}, and the lock does not say what building it needs; run: orch lock"
+    if not is_native(platform):
+        return f"{what}, and is built on a machine of {platform}: run orch wheels there"
     return ""

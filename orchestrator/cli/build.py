@@ -81,7 +81,7 @@ def build(session: Session, /, report: Path | None, **values: Any) -> int:
         return _show_plan(session, opened, options, "text")
     progress = _progress(session, values["progress"])
     with progress:
-        run = run_build(opened, options, progress)
+        run = run_build(opened, options, progress, session.note)
     for note in (*run.planned.notes, *run.notes):
         session.warn(note)
     if report is not None:

@@ -70,12 +70,12 @@ class WheelPlaces:
         return (known,)
 
     def _ask(self) -> None:
-        groups: dict[Target, dict[str, str]] = {}
+        groups: list[tuple[Target, dict[str, str]]] = []
         for target, wheel in self._wanted():
             if wheel.sha256 not in self._urls or _is_missing_file(self._urls[wheel.sha256]):
-                groups.setdefault(target, {})[wheel.name] = wheel.version
+                _group_of(groups, target, wheel)[wheel.name] = wheel.version
         found: list[DistributionFile] = []
-        for target, pins in groups.items():
+        for target, pins in groups:
             found += self._find(target, pins)
         self.remember(found)
 
@@ -91,6 +91,17 @@ class WheelPlaces:
             single = [{name: version} for name, version in pins.items()]
             found = pool.map(lambda pin: self._find(target, pin), single)
             return [file for files in found for file in files]
+
+
+def _group_of(
+    groups: list[tuple[Target, dict[str, str]]], target: Target, wheel: LockedWheel
+) -> dict[str, str]:
+    """Return the group that can be asked for a wheel too; each has one version of a project."""
+    for group_target, group in groups:
+        if group_target == target and group.get(wheel.name, wheel.version) == wheel.version:
+            return group
+    groups.append((target, {}))
+    return groups[-1][1]
 
 
 def _is_missing_file(url: str) -> bool:

@@ -26,6 +26,7 @@ class Status(Enum):
     ABSENT = "absent"
     HERE = "here"
     FETCHED = "fetched"
+    BUILT = "built"
     FAILED = "failed"
 
 

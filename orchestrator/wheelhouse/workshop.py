@@ -53,7 +53,8 @@ class Workshop:
     """Builds sdists. Threads and processes may share a folder: who comes second waits.
 
     `materials` are the downloads that sdists and build requirements come through, and in which
-    the wheels are put; a workshop must not be called from within one of their threads.
+    the wheels are put; a workshop must not be called from within one of their threads. `built`
+    are the sha256 of what was built in this run, `warnings` what a person should know at its end.
     """
 
     def __init__(
@@ -72,6 +73,8 @@ class Workshop:
         self._builds = Builds()
         self._lock = threading.Lock()
         self._one_by_one: dict[str, threading.Lock] = {}
+        self.built: set[str] = set()
+        self.warnings: list[str] = []
 
     def stop(self) -> None:
         """End what is being built."""
@@ -109,6 +112,7 @@ class Workshop:
             wheel.size_bytes,
             lambda: self._again(build, wheel, target),
             gone_hint=f"run: orch wheels --rebuild {wheel.name}",
+            is_shared=True,
         )
 
     def _again(self, build: WheelBuild, wheel: LockedWheel, target: Target) -> Sequence[str]:
@@ -135,7 +139,8 @@ class Workshop:
         except FileNotFoundError:
             return None
         if not is_whole:
-            self._say(f"{record.file} was damaged in the cache; thrown away and built again")
+            warning = f"{record.file} was damaged in the cache; thrown away and built again"
+            self.warnings.append(warning)
             path.unlink(missing_ok=True)
             return None
         return record
@@ -178,6 +183,7 @@ class Workshop:
             build.platform.key,
             toolchain.description,
         )
+        self.built.add(digest)
         write_text(self._record(key), json.dumps(asdict(record), indent=1), sync=True)
         return record
 
