@@ -6,8 +6,8 @@ import os
 import re
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath
 
 from orchestrator.errors import WorkspaceError
 from orchestrator.files import Digests, ReadDigests, SourceFile
@@ -18,7 +18,14 @@ from orchestrator.ignorefile import (
     has_wildcards,
     parse_ignore_file,
 )
-from orchestrator.model import ContextSource, Image, Workspace
+from orchestrator.model import (
+    ContextSource,
+    DockerfileBuild,
+    Image,
+    ImageSettings,
+    Uses,
+    Workspace,
+)
 
 _LINKS_FOLLOWED = 40
 
@@ -89,6 +96,43 @@ def read_context(
     """
     chosen = context_filter(workspace, image, whole=whole)
     return _Reader(workspace, image, chosen, digests or ReadDigests()).read()
+
+
+def read_named_contexts(
+    workspace: Workspace, image: Image, digests: Digests | None = None
+) -> dict[str, tuple[SourceFile, ...]]:
+    """Read the folders that an image's build has as named contexts, by name: all that is in them.
+
+    Raises:
+        WorkspaceError: A folder is missing or outside the workspace, or a file cannot be read.
+    """
+    contexts = image.build.settings.options.contexts if image.build else {}
+    return {
+        name: _read_named(workspace, image, name, place, digests)
+        for name, place in contexts.items()
+        if is_folder(place)
+    }
+
+
+def is_folder(place: str) -> bool:
+    """Tell whether a named context is a folder, not an address."""
+    return "://" not in place and not place.startswith("git@")
+
+
+def _read_named(
+    workspace: Workspace, image: Image, name: str, place: str, digests: Digests | None
+) -> tuple[SourceFile, ...]:
+    folder = Path(os.path.normpath(workspace.root / place))
+    if not folder.is_relative_to(workspace.root) or not folder.is_dir():
+        raise WorkspaceError(
+            f"the context {name!r} of {image.name} is {place!r}, no folder of the workspace",
+            file=workspace.settings.file,
+            hint="write it from the workspace's root, or an address such as docker-image://NAME",
+        )
+    path = PurePosixPath(folder.relative_to(workspace.root).as_posix())
+    build = DockerfileBuild(ImageSettings(), Uses(whole_context="it is a named context"), "")
+    apart = replace(image, path=path, file=path / "Dockerfile", build=build)
+    return read_context(workspace, apart, digests, whole=True)
 
 
 def _read_ignore(workspace: Workspace, image: Image) -> tuple[IgnoreFile, Path | None]:

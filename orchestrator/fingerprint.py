@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import NamedTuple
 
 from orchestrator.files import SourceFile
@@ -96,20 +97,32 @@ def fingerprint_dockerfile(
     files: Sequence[SourceFile],
     parents: Mapping[str, Fingerprint],
     external: Sequence[str],
+    contexts: Mapping[str, Sequence[SourceFile]] = MappingProxyType({}),
 ) -> Fingerprint:
     """Fingerprint an image that a Dockerfile defines.
 
     `files` are those of the context that its instructions can reach, `parents` the fingerprints
-    of the siblings it uses, `external` the other images it names. Secrets are no input.
+    of the siblings it uses, `external` the other images it names, `contexts` the folders that
+    it has as named contexts. Secrets, and where caches are, are no input.
     """
     build = image.build or DockerfileBuild(ImageSettings(), Uses(), "")
+    options = build.settings.options
+    named = [item for item in options.contexts.items() if item[0] not in contexts]
     inputs = [
         Input("orch", "fingerprint", str(FINGERPRINT_VERSION)),
         Input("platform", "platform", platform.key),
         Input("file", build.settings.dockerfile, build.sha256),
         *([Input("argument", "--target", target)] if (target := build.settings.target) else []),
         *(hidden(image, "argument", *item) for item in build.settings.build_args.items()),
+        *(hidden(image, "argument", f"--build-context {name}", value) for name, value in named),
+        *([Input("argument", "--network", options.network)] if options.network else []),
         *(item for file in files for item in _file_inputs(file)),
+        *(
+            item._replace(subject=f"{name}: {item.subject}")
+            for name, held in contexts.items()
+            for file in held
+            for item in _file_inputs(file)
+        ),
         *(Input("parent", name, parent.digest) for name, parent in parents.items()),
         *(Input("external", name.partition("@")[0], name) for name in external),
     ]

@@ -14,6 +14,8 @@ from orchestrator.plan import Step
 from orchestrator.ports import Engine, Made, Observer
 
 if TYPE_CHECKING:
+    from orchestrator.engines.buildkit.engine import BuildKit
+    from orchestrator.engines.buildkit.shelves import Shelf
     from orchestrator.engines.docker.engine import DockerEngine
     from orchestrator.engines.docker.exchange import Exchange
 
@@ -78,30 +80,44 @@ def open_engines(
     """
     engines = Engines(hopeless=hopeless)
     steps = planned.plan.to_build
-    images = planned.opened.graph.images
-    above = {parent for step in steps for parent in planned.opened.graph.parents[step.image.name]}
-    if any(images[name].build for name in above) or any(step.image.build for step in steps):
-        _open_docker(engines, planned, resources)
+    graph, layout = planned.opened.graph, Layout(planned.opened.paths.layout)
+    builder = options.builder or planned.opened.workspace.settings.buildkit.builder
+    dockerfiles = any(step.image.build for step in steps)
+    above = {parent for step in steps for parent in graph.parents[step.image.name]}
+    stand_on_one = any(graph.images[name].build for name in above)
+    if (dockerfiles or stand_on_one) and not builder:
+        _open_docker(engines, layout, resources)
+    if dockerfiles:
+        engines.dockerfiles = _open_buildkit(planned, engines, builder, layout)
     if any(step.image.build is None for step in steps):
         _open_assembler(engines, planned, options, jobs, observer, resources)
     return engines
 
 
-def _open_docker(engines: Engines, planned: Planned, resources: ExitStack) -> None:
-    from orchestrator.engines.buildkit.capabilities import check_buildx  # noqa: PLC0415 - slow
-    from orchestrator.engines.buildkit.engine import BuildKit  # noqa: PLC0415 - likewise
-    from orchestrator.engines.docker.engine import DockerEngine  # noqa: PLC0415 - likewise
+def _open_docker(engines: Engines, layout: Layout, resources: ExitStack) -> None:
+    from orchestrator.engines.docker.engine import DockerEngine  # noqa: PLC0415 - slow to import
     from orchestrator.engines.docker.exchange import Exchange  # noqa: PLC0415 - likewise
 
-    opened = planned.opened
     engines.docker = DockerEngine()
     resources.callback(engines.docker.close)
-    engines.exchange = Exchange(engines.docker, Layout(opened.paths.layout))
-    if any(step.image.build for step in planned.plan.to_build):
-        check_buildx()
-        engines.dockerfiles = BuildKit(
-            opened.workspace, opened.paths, planned.files, engines.docker, engines.exchange
-        )
+    engines.exchange = Exchange(engines.docker, layout)
+
+
+def _open_buildkit(planned: Planned, engines: Engines, builder: str, layout: Layout) -> BuildKit:
+    """Open BuildKit: the Docker engine's own, or a builder's, which works with the layout."""
+    from orchestrator.engines.buildkit import shelves  # noqa: PLC0415 - slow to import
+    from orchestrator.engines.buildkit.capabilities import check_buildx  # noqa: PLC0415 - likewise
+    from orchestrator.engines.buildkit.engine import BuildKit, ContextFiles  # noqa: PLC0415
+
+    check_buildx()
+    shelf: Shelf
+    if engines.docker is not None and engines.exchange is not None:
+        shelf = shelves.DockerShelf(engines.docker, engines.exchange)
+    else:
+        shelf = shelves.LayoutShelf(builder, layout)
+    opened = planned.opened
+    sources = ContextFiles(planned.files, planned.contexts)
+    return BuildKit(opened.workspace, opened.paths, sources, shelf)
 
 
 def _open_assembler(

@@ -10,7 +10,7 @@ from pathlib import Path
 from orchestrator.app.fingerprinting import needs_whole_context
 from orchestrator.app.opened import Opened, read_lock
 from orchestrator.app.planning import Planned
-from orchestrator.context import context_filter
+from orchestrator.context import context_filter, is_folder
 from orchestrator.errors import OrchError
 from orchestrator.files import source_path
 from orchestrator.git import NoComparisonError, committed_text
@@ -90,7 +90,9 @@ def _reaches(opened: Opened, image: Image, path: Path) -> bool:
     chosen = context_filter(opened.workspace, image, whole=whole)
     context = root / image.path
     steering = (root / image.file, root / f"{image.file}.dockerignore", context / ".dockerignore")
-    if path in steering:
+    named = image.build.settings.options.contexts.values()
+    folders = [Path(os.path.normpath(root / place)) for place in named if is_folder(place)]
+    if path in steering or any(_holds(folder, path) for folder in folders):
         return True
     return path.is_relative_to(context) and chosen.selects(path.relative_to(context).as_posix())
 

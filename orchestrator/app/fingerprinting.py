@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from orchestrator.app.opened import Opened
-from orchestrator.context import read_context
+from orchestrator.context import read_context, read_named_contexts
 from orchestrator.digests import CachedDigests
 from orchestrator.files import SourceFile, read_files
 from orchestrator.fingerprint import Fingerprint, fingerprint_dockerfile, fingerprint_recipe
@@ -16,10 +16,11 @@ from orchestrator.model import Image, Platform
 
 @dataclass(frozen=True, slots=True)
 class Fingerprinted:
-    """Images' fingerprints, and the files they were taken of."""
+    """Images' fingerprints, and the files they were taken of; those of named contexts apart."""
 
     prints: Mapping[str, Fingerprint]
     files: Mapping[str, tuple[SourceFile, ...]]
+    contexts: Mapping[str, Mapping[str, tuple[SourceFile, ...]]]
 
 
 def fingerprint_images(
@@ -29,6 +30,7 @@ def fingerprint_images(
     graph, settings = opened.graph, opened.workspace.settings
     digests = CachedDigests(opened.paths.file_digests, opened.paths.root)
     files: dict[str, tuple[SourceFile, ...]] = {}
+    contexts: dict[str, Mapping[str, tuple[SourceFile, ...]]] = {}
     prints: dict[str, Fingerprint] = {}
     for name in names:
         image = graph.images[name]
@@ -38,13 +40,16 @@ def fingerprint_images(
                 opened.workspace, image, digests, whole=needs_whole_context(opened, image)
             )
             external = graph.external[name]
-            prints[name] = fingerprint_dockerfile(image, platform, files[name], parents, external)
+            contexts[name] = read_named_contexts(opened.workspace, image, digests)
+            prints[name] = fingerprint_dockerfile(
+                image, platform, files[name], parents, external, contexts[name]
+            )
             continue
         files[name] = read_files(opened.workspace, image, digests)
         adds = lock.image(name, platform)
         prints[name] = fingerprint_recipe(image, settings, platform, adds, files[name], parents)
     digests.save()
-    return Fingerprinted(prints, files)
+    return Fingerprinted(prints, files, contexts)
 
 
 def needs_whole_context(opened: Opened, image: Image) -> bool:

@@ -31,6 +31,7 @@ class BuildOptions:
     offline: bool = False
     relock_missing: bool = False
     retries: int = 2
+    builder: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,7 @@ class Planned:
     plan: Plan
     wanted: tuple[str, ...]
     files: Mapping[str, tuple[SourceFile, ...]]
+    contexts: Mapping[str, Mapping[str, tuple[SourceFile, ...]]]
     platform: Platform
     notes: tuple[str, ...] = ()
 
@@ -89,13 +91,15 @@ def plan(opened: Opened, options: BuildOptions) -> Planned:
     records = state.read(options.platform.key)
     if state.problem:
         notes.append(state.problem)
-    docker = _ask_docker(opened, opened.graph.ancestors(wanted))
+    docker = _ask_docker(opened, options, opened.graph.ancestors(wanted))
     made = _plan(opened, options, lock, now, records, wanted, docker)
     if options.selection.changed:
         stale = [name for name in wanted if made.steps[name].action is not Action.REUSE]
         wanted = tuple(stale)
         made = _plan(opened, options, lock, now, records, wanted, docker)
-    return Planned(opened, lock, made, wanted, now.files, options.platform, tuple(notes))
+    return Planned(
+        opened, lock, made, wanted, now.files, now.contexts, options.platform, tuple(notes)
+    )
 
 
 def _plan(
@@ -150,8 +154,13 @@ def _narrow(
     return tuple(differing)
 
 
-def _ask_docker(opened: Opened, names: Iterable[str]) -> _Docker:
-    """Ask Docker what it has of images, in one question; not at all without Dockerfiles."""
+def _ask_docker(opened: Opened, options: BuildOptions, names: Iterable[str]) -> _Docker:
+    """Ask Docker what it has of images, in one question; not at all without Dockerfiles.
+
+    What a builder of buildx made is in the layout, and Docker is not asked.
+    """
+    if options.builder or opened.workspace.settings.buildkit.builder:
+        return _Docker()
     if not any(opened.graph.images[name].build for name in names):
         return _Docker()
     from orchestrator.engines.docker.presence import read_present  # noqa: PLC0415 - rarely needed

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from pathlib import Path
 
 from orchestrator.app.building import BuildRun
 from orchestrator.atomic import write_text
+from orchestrator.errors import OrchError
 from orchestrator.oci.layout import Layout
 from orchestrator.ports import Made, Outcome, Status
 from orchestrator.report.documents import outcome_document
@@ -36,6 +38,8 @@ def write_report(run: BuildRun, file: Path) -> None:
 def _made(layout: Layout, outcome: Outcome) -> Made | None:
     if outcome.made or outcome.status is not Status.REUSED:
         return outcome.made
+    if not layout.has_image(outcome.digest):
+        return _made_in_docker(outcome.digest)
     layers, _ = layout.read_image(outcome.digest)
     manifest = layout.read_json(outcome.digest)
     own = layout.blob_path(outcome.digest).stat().st_size + manifest["config"]["size"]
@@ -46,6 +50,22 @@ def _made(layout: Layout, outcome: Outcome) -> Made | None:
         tuple(layers),
         frozenset(layer.digest for layer in layers),
     )
+
+
+def _made_in_docker(digest: str) -> Made | None:
+    """Return what Docker says of an image that it keeps; nothing where it does not answer."""
+    from orchestrator.engines.docker.engine import DockerEngine, layers_of  # noqa: PLC0415 - slow
+
+    try:
+        with closing(DockerEngine()) as engine:
+            image = engine.find_image(digest)
+    except OrchError:
+        return None
+    if image is None:
+        return None
+    layers = layers_of(image)
+    held = frozenset(layer.digest for layer in layers)
+    return Made(digest, image.size_bytes, image.size_bytes, layers, held)
 
 
 def _log(run: BuildRun, outcome: Outcome) -> str:

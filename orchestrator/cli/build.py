@@ -50,6 +50,7 @@ _platform = click.option("--platform", metavar="OS/ARCH", help="Instead of this 
     is_flag=True,
     help="Pin Debian packages that no mirror has any more anew, in orch.lock.",
 )
+@click.option("--builder", metavar="NAME", help="Build Dockerfiles with this buildx builder.")
 @click.option("--strict", is_flag=True, help="Fail where an image is unavailable here.")
 @click.option("--load", is_flag=True, help="Load the selected images into Docker.")
 @click.option(
@@ -120,6 +121,7 @@ def _options(opened: Opened, values: dict[str, Any]) -> BuildOptions:
         offline=values.get("offline", False),
         relock_missing=values.get("relock_missing", False),
         retries=values.get("retries", 0),
+        builder=values.get("builder") or "",
     )
 
 
@@ -159,6 +161,9 @@ def _exit_code(
     statuses = {outcome.status for outcome in outcomes.values()}
     if Status.CANCELLED in statuses and Status.FAILED not in statuses:
         return ExitCode.INTERRUPTED
+    failures = [outcome.error for outcome in outcomes.values() if outcome.status is Status.FAILED]
+    if failures and all(e and e.exit_code is ExitCode.MISSING_TOOL for e in failures):
+        return ExitCode.MISSING_TOOL
     if statuses & {Status.FAILED, Status.SKIPPED}:
         return ExitCode.FAILED
     named = not options.selection.is_everything

@@ -74,6 +74,28 @@ def import_archive(layout: Layout, archive: Iterator[bytes]) -> str:
     return image.digest
 
 
+def import_layout(layout: Layout, folder: Path, digest: str) -> tuple[int, int, tuple[Layer, ...]]:
+    """Take an image of another layout, unnamed: its size, unpacked too, and its layers.
+
+    Raises:
+        AssemblyError: The other layout lacks a part of it.
+    """
+    other = Layout(folder)
+    manifest = other.read_json(digest)
+    config = other.read_json(manifest["config"]["digest"])
+    says = [item for item in config.get("history") or () if not item.get("empty_layer")]
+    rows = manifest["layers"], config["rootfs"]["diff_ids"]
+    size_bytes = other.blob_path(digest).stat().st_size + manifest["config"]["size"]
+    layers = []
+    for number, (item, diff_id) in enumerate(zip(*rows, strict=True)):
+        what = says[number].get("created_by", "") if len(says) == len(rows[0]) else ""
+        layers.append(Layer(item["digest"], diff_id, item["size"], 0, what))
+        layout.add_file(item["digest"], other.blob_path(item["digest"]))
+    for part in (manifest["config"]["digest"], digest):  # the manifest last: it vouches for all
+        layout.add_file(part, other.blob_path(part))
+    return size_bytes + sum(layer.size_bytes for layer in layers), 0, tuple(layers)
+
+
 def _made(folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     return folder

@@ -70,16 +70,17 @@ class Layout:
         """
         manifest = self.read_json(digest)
         config = self.read_json(manifest["config"]["digest"])
-        rows = zip(manifest["layers"], config["rootfs"]["diff_ids"], config["history"], strict=True)
+        history = [item for item in config["history"] if not item.get("empty_layer")]
+        rows = zip(manifest["layers"], config["rootfs"]["diff_ids"], history, strict=True)
         layers = [
             Layer(
                 item["digest"],
                 diff_id,
                 item["size"],
                 int(item.get("annotations", {}).get(UNPACKED, 0)),
-                history["created_by"].removeprefix("orch: "),
+                says.get("created_by", "").removeprefix("orch: "),
             )
-            for item, diff_id, history in rows
+            for item, diff_id, says in rows
         ]
         return layers, config["config"]
 

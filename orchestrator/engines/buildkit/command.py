@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.engines.buildkit.staging import Staged
-from orchestrator.model import ImageSettings, Platform
+from orchestrator.model import ImageSettings, Platform, Secret
 
 NOT_PASSED_ON = ("SOURCE_DATE_EPOCH", "BUILDX_BUILDER", "BUILDX_GIT_INFO", "BUILDX_GIT_LABELS")
 """What of the environment would reach an image, or choose another builder."""
@@ -15,7 +15,10 @@ NOT_PASSED_ON = ("SOURCE_DATE_EPOCH", "BUILDX_BUILDER", "BUILDX_GIT_INFO", "BUIL
 
 @dataclass(frozen=True, slots=True)
 class BuildCommand:
-    """One build. `contexts` are what a Dockerfile's references stand for, by reference."""
+    """One build. `contexts` are what a Dockerfile's references stand for, by reference.
+
+    `root` is the workspace's, from which a secret's file is taken.
+    """
 
     settings: ImageSettings
     platform: Platform
@@ -23,6 +26,7 @@ class BuildCommand:
     builder: str
     metadata: Path
     contexts: Mapping[str, str]
+    root: Path
     output: str = ""
 
     def words(self, docker: Sequence[str]) -> list[str]:
@@ -30,7 +34,7 @@ class BuildCommand:
 
         Secrets are named, never given: buildx reads them from the environment or a file.
         """
-        table = self.settings
+        table, options = self.settings, self.settings.options
         words = [
             *docker,
             "build",
@@ -42,9 +46,26 @@ class BuildCommand:
         ]
         words += [f"--target={table.target}"] if table.target else []
         words += [f"--build-arg={name}={value}" for name, value in table.build_args.items()]
-        words += [f"--build-context={name}={place}" for name, place in self.contexts.items()]
+        contexts = {**self.contexts, **self.staged.named}
+        words += [f"--build-context={name}={place}" for name, place in contexts.items()]
+        words += [f"--network={options.network}"] if options.network else []
+        words += [f"--secret={_secret(secret, self.root)}" for secret in options.secrets]
+        words += [f"--ssh={item}" for item in options.ssh]
+        words += [f"--cache-from={item}" for item in options.cache_from]
+        words += [f"--cache-to={item}" for item in options.cache_to]
         words += [f"--output={self.output}"] if self.output else []
         return [*words, str(self.staged.context)]
+
+
+def _secret(secret: Secret, root: Path) -> str:
+    if secret.env:
+        return f"id={secret.id},env={secret.env}"
+    return f"id={secret.id},src={secret_file(secret, root)}"
+
+
+def secret_file(secret: Secret, root: Path) -> Path:
+    """Return the file that holds a secret."""
+    return root / Path(secret.file).expanduser()
 
 
 def environment_of(environment: Mapping[str, str]) -> dict[str, str]:

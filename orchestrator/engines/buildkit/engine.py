@@ -1,35 +1,53 @@
-"""The BuildKit engine: makes images that Dockerfiles define, in a Docker engine."""
+"""The BuildKit engine: makes the images that Dockerfiles define."""
 
 from __future__ import annotations
 
-import json
+import contextlib
 import os
 import tempfile
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
+from orchestrator.context import is_folder
 from orchestrator.dockerfile import parse_dockerfile
-from orchestrator.engines.buildkit.capabilities import DOCKER, Capabilities
+from orchestrator.engines.buildkit.capabilities import DOCKER
 from orchestrator.engines.buildkit.command import BuildCommand, environment_of
 from orchestrator.engines.buildkit.failures import find_failure, lost_engine
 from orchestrator.engines.buildkit.process import Processes
 from orchestrator.engines.buildkit.progress import Progress
-from orchestrator.engines.buildkit.staging import staged
-from orchestrator.engines.docker.engine import DockerEngine, EngineImage
-from orchestrator.engines.docker.exchange import Exchange
-from orchestrator.engines.docker.presence import private_tag
+from orchestrator.engines.buildkit.secrets import masking
+from orchestrator.engines.buildkit.shelves import Shelf
+from orchestrator.engines.buildkit.staging import Source, Staged, staged
 from orchestrator.errors import BuildError, MissingToolError, disk_error
 from orchestrator.files import SourceFile
-from orchestrator.model import DockerfileBuild, Workspace
-from orchestrator.oci.layer import Layer
+from orchestrator.model import DockerfileBuild, ImageSettings, Workspace
 from orchestrator.paths import Paths
 from orchestrator.plan import Step
 from orchestrator.ports import Made
 from orchestrator.siblings import SiblingNames
 
 _LAST_LINES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class ContextFiles:
+    """The files of each image's context, and those of its named contexts."""
+
+    files: Mapping[str, tuple[SourceFile, ...]]
+    named: Mapping[str, Mapping[str, tuple[SourceFile, ...]]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Used:
+    """A sibling as a Dockerfile names it."""
+
+    reference: str
+    line: int
+    name: str
+    digest: str
 
 
 class BuildKit:
@@ -40,20 +58,13 @@ class BuildKit:
     """
 
     def __init__(
-        self,
-        workspace: Workspace,
-        paths: Paths,
-        files: Mapping[str, tuple[SourceFile, ...]],
-        docker: DockerEngine,
-        exchange: Exchange,
+        self, workspace: Workspace, paths: Paths, sources: ContextFiles, shelf: Shelf
     ) -> None:
         self._workspace = workspace
         self._paths = paths
-        self._files = files
-        self._docker = docker
-        self._exchange = exchange
+        self._sources = sources
+        self._shelf = shelf
         self._siblings = SiblingNames(workspace)
-        self._can = Capabilities.of(docker.version())
         self._processes = Processes()
         self._begun: set[str] = set()
         self._lock = threading.Lock()
@@ -63,72 +74,68 @@ class BuildKit:
         self._processes.stop()
 
     def build(self, step: Step, parents: Mapping[str, str]) -> Made:
-        """Build an image; it stays in the Docker engine, under its private tag.
+        """Build an image, and put it on the shelf.
 
         Raises:
             BuildError: The Dockerfile does not build.
-            MissingToolError: The engine is out of reach.
+            MissingToolError: The builder is out of reach.
             OrchError: A file of the context changed, or a parent is not to be had.
         """
-        image = step.image
-        build = image.build
+        build = step.image.build
         assert build is not None, "recipes have another engine"  # noqa: S101 - for the type checker
         used = self._used(step, build, parents)
-        contexts = self._contexts(step, used, parents)
-        root = self._workspace.root
-        folder = self._paths.state / "contexts" / image.name
-        with (
-            staged(
-                folder, root / image.path, self._files[image.name], root / image.file, build.sha256
-            ) as place,
-            tempfile.TemporaryDirectory(prefix="orch-") as scratch,
-        ):
+        contexts = self._contexts(step, build.settings, used)
+        with self._staged(step, build) as place, _scratch() as scratch:
+            metadata = scratch / "metadata.json"
             command = BuildCommand(
                 build.settings,
                 step.platform,
                 place,
-                self._docker.address.context,
-                Path(scratch) / "metadata.json",
+                self._shelf.builder,
+                metadata,
                 contexts,
+                self._workspace.root,
+                self._shelf.output(scratch),
             )
             self._run(step, command)
-            digest = _digest_of(command.metadata)
-        made = self._docker.find_image(digest)
-        if made is None:
-            raise BuildError(f"Docker lost {digest} as soon as it was built", hint="build again")
-        below = self._check_parent(step, build, used, made, parents)
-        self._docker.tag(made.digest, private_tag(image.name, made.digest))
-        layers = tuple(Layer(diff_id, diff_id, 0, 0, "") for diff_id in made.diff_ids)
-        return Made(
-            made.digest, made.size_bytes, made.size_bytes, layers, frozenset(made.diff_ids[:below])
-        )
+            made = self._shelf.put(step.image.name, metadata, scratch)
+        return self._check_parent(step, build, used, made)
 
-    def _used(
-        self, step: Step, build: DockerfileBuild, parents: Mapping[str, str]
-    ) -> dict[str, str]:
-        """Return the siblings a Dockerfile names, by the text it names them with."""
-        found = {
-            item.name: self._siblings.find(item.name, by=step.image.name)
-            for item in build.uses.references
+    def _staged(
+        self, step: Step, build: DockerfileBuild
+    ) -> contextlib.AbstractContextManager[Staged]:
+        root, image = self._workspace.root, step.image
+        places = build.settings.options.contexts
+        named = {
+            name: Source(Path(os.path.normpath(root / places[name])), files)
+            for name, files in self._sources.named[image.name].items()
         }
-        return {text: name for text, name in found.items() if name in parents and name}
+        context = Source(root / image.path, self._sources.files[image.name])
+        folder = self._paths.state / "contexts" / image.name
+        return staged(folder, context, named, root / image.file, build.sha256)
 
-    def _contexts(
-        self, step: Step, used: Mapping[str, str], parents: Mapping[str, str]
-    ) -> dict[str, str]:
-        """Return what each reference stands for; where that cannot be said, tag it by that name.
+    def _used(self, step: Step, build: DockerfileBuild, parents: Mapping[str, str]) -> list[_Used]:
+        """Return the siblings a Dockerfile names, what its target stands on first."""
+        found = []
+        for item in build.uses.references:
+            name = self._siblings.find(item.name, by=step.image.name)
+            if name is not None and name in parents:
+                found.append(_Used(item.name, item.line, name, parents[name]))
+        return found
+
+    def _contexts(self, step: Step, table: ImageSettings, used: list[_Used]) -> dict[str, str]:
+        """Return what each reference stands for; where that cannot be said, name it by a tag.
 
         A named context would take the place of a stage of that name too, so it cannot be given
         where there is one.
         """
-        stages = self._stages_of(step) if self._can.named_contexts else set()
-        contexts = {}
-        for text, name in used.items():
-            tag = self._exchange.to_engine(name, parents[name])
-            if self._can.named_contexts and familiar_name(text) not in stages:
-                contexts[text] = f"docker-image://{tag}"
+        contexts = {name: at for name, at in table.options.contexts.items() if not is_folder(at)}
+        stages = self._stages_of(step) if used else set()
+        for item in used:
+            if self._shelf.named_contexts and familiar_name(item.reference) not in stages:
+                contexts[item.reference] = self._shelf.address(item.name, item.digest)
             else:
-                self._docker.tag(tag, with_tag(text))
+                self._shelf.name(item.name, item.digest, item.reference)
         return contexts
 
     def _stages_of(self, step: Step) -> set[str]:
@@ -137,33 +144,32 @@ class BuildKit:
         return {stage.name for stage in parsed.stages if stage.name}
 
     def _run(self, step: Step, command: BuildCommand) -> None:
+        options = command.settings.options
+        mask = masking(options.secrets, self._workspace.root, os.environ)
         progress = Progress()
-        with self._log(step.image.name) as log:
+        with self._open_log(step.image.name) as log:
 
             def take(line: str) -> None:
                 before = len(progress.said)
-                for text in progress.feed(line):
-                    log.write(f"{text}\n")
-                log.writelines(f"{text}\n" for text in progress.said[before:])
+                for text in (*progress.feed(line), *progress.said[before:]):
+                    log.write(f"{mask(text)}\n")
                 log.flush()
 
             code = self._processes.run(command.words(DOCKER), environment_of(os.environ), take)
         if code == 0:
             return
-        if lost_engine(progress.said) and not self._docker.answers():
-            raise MissingToolError(
-                f"the Docker engine at {self._docker.address.url} stopped during the build",
-                hint="start it and build again; what is complete is kept",
-            )
+        if lost_engine(progress.said) and (problem := self._shelf.problem()):
+            hint = "start it and build again; what is complete is kept"
+            raise MissingToolError(f"{problem} during the build", hint=hint)
         log_file = self._log_file(step.image.name).relative_to(self._workspace.root)
         raise find_failure(
             str(step.image.file),
-            progress.said,
-            progress.last_lines(_LAST_LINES),
+            [mask(text) for text in progress.said],
+            [mask(text) for text in progress.last_lines(_LAST_LINES)],
             f"all of its output is in {log_file}",
         )
 
-    def _log(self, name: str) -> IO[str]:
+    def _open_log(self, name: str) -> IO[str]:
         """Open an image's log; what an earlier run wrote there goes."""
         with self._lock:
             mode = "a" if name in self._begun else "w"
@@ -179,31 +185,26 @@ class BuildKit:
         return self._paths.logs / f"{name}.log"
 
     def _check_parent(
-        self,
-        step: Step,
-        build: DockerfileBuild,
-        used: Mapping[str, str],
-        made: EngineImage,
-        parents: Mapping[str, str],
-    ) -> int:
-        """Make sure that an image stands on the very one it was to; return how many layers that is.
+        self, step: Step, build: DockerfileBuild, used: list[_Used], made: Made
+    ) -> Made:
+        """Make sure that an image stands on the very one it was to; mark that one's layers.
 
         Raises:
             BuildError: It stands on another.
         """
         first = build.uses.references[0].name if build.uses.references else ""
-        name = used.get(first)
-        if name is None:
-            return 0
-        below = self._exchange.diff_ids(name, parents[name])
-        if made.diff_ids[: len(below)] != below:
+        if not used or used[0].reference != first:
+            return made
+        below = self._shelf.diff_ids(used[0].name, used[0].digest)
+        if tuple(layer.diff_id for layer in made.layers[: len(below)]) != below:
             raise BuildError(
-                f"the image that was built does not stand on {name} as it was just made",
+                f"the image that was built does not stand on {used[0].name} as it was just made",
                 file=str(step.image.file),
-                line=build.uses.references[0].line,
+                line=used[0].line,
                 hint="does something else tag images in this engine? build again",
             )
-        return len(below)
+        reused = frozenset(layer.digest for layer in made.layers[: len(below)])
+        return replace(made, reused_layers=reused)
 
 
 def familiar_name(reference: str) -> str:
@@ -214,18 +215,7 @@ def familiar_name(reference: str) -> str:
     return name
 
 
-def with_tag(reference: str) -> str:
-    """Return a reference with the tag that is implied where it has none."""
-    return reference if ":" in reference.rpartition("/")[2] else f"{reference}:latest"
-
-
-def _digest_of(metadata: Path) -> str:
-    """Return what an image is known by where it was built.
-
-    Raises:
-        BuildError: buildx did not say.
-    """
-    try:
-        return str(json.loads(metadata.read_bytes())["containerimage.digest"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise BuildError(f"buildx did not say what it built: {error}", hint="update it") from error
+@contextlib.contextmanager
+def _scratch() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="orch-build-") as folder:
+        yield Path(folder)

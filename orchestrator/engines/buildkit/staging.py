@@ -11,9 +11,10 @@ import fcntl
 import hashlib
 import os
 import shutil
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import quote
 
 from orchestrator.errors import OrchError, disk_error
 from orchestrator.files import SourceFile
@@ -24,26 +25,36 @@ _CHUNK = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
+class Source:
+    """A folder of the workspace, and the files of it that count."""
+
+    folder: Path
+    files: Sequence[SourceFile]
+
+
+@dataclass(frozen=True, slots=True)
 class Staged:
-    """A context that is staged: its folder, and the Dockerfile beside it."""
+    """A context that is staged, the Dockerfile beside it, and named contexts by name."""
 
     context: Path
     dockerfile: Path
+    named: Mapping[str, Path] = field(default_factory=dict)
 
 
 @contextlib.contextmanager
 def staged(
-    folder: Path, context: Path, files: Sequence[SourceFile], dockerfile: Path, sha256: str
+    folder: Path, context: Source, named: Mapping[str, Source], dockerfile: Path, sha256: str
 ) -> Iterator[Staged]:
     """Stage what an image is made from in a folder of its own, for as long as it is used.
 
     The folder's path is the same in every build, for BuildKit knows by it what it has of a
-    context. Two builds of one image wait for each other. `context` is where the files lie now.
+    context. Two builds of one image wait for each other. `sha256` is the Dockerfile's.
 
     Raises:
         OrchError: A file is not any more what its digest says, or cannot be copied.
     """
-    place = Staged(folder / "context", folder / "Dockerfile")
+    folders = {name: folder / "named" / quote(name, safe="") for name in named}
+    place = Staged(folder / "context", folder / "Dockerfile", folders)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock = (folder / ".lock").open("w")
@@ -52,11 +63,14 @@ def staged(
     with lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         try:
-            _fill(place, context, files)
+            _remove(place)
+            _fill(place.context, context)
+            for name, source in named.items():
+                _fill(folders[name], source)
             _copy(dockerfile, place.dockerfile, 0o644, sha256)
             yield place
         finally:
-            shutil.rmtree(place.context, ignore_errors=True)
+            _remove(place)
 
 
 def time_of(sha256: str) -> int:
@@ -68,17 +82,21 @@ def time_of(sha256: str) -> int:
     return (_EPOCH_S + number % _WINDOW_S) * 1_000_000_000 + (number >> 25) % 1_000_000_000
 
 
-def _fill(place: Staged, context: Path, files: Sequence[SourceFile]) -> None:
-    shutil.rmtree(place.context, ignore_errors=True)
+def _remove(place: Staged) -> None:
+    for folder in (place.context, *place.named.values()):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _fill(target: Path, source: Source) -> None:
     try:
-        place.context.mkdir()
-        for file in files:
-            _stage(file, place.context / os.path.relpath(file.source, context))
-        for folder, _, _ in os.walk(place.context):
+        target.mkdir(parents=True)
+        for file in source.files:
+            _stage(file, target / os.path.relpath(file.source, source.folder))
+        for folder, _, _ in os.walk(target):
             Path(folder).chmod(0o755)
             os.utime(folder, (_EPOCH_S, _EPOCH_S))
     except OSError as error:
-        raise disk_error(error, Path(str(error.filename or place.context))) from error
+        raise disk_error(error, Path(str(error.filename or target))) from error
 
 
 def _stage(file: SourceFile, target: Path) -> None:

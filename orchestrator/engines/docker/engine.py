@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from orchestrator.engines.docker.address import Address, find_address
 from orchestrator.errors import MissingToolError, OrchError
+from orchestrator.oci.layer import Layer
 
 if TYPE_CHECKING:
     import docker
@@ -33,6 +34,14 @@ class EngineImage:
     diff_ids: tuple[str, ...]
     size_bytes: int
     tags: tuple[str, ...] = ()
+
+
+def layers_of(image: EngineImage) -> tuple[Layer, ...]:
+    """Return an image's layers as far as an engine knows them: it keeps them unpacked.
+
+    What names them there is the diffID; what each weighs is not told.
+    """
+    return tuple(Layer(diff_id, diff_id, 0, 0, "") for diff_id in image.diff_ids)
 
 
 class DockerEngine:
