@@ -112,7 +112,8 @@ class _Python:
             for (name, locked), images in before.items()
         ]
         rows = [row for row in rows if _is_newer(row[2], row[1]) or _is_newer(row[3], row[1])]
-        held = self._holders({row[0]: row[3] for row in rows if _is_newer(row[3], row[2])}, target)
+        beyond = {row[0]: row[3] for row in rows if _is_newer(row[3], row[2])}
+        held = self._holders(beyond, dict(after.keys()), target)
         for name, locked, wanted, newest, images in rows:
             why = held.get(name, ())
             yield Outdated(Kind.PYTHON, name, self.platform, locked, wanted, newest, why, images)
@@ -124,7 +125,9 @@ class _Python:
         debs = (deb for held in adds if held for deb in held.debs)
         return target_of(self.workspace.settings.python.version, self.platform, debs)
 
-    def _holders(self, latest: Mapping[str, str], target: Target) -> dict[str, tuple[Line, ...]]:
+    def _holders(
+        self, latest: Mapping[str, str], wanted: Mapping[str, str], target: Target
+    ) -> dict[str, tuple[Line, ...]]:
         """Return what keeps each of some projects from its latest version."""
         environment = marker_environment(target.python, self.platform)
         requirements = read_tree_requirements(self.workspace)
@@ -147,7 +150,7 @@ class _Python:
             )
         indirect = {name: version for name, version in latest.items() if not held[name]}
         lines = [line for lines in asked.values() for line in lines]
-        return held | _indirect_holders(self.sources.uv(), indirect, lines, constraints, target)
+        return held | _indirect_holders(self.sources.uv(), indirect, lines, wanted, target)
 
     def _is_unavailable(self, name: str) -> bool:
         adds = self.lock.images.get((name, self.platform))
@@ -176,22 +179,24 @@ def _indirect_holders(
     uv: Uv,
     latest: Mapping[str, str],
     lines: list[RequirementLine],
-    constraints: list[RequirementLine],
+    pins: Mapping[str, str],
     target: Target,
 ) -> dict[str, tuple[Line, ...]]:
-    """Ask for each latest version beside all that is asked for, and read who objects."""
+    """Ask for each latest version beside the pins of all others, and read who objects."""
     if not latest:
         return {}
-    wanted, bounds = [str(line) for line in lines], [str(line) for line in constraints]
+    wanted = [str(line) for line in lines]
+    exact = {name: f"{name}=={pin}" for name, pin in pins.items()}
     try:
-        edges = uv.compile_edges(wanted, bounds, target)[1]
+        edges = uv.compile_edges(wanted, exact.values(), target)[1]
     except NoSolutionError:  # images exclude each other
         return {}
 
     def ask(item: tuple[str, str]) -> tuple[Line, ...]:
         name, version = item
         try:
-            uv.compile_pins(wanted, [*bounds, f"{name}=={version}"], target, cached=True)
+            bounds = exact | {name: f"{name}=={version}"}
+            uv.compile_pins(wanted, bounds.values(), target, cached=True)
         except NoSolutionError as error:
             return _objector(error.message, name, version, lines, edges)
         return ()
