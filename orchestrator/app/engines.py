@@ -18,16 +18,16 @@ if TYPE_CHECKING:
     from orchestrator.engines.buildkit.shelves import Shelf
     from orchestrator.engines.docker.engine import DockerEngine
     from orchestrator.engines.docker.exchange import Exchange
-
-
     from orchestrator.wheelhouse.workshop import Workshop
+
+
 @dataclass(slots=True)
 class Engines:
     """An engine for all images: gives each step to the one that its definition asks for.
 
+    `hopeless` are images that want a wheel that could not be built, with the reason.
     `docker` is there if a step is built from a Dockerfile, or stands on one's image. `gone` are
     the sha256 of the files that no place has. `warnings` gives what a person should know at the
-    `hopeless` are images that want a wheel that could not be built, with the reason.
     end.
     """
 
@@ -36,20 +36,20 @@ class Engines:
     docker: DockerEngine | None = None
     exchange: Exchange | None = None
     gone: set[str] = field(default_factory=set)
-    warnings: Callable[[], list[str]] = list
-
     workshop: Workshop | None = None
     hopeless: Mapping[str, OrchError] = field(default_factory=dict)
+    warnings: Callable[[], list[str]] = list
+
     def build(self, step: Step, parents: Mapping[str, str]) -> Made:
         """Build an image with its engine.
 
         Raises:
             OrchError: The engine cannot make it.
         """
-        engine = self.recipes if step.image.build is None else self.dockerfiles
-        assert engine is not None, "what is to be built has its engine open"  # noqa: S101
         if step.image.name in self.hopeless:
             raise self.hopeless[step.image.name]
+        engine = self.recipes if step.image.build is None else self.dockerfiles
+        assert engine is not None, "what is to be built has its engine open"  # noqa: S101
         if step.image.build is None and self.exchange is not None:
             parents = {
                 name: self.exchange.to_layout(name, digest) for name, digest in parents.items()

@@ -82,9 +82,9 @@ def plan(opened: Opened, options: BuildOptions) -> Planned:
     """
     lock = read_lock(opened)
     check_lock(opened.workspace, opened.graph, lock, options.platform)
+    check_builds(opened.workspace.settings, lock, options.platform)
     chosen = options.selection.choose(opened.graph)
     now = fingerprint_images(opened, lock, options.platform, opened.graph.ancestors(chosen))
-    check_builds(opened.workspace.settings, lock, options.platform)
     notes: list[str] = []
     wanted = _narrow(opened, options, now, chosen, notes)
     state = State(opened.paths.database)
