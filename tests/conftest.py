@@ -13,6 +13,7 @@ from typing import NoReturn, TypeVar
 import pytest
 
 from tests.real import docker_engine as engines
+from tests.real import moto as motos
 from tests.real import registry as registries
 from tests.real.docker_engine import DockerEngine
 from tests.real.parts import MissingPartError, find_tool
@@ -152,6 +153,13 @@ def docker_engine(request: pytest.FixtureRequest) -> DockerEngine:
 def registry() -> Iterator[str]:
     """Run an OCI registry, empty at first; its value is `HOST:PORT`."""
     with required(registries.registry()) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def moto() -> Iterator[str]:
+    """Run moto's server, which stands in for AWS; its value is its address."""
+    with motos.moto() as address:
         yield address
 
 

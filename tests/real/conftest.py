@@ -9,7 +9,6 @@ import docker
 import pytest
 
 from tests.real.docker_engine import DockerEngine
-from tests.real.moto import moto as run_moto
 from tests.real.reference import (
     UnavailableImageError,
     find_images,
@@ -65,10 +64,3 @@ def client(docker_engine: DockerEngine) -> Iterator[docker.DockerClient]:
     client = docker_engine.client()
     yield client
     client.close()
-
-
-@pytest.fixture(scope="session")
-def moto() -> Iterator[str]:
-    """Run moto's server, which stands in for AWS; its value is its address."""
-    with run_moto() as address:
-        yield address
