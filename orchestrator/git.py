@@ -34,6 +34,16 @@ def commit_annotations(root: Path) -> dict[str, str]:
     return found
 
 
+def describe(root: Path) -> str:
+    """Return the nearest tag of git's, and how far the commit is from it; nothing without one."""
+    return _git(root, "describe", "--tags")
+
+
+def is_dirty(root: Path) -> bool:
+    """Tell whether the files below a folder differ from the commit; untracked ones count."""
+    return bool(_git(root, "status", "--porcelain", "--", "."))
+
+
 def merge_base(root: Path, revision: str) -> str:
     """Return the commit at which the present one and `revision` parted.
 
