@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tests.real.parts import find_tool, start, stop
+from tests.real.token_server import TokenServer
 
 _READY_WITHIN_S = 30
 _LISTENING = re.compile(r"listening on (127\.0\.0\.1:\d+)")
@@ -28,11 +29,24 @@ http:
   addr: 127.0.0.1:0
   secret: only-for-tests
 """
+_PASSWORDS = """\
+auth:
+  htpasswd: {{realm: tests, path: {folder}/htpasswd}}
+"""
+_TOKENS = """\
+auth:
+  token: {{realm: {realm}, service: {service}, issuer: {issuer}, rootcertbundle: {certificate}}}
+"""
+USER, PASSWORD = "ann", "planted-password"
+_HTPASSWD = f"{USER}:$2b$05$abcdefghijklmnopqrstuuXXXUKy4cODBo6oD0fJZB1CSpIzxX0SW\n"
+"""The user with the bcrypt hash of the password."""
 
 
 @contextmanager
-def registry() -> Iterator[str]:
+def registry(*, passwords: bool = False, tokens: TokenServer | None = None) -> Iterator[str]:
     """Run an empty registry; its value is `HOST:PORT`, spoken to in plain HTTP.
+
+    With `passwords` it knows `USER` and `PASSWORD` alone, with `tokens` those of a token server.
 
     Raises:
         MissingPartError: docker-registry is not installed.
@@ -41,7 +55,18 @@ def registry() -> Iterator[str]:
     program = find_tool("docker-registry")
     with tempfile.TemporaryDirectory(prefix="orch-registry-") as name:
         folder = Path(name)
-        (folder / "config.yml").write_text(_CONFIG.format(folder=folder))
+        config = _CONFIG.format(folder=folder)
+        if passwords:
+            (folder / "htpasswd").write_text(_HTPASSWD)
+            config += _PASSWORDS.format(folder=folder)
+        if tokens is not None:
+            config += _TOKENS.format(
+                realm=tokens.realm,
+                service=tokens.service,
+                issuer=tokens.issuer,
+                certificate=tokens.certificate,
+            )
+        (folder / "config.yml").write_text(config)
         log = folder / "log"
         process = start([program, "serve", folder / "config.yml"], log)
         try:
