@@ -1,0 +1,210 @@
+"""Workspaces of Dockerfiles, built by real engines: 26 with named contexts, 20.10 without."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import docker
+import pytest
+from docker.errors import ImageNotFound
+
+from tests.real.containers import address_of, run_detached, wait_until_healthy
+from tests.real.docker_engine import DockerEngine
+from tests.real.site import ROOT_DOCKERFILE, TREE, Ran, Site
+
+
+@pytest.fixture
+def busybox(require_tool: Callable[[str], Path]) -> Path:
+    return require_tool("busybox")
+
+
+@pytest.fixture
+def site(tmp_path: Path, docker_engine: DockerEngine, busybox: Path) -> Site:
+    """A workspace on each engine in turn."""
+    made = Site(tmp_path, docker_engine, busybox)
+    made.write(TREE)
+    return made
+
+
+@pytest.fixture
+def site26(tmp_path: Path, docker26: DockerEngine, busybox: Path) -> Site:
+    return Site(tmp_path, docker26, busybox)
+
+
+@pytest.fixture
+def client(docker_engine: DockerEngine) -> Iterator[docker.DockerClient]:
+    client = docker_engine.client()
+    yield client
+    client.close()
+
+
+def layers(client: docker.DockerClient, name: str) -> list[str]:
+    found: dict[str, Any] = client.images.get(name).attrs
+    return list(found["RootFS"]["Layers"])
+
+
+def output(client: docker.DockerClient, name: str, *command: str) -> str:
+    shown: bytes = client.containers.run(name, list(command) or None, remove=True)
+    return shown.decode()
+
+
+def well(ran: Ran) -> Ran:
+    assert ran.code == 0, ran.said
+    return ran
+
+
+def test_a_workspace_is_built_once_and_runs_and_what_is_edited_is_built_again(
+    site: Site, client: docker.DockerClient
+) -> None:
+    assert well(site.build()).with_status("built") == {"root", "web", "api", "job"}
+    with run_detached(client, "api") as container:
+        wait_until_healthy(f"http://{address_of(container)}:8080/health", container)
+
+    assert layers(client, "api")[: len(layers(client, "web"))] == layers(client, "web")
+    assert layers(client, "web")[: len(layers(client, "root"))] == layers(client, "root")
+    job = client.images.get("job")
+    assert layers(client, "job")[: len(layers(client, "web"))] == layers(client, "web")
+    assert job.attrs["Config"]["User"] == "1000", "the stage web is not the image web"
+
+    assert well(site.build()).with_status("reused") == {"root", "web", "api", "job"}
+
+    site.write({"services/api/www/health": "ok, still\n"})
+    assert well(site.build()).with_status("built") == {"api"}
+    assert output(client, "api", "cat", "/www/health") == "ok, still\n"
+
+    before = client.images.get("web").id
+    site.write({"base/web/conf": "conf 2\n"})
+    assert well(site.build()).with_status("built") == {"web", "api", "job"}
+    assert output(client, "api", "cat", "/etc/web.conf") == "conf 2\n"
+    with pytest.raises(ImageNotFound):  # superseded, and nobody else's
+        client.images.get(str(before))
+
+
+def test_an_edit_that_keeps_size_and_time_reaches_the_image(
+    site: Site, client: docker.DockerClient
+) -> None:
+    well(site.build("api"))
+    file = site.root / "services/api/www/health"
+    status = file.stat()
+    file.write_text("ko\n")
+    os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
+    well(site.build("api"))
+    assert output(client, "api", "cat", "/www/health") == "ko\n"
+
+
+def test_recipes_and_dockerfiles_stand_on_each_other(
+    site: Site, client: docker.DockerClient, busybox: Path
+) -> None:
+    (site.root / "base/bottom").mkdir()
+    (site.root / "base/bottom/busybox").write_bytes(busybox.read_bytes())
+    file = '[[files]]\nfrom = "{0}"\nto = "/{1}"\nmode = "0755"\n'
+    site.write(
+        {
+            "base/bottom/image.toml": 'from = "debian:bookworm"\n'
+            + file.format("busybox", "bin/busybox")
+            + '[config]\nenv = {FROM_RECIPE = "yes"}\n',
+            "base/tools/Dockerfile": "FROM bottom\n"
+            'RUN ["/bin/busybox", "--install", "-s", "/bin"]\nENV FROM_DOCKERFILE=yes\n',
+            "services/recipe/image.toml": 'from = "tools"\n'
+            + file.format("x", "x")
+            + '[config]\ncommand = ["sh", "-c", "cat /x; echo $FROM_RECIPE $FROM_DOCKERFILE"]\n',
+            "services/recipe/x": "x of a recipe\n",
+            "services/top/Dockerfile": "FROM recipe\nRUN cat /x > /y\n",
+        }
+    )
+    well(site.orch("lock"))
+    well(site.build("--load", "top", "recipe", "tools"))
+    assert output(client, "recipe") == "x of a recipe\nyes yes\n"
+    assert output(client, "top", "cat", "/y") == "x of a recipe\n"
+    assert layers(client, "top")[: len(layers(client, "recipe"))] == layers(client, "recipe")
+    assert layers(client, "recipe")[: len(layers(client, "tools"))] == layers(client, "tools")
+    assert well(site.build("top")).with_status("built") == set()
+
+
+def test_a_failing_step_is_told_with_its_line_its_output_and_its_log(site: Site) -> None:
+    site.write({"services/job/Dockerfile": "FROM web\nRUN echo to see >&2; exit 7\n"})
+    ran = site.build()
+    assert ran.code == 1
+    assert ran.statuses == {"root": "built", "web": "built", "api": "built", "job": "failed"}
+    error = ran.images["job"]["error"]
+    assert "exit code: 7" in error["message"]
+    assert "\n  | to see" in error["message"]
+    assert error["log"] == ".orch/logs/job.log"
+    assert "to see" in site.log("job")
+
+
+def test_the_line_of_a_failing_step_is_named(site26: Site) -> None:
+    site26.write({**TREE, "services/job/Dockerfile": "FROM web\n\nRUN exit 7\n"})
+    error = site26.build("job").images["job"]["error"]
+    assert error["message"].startswith("services/job/Dockerfile:3: RUN exit 7")
+
+
+def test_one_of_thirty_fails_and_stops_only_what_stands_on_it(site26: Site) -> None:
+    files = {"orch.toml": "", "base/first/Dockerfile": ROOT_DOCKERFILE}
+    for number in range(24):
+        files[f"services/free{number:02}/Dockerfile"] = "FROM first\nCOPY Dockerfile /\n"
+    files["base/bad/Dockerfile"] = "FROM first\nRUN exit 1\n"
+    files["base/worse/Dockerfile"] = "FROM bad\nCOPY Dockerfile /\n"
+    for number in range(3):
+        files[f"services/held{number}/Dockerfile"] = "FROM worse\nCOPY Dockerfile /\n"
+    site26.write(files)
+    ran = site26.build()
+    assert ran.code == 1
+    assert len(ran.images) == 30
+    assert ran.with_status("failed") == {"bad"}
+    assert ran.with_status("skipped") == {"worse", "held0", "held1", "held2"}
+    assert len(ran.with_status("built")) == 25
+    assert ran.images["worse"]["because"] == "bad failed"
+    assert ran.images["held0"]["because"] == "worse was skipped"
+
+
+def test_secrets_reach_the_build_and_nothing_that_is_written(site26: Site) -> None:
+    site26.write(
+        {
+            **TREE,
+            "orch.toml": 'registry = "registry.example.com/team"\n[image.job]\n'
+            'secrets = [{id = "word", env = "PASS_WORD"}, {id = "key", file = "key"}]\n',
+            "key": "content of the key\n",
+            "services/job/Dockerfile": "FROM web\n"
+            "RUN --mount=type=secret,id=word --mount=type=secret,id=key "
+            "cat /run/secrets/word /run/secrets/key; wc -c < /run/secrets/word; exit 1\n",
+        }
+    )
+    assert "needs $PASS_WORD" in site26.build("job").said
+    site26.environment["PASS_WORD"] = "open sesame"
+    ran = site26.build("job")
+    assert "  | 11" in ran.said
+    written = [ran.said, site26.report.read_text(), site26.log("job")]
+    written += [str((site26.root / ".orch/state.db").read_bytes())]
+    for text in written:
+        assert "sesame" not in text
+        assert "content of" not in text
+
+
+def test_named_contexts_are_given_and_count(site26: Site) -> None:
+    site26.write(
+        {
+            **TREE,
+            "orch.toml": 'registry = "registry.example.com/team"\n'
+            '[image.job]\ncontexts = {common = "shared"}\n',
+            "shared/one": "1",
+            "services/job/Dockerfile": "FROM web\nCOPY --from=common one /one\n",
+        }
+    )
+    well(site26.build("job"))
+    site26.write({"shared/one": "2"})
+    assert well(site26.build("job")).with_status("built") == {"job"}
+
+
+def test_without_an_engine_dockerfiles_are_unavailable_and_the_socket_is_named(
+    site26: Site,
+) -> None:
+    site26.write(TREE)
+    site26.environment["DOCKER_HOST"] = "unix:///nowhere/docker.sock"
+    ran = site26.build()
+    assert (ran.code, ran.with_status("unavailable")) == (0, {"root", "web", "api", "job"})
+    assert "no Docker engine answers at unix:///nowhere/docker.sock" in ran.said
+    assert site26.build("api").code == 3
