@@ -6,6 +6,7 @@ import re
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ import click
 import pytest
 
 from orchestrator.app.initialising import initialise
+from orchestrator.app.push_report import push_document
+from orchestrator.app.pushing import PushRun
 from orchestrator.cli import orch
 from orchestrator.errors import ExitCode
 from orchestrator.fingerprint import Fingerprint
@@ -20,10 +23,12 @@ from orchestrator.graph import build_graph
 from orchestrator.model import Platform
 from orchestrator.plan import _CHANGED, Action, Plan, Step
 from orchestrator.ports import Outcome, Status
+from orchestrator.publish.reference import Namespace
 from orchestrator.recipe import read_recipe
 from orchestrator.report.documents import graph_document, outcome_document, plan_document
 from orchestrator.report.pictures import format_tree
 from orchestrator.report.proposals import proposal_document
+from orchestrator.report.pushes import unavailable_document
 from orchestrator.settings import read_settings
 from orchestrator.tables import Table
 from orchestrator.workspace import read_workspace
@@ -181,6 +186,13 @@ def test_documents_have_the_keys_that_the_reference_names() -> None:
     outcome = outcome_document(Outcome(step, Status.REUSED), None)
     head = {"ok", "started", "duration_s", "notes", "images"}
     assert first_cells(section(page, "orch.build/1")) == {"images[]", *head, *outcome}
+
+
+def test_the_report_of_a_push_has_the_keys_that_the_reference_names() -> None:
+    run = PushRun(Namespace("h.example"), datetime.now(UTC), {})
+    head = set(push_document(run)) - {"schema"}
+    text = section(REFERENCE / "json.md", "orch.push/1")
+    assert first_cells(text) == {"images[]", *head, *unavailable_document("api", "")}
 
 
 def code_blocks(page: Path, language: str) -> Iterator[str]:
