@@ -75,7 +75,7 @@ class Downloads:
 
     Safe for several threads and processes: a file appears under its name complete or not at
     all, and who comes second waits for who came first. `sources` tells, by sha256, which shared
-    level or host gave a file.
+    level or host gave a file; `damaged` are files that were here, but not whole.
     """
 
     def __init__(
@@ -95,9 +95,15 @@ class Downloads:
         self._pool = ThreadPoolExecutor(jobs, thread_name_prefix="fetch")
         self._running: dict[str, Future[Path]] = {}
         self.gone: set[str] = set()
+        self.damaged: list[str] = []
         self._stopping = threading.Event()
         self._lock = threading.Lock()
         self._client: httpx.Client | None = None
+
+    @property
+    def warnings(self) -> list[str]:
+        """Return what a person should know, a line for each damaged file."""
+        return [f"{name} was damaged in the cache; thrown away" for name in self.damaged]
 
     def path(self, sha256: str) -> Path:
         """Return where a file lies, or would lie."""
@@ -148,13 +154,17 @@ class Downloads:
     def _ensure(self, artifact: Artifact) -> Path:
         path = self.path(artifact.sha256)
         try:
-            if self.has(artifact) and _sha256_of(path) == artifact.sha256:
+            if _is_whole(path, artifact):
                 return path
             path.parent.mkdir(parents=True, exist_ok=True)
             with path.with_suffix(".part").open("ab") as part:
                 fcntl.flock(part, fcntl.LOCK_EX)
-                if self.has(artifact) and _sha256_of(path) == artifact.sha256:
+                if _is_whole(path, artifact):
                     return path
+                if path.is_file():
+                    path.unlink(missing_ok=True)
+                    self.damaged.append(artifact.name)
+                    logs.event("file.damaged", file=artifact.name)
                 self._fill(artifact, part)
                 logs.event("file.fetched", file=artifact.name, size_bytes=part.tell())
                 part.flush()
@@ -323,6 +333,21 @@ def _refuse_error(response: httpx.Response) -> None:
     if response.status_code >= 400:
         kind = GoneError if response.status_code in _GONE else FetchError
         raise kind(f"{response.url.host} answers {response.status_code}")
+
+
+def _is_whole(path: Path, artifact: Artifact) -> bool:
+    """Tell whether a file is there with all its bytes; then note that it was used now."""
+    try:
+        if artifact.size_bytes not in {0, path.stat().st_size}:
+            return False
+        if _sha256_of(path) != artifact.sha256:
+            return False
+        os.utime(path)
+    except FileNotFoundError:
+        return False
+    except PermissionError:  # another user's cache: readable, and no times can be set
+        return True
+    return True
 
 
 def _sha256_of(path: Path) -> str:

@@ -170,7 +170,12 @@ def _open_assembler(
     engine.start_fetching(steps)
     engines.recipes, engines.gone = engine, downloads.gone
     built = workshop.warnings if workshop else []
-    engines.warnings = lambda: [*levels.warnings, *built, *absent_warning(absent)]
+    engines.warnings = lambda: [
+        *downloads.warnings,
+        *levels.warnings,
+        *built,
+        *absent_warning(absent),
+    ]
 
 
 def _open_workshop(

@@ -147,7 +147,7 @@ def _fetch(
         downloads.stop()
         workshop.stop()
         raise
-    return [moved[wheel] for wheel in wheels], levels.warnings
+    return [moved[wheel] for wheel in wheels], [*downloads.warnings, *levels.warnings]
 
 
 def _settle(

@@ -10,6 +10,7 @@ from packaging.utils import canonicalize_name
 
 from orchestrator.app.opened import open_workspace
 from orchestrator.app.planning import default_platform
+from orchestrator.cli.kept import gc, list_, why
 from orchestrator.cli.options import format_option
 from orchestrator.cli.output import Session, print_error
 from orchestrator.cli.sharing import pull, push
@@ -101,5 +102,5 @@ def _count(session: Session) -> Any:
     return settled
 
 
-wheels.add_command(push)
-wheels.add_command(pull)
+for _command in (list_, why, gc, push, pull):
+    wheels.add_command(_command)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import tarfile
 import tomllib
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from packaging.requirements import InvalidRequirement
 
@@ -49,11 +51,42 @@ def unpack_sdist(file: Path, name: str, folder: Path) -> tuple[Path, int]:
     with _opened(file, name) as archive:
         root = _root_of(archive, name)
         newest_s = max((int(member.mtime) for member in archive), default=0)
-        try:
-            archive.extractall(folder, filter="data")
-        except (tarfile.TarError, OSError) as error:
-            raise _broken(name, str(error)) from error
+        for member in archive:
+            _unpack(archive, member, name, folder)
     return folder / root, max(newest_s, EARLIEST_S)
+
+
+def _unpack(archive: tarfile.TarFile, member: tarfile.TarInfo, name: str, folder: Path) -> None:
+    """Write a member, with the times that makefiles compare and no more than two modes.
+
+    Filters of `tarfile` would do (PEP 706), but Debian 12's Python has none.
+    """
+    target = folder / member.name
+    if not _is_below(folder, member.name):
+        raise _broken(name, f"{member.name} would leave its folder")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if member.isdir():
+        target.mkdir(exist_ok=True)
+        return
+    if member.issym():
+        if not _is_below(folder, f"{PurePosixPath(member.name).parent}/{member.linkname}"):
+            raise _broken(name, f"{member.name} leads out of its folder")
+        target.symlink_to(member.linkname)
+        return
+    content = archive.extractfile(member) if member.isfile() or member.islnk() else None
+    if content is None:
+        raise _broken(name, f"{member.name} is neither a file nor a folder")
+    with target.open("wb") as out:
+        shutil.copyfileobj(content, out)
+    target.chmod(0o755 if member.mode & 0o111 else 0o644)
+    os.utime(target, (member.mtime, member.mtime))
+
+
+def _is_below(folder: Path, path: str) -> bool:
+    """Tell whether a path stays below a folder, through the links that are there already too."""
+    if path.startswith("/"):
+        return False
+    return (folder / path).resolve().is_relative_to(folder.resolve())
 
 
 def _root_of(archive: tarfile.TarFile, name: str) -> str:

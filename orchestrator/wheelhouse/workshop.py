@@ -38,6 +38,8 @@ class BuiltRecord:
     sdist: str
     platform: str
     compiler: str
+    requires: tuple[str, ...] = ()
+    settings: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +184,8 @@ class Workshop:
             build.sdist.sha256,
             build.platform.key,
             toolchain.description,
+            tuple(f"{item.name}=={item.version}" for item in build.requires),
+            build.settings,
         )
         self.built.add(digest)
         write_text(self._record(key), json.dumps(asdict(record), indent=1), sync=True)
@@ -229,8 +233,9 @@ def build_key(build: WheelBuild, toolchain: Toolchain, asked: WheelSettings) -> 
 def read_record(file: Path) -> BuiltRecord | None:
     """Read what a build gave; None where nothing is known, or it cannot be read."""
     try:
-        return BuiltRecord(**json.loads(file.read_text("utf-8")))
-    except (OSError, ValueError, TypeError):
+        raw = json.loads(file.read_text("utf-8"))
+        return BuiltRecord(**{**raw, "requires": tuple(raw["requires"])})
+    except (OSError, ValueError, TypeError, KeyError):
         return None
 
 
