@@ -166,7 +166,10 @@ class Downloads:
                     self.damaged.append(artifact.name)
                     logs.event("file.damaged", file=artifact.name)
                 self._fill(artifact, part)
-                logs.event("file.fetched", file=artifact.name, size_bytes=part.tell())
+                source = self.sources.get(artifact.sha256, "")
+                logs.event(
+                    "file.fetched", file=artifact.name, size_bytes=part.tell(), source=source
+                )
                 part.flush()
                 os.fsync(part.fileno())
                 path.with_suffix(".part").rename(path)

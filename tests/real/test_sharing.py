@@ -305,7 +305,8 @@ def test_offline_a_folder_serves_and_all_that_is_missing_is_listed(
     lines = [line.strip() for line in listed.splitlines()[:3]]
     assert lines == ["base-passwd 1.0", "libc6 2.36-9", "client-1.0-py3-none-any.whl"]
     assert "are not on this machine:\n" in ran.err
-    pulled = second.orch("wheels", "pull", "--offline", "--format", "json", code=1)
+    third = machine.elsewhere("third")
+    pulled = third.orch("wheels", "pull", "--offline", "--format", "json", code=1)
     assert pulled.statuses == {
         "alpha": "fetched",
         "native": "fetched",
