@@ -45,7 +45,7 @@ class TinyRegistry:
     uploads: dict[str, bytearray] = field(default_factory=dict)
     received_bytes: int = 0
     address: str = ""
-    _uses_left: int = 0
+    _uses: dict[str, int] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @contextmanager
@@ -78,14 +78,15 @@ class TinyRegistry:
         if self.auth == "basic":
             return header == "Basic " + base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
         with self._lock:
-            self._uses_left -= 1
-            return header == f"Bearer {TOKEN}-{len(self.granted)}" and self._uses_left >= 0
+            self._uses[header] = self._uses.get(header, 0) - 1
+            return self._uses[header] >= 0
 
     def grant(self, query: dict[str, list[str]]) -> bytes:
         with self._lock:
             self.granted.append(query)
-            self._uses_left = self.token_uses
-            return json.dumps({"token": f"{TOKEN}-{len(self.granted)}"}).encode()
+            token = f"{TOKEN}-{len(self.granted)}"
+            self._uses[f"Bearer {token}"] = self.token_uses
+            return json.dumps({"token": token}).encode()
 
 
 class _Site(http.server.BaseHTTPRequestHandler):

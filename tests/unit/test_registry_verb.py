@@ -1,0 +1,328 @@
+"""`orch push` as a user types it, against a registry in this process."""
+
+from __future__ import annotations
+
+import base64
+import json
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator.cli import main
+from tests.helpers import ROOT, write_lock, write_tree, write_workspace
+from tests.registries import PASSWORD, TOKEN, USER, TinyRegistry
+from tests.unit.test_cli import Orch, Ran
+
+FILES = "[[files]]\nfrom = 'src'\nto = '/app'\n"
+
+
+@pytest.fixture
+def tiny() -> Iterator[TinyRegistry]:
+    with TinyRegistry().running() as tiny:
+        yield tiny
+
+
+@pytest.fixture
+def ws(tmp_path: Path, orch_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Write a locked workspace whose images are files alone, in a home without credentials."""
+    for name in ("DOCKER_CONFIG", "REGISTRY_AUTH_FILE", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    root = write_workspace(
+        tmp_path / "ws",
+        {
+            "base/a": f'from = "{ROOT}"\n{FILES}',
+            "services/s": f'from = "a"\n{FILES}',
+            "services/t": f'from = "a"\n{FILES}',
+        },
+    )
+    for folder in ("base/a", "services/s", "services/t"):
+        write_tree(root, {f"{folder}/src/x.txt": folder})
+    settings = root / "orch.toml"
+    platforms = 'platforms = ["linux/amd64", "linux/arm64"]\n'
+    settings.write_text(platforms + settings.read_text())
+    write_lock(root)
+    return root
+
+
+@pytest.fixture
+def orch(ws: Path, tiny: TinyRegistry, capsys: pytest.CaptureFixture[str]) -> Iterator[Orch]:
+    """Return `orch -C WORKSPACE ...` as a function; `push` goes to the registry."""
+    handler = signal.getsignal(signal.SIGTERM)
+
+    def run(*arguments: str) -> Ran:
+        capsys.readouterr()
+        more = ["--registry", f"{tiny.address}/team"] if arguments[0] == "push" else []
+        with pytest.raises(SystemExit) as ended:
+            main(["-C", str(ws), *arguments, *more])
+        printed = capsys.readouterr()
+        assert "Traceback" not in printed.err
+        assert isinstance(ended.value.code, int)
+        return Ran(int(ended.value.code), printed.out, printed.err)
+
+    yield run
+    signal.signal(signal.SIGTERM, handler)
+
+
+def build(orch: Orch, *arguments: str) -> None:
+    assert orch("build", "--platform", "linux/amd64", *arguments).code == 0
+
+
+def digests(ran: Ran) -> dict[str, str]:
+    return {image["name"]: image["digest"] for image in ran.data["images"]}
+
+
+def tags(tiny: TinyRegistry, name: str) -> set[str]:
+    return {tag for place, tag in tiny.tags if place == f"team/{name}"}
+
+
+def test_the_lines_on_standard_output_are_references(orch: Orch, tiny: TinyRegistry) -> None:
+    build(orch)
+    ran = orch("push")
+    assert ran.code == 0
+    shown = [line.rpartition("@") for line in ran.out.splitlines()]
+    assert [name for name, _, _ in shown] == [f"{tiny.address}/team/{name}" for name in "ast"]
+    for name, _, digest in shown:
+        place = name.removeprefix(f"{tiny.address}/")
+        assert tiny.tags[place, "latest"] == digest
+    assert "3 pushed" in ran.err
+
+
+def test_pushing_again_uploads_nothing(orch: Orch, tiny: TinyRegistry) -> None:
+    build(orch)
+    orch("push")
+    tiny.asked.clear()
+    ran = orch("push", "--format", "json")
+    assert {image["status"] for image in ran.data["images"]} == {"unchanged"}
+    assert {line.partition(" ")[0] for line in tiny.asked} == {"HEAD"}
+    assert len(tiny.asked) == 6, "a tag and the content's tag of three images"
+
+
+def test_what_is_not_up_to_date_is_refused_and_nothing_is_sent(
+    orch: Orch, ws: Path, tiny: TinyRegistry
+) -> None:
+    build(orch)
+    write_tree(ws, {"services/s/src/x.txt": "changed"})
+    ran = orch("push")
+    assert ran.code == 2
+    assert "s (linux/amd64: file-changed" in ran.err
+    assert "hint: run: orch build" in ran.err
+    assert not tiny.asked
+
+
+def test_an_image_that_is_up_to_date_is_pushed_though_others_are_not(
+    orch: Orch, ws: Path, tiny: TinyRegistry
+) -> None:
+    build(orch)
+    write_tree(ws, {"services/s/src/x.txt": "changed"})
+    assert orch("push", "t").code == 0
+    assert tags(tiny, "t") >= {"latest"}
+    assert not tags(tiny, "s")
+
+
+def test_the_report_tells_what_went_how(orch: Orch, ws: Path, tiny: TinyRegistry) -> None:
+    build(orch)
+    orch("push", "a")
+    file = ws.parent / "report.json"
+    orch("push", "s", "--report", str(file))
+    report = json.loads(file.read_text())
+    (image,) = report["images"]
+    assert report["schema"] == "orch.push/1"
+    assert report["ok"] is True
+    assert image["status"] == "pushed"
+    assert image["reference"] == f"{tiny.address}/team/s@{image['digest']}"
+    assert image["blobs"]["mounted"]["count"] == 1, "the layer of what it stands on"
+    assert image["blobs"]["uploaded"]["count"] == 2, "its own layer and its config"
+    assert image["platforms"][0]["fingerprint"][:32] in image["tags"][0]["tag"]
+    uploaded = sum(len(data) for (place, _), data in tiny.blobs.items() if place == "team/s")
+    mounted = image["blobs"]["mounted"]["bytes"]
+    assert image["blobs"]["uploaded"]["bytes"] + mounted == uploaded
+
+
+def test_tags_of_the_command_line_replace_those_of_the_settings(
+    orch: Orch, tiny: TinyRegistry
+) -> None:
+    build(orch)
+    orch("push", "a", "--tag", "v1", "--tag", "x-{fingerprint}")
+    found = tags(tiny, "a")
+    assert "v1" in found
+    assert "latest" not in found
+    assert {len(tag) for tag in found if tag.startswith("x-")} == {66}
+
+
+def test_a_tag_that_is_none_is_refused(orch: Orch, tiny: TinyRegistry) -> None:
+    build(orch)
+    ran = orch("push", "--tag", "{verison}")
+    assert ran.code == 2
+    assert "{verison}" in ran.err
+    assert not tiny.asked
+
+
+def git(root: Path, *arguments: str) -> str:
+    command = ["git", "-C", str(root), *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def test_the_commit_is_in_the_tag_and_says_when_files_differ_from_it(
+    orch: Orch, ws: Path, tiny: TinyRegistry
+) -> None:
+    (ws / ".gitignore").write_text(".orch/\n")
+    git(ws, "init", "-q")
+    git(ws, "add", "-A")
+    git(ws, "commit", "-qm", "first")
+    git(ws, "tag", "v1.0")
+    commit = git(ws, "rev-parse", "HEAD")[:12]
+    build(orch)
+    assert "differ" not in orch("push", "a", "--tag", "c-{commit}", "--tag", "{version}").err
+    assert tags(tiny, "a") >= {f"c-{commit}", "v1.0"}
+    (ws / "untracked").write_text("x")
+    ran = orch("push", "a", "--tag", "c-{commit}", "--tag", "{version}")
+    assert "differ from the commit" in ran.err
+    assert tags(tiny, "a") >= {f"c-{commit}-dirty", "v1.0-dirty"}
+
+
+@pytest.mark.parametrize("template", ["{commit}", "{version}"])
+def test_a_commit_that_is_not_there_is_an_error(
+    orch: Orch, tiny: TinyRegistry, template: str
+) -> None:
+    build(orch)
+    ran = orch("push", "--tag", template)
+    assert ran.code == 2
+    assert template in ran.err
+    assert not tiny.asked
+
+
+def test_a_dry_run_sends_nothing(orch: Orch, tiny: TinyRegistry) -> None:
+    build(orch)
+    ran = orch("push", "--dry-run", "--format", "json")
+    assert ran.data["dry_run"] is True
+    assert {image["status"] for image in ran.data["images"]} == {"planned"}
+    assert not tiny.blobs
+    assert {line.partition(" ")[0] for line in tiny.asked} == {"HEAD"}
+
+
+def test_changed_keeps_what_the_registry_lacks(orch: Orch, tiny: TinyRegistry) -> None:
+    build(orch)
+    orch("push", "a")
+    assert set(digests(orch("push", "--changed", "--format", "json"))) == {"s", "t"}
+
+
+def test_several_platforms_become_an_index(orch: Orch, tiny: TinyRegistry) -> None:
+    build(orch)
+    single = digests(orch("push", "--format", "json"))
+    assert orch("build", "--platform", "linux/arm64").code == 0
+    ran = orch("push", "--format", "json")
+    for image in ran.data["images"]:
+        assert image["digest"] != single[image["name"]]
+        platforms = {item["platform"]: item["digest"] for item in image["platforms"]}
+        assert platforms["linux/amd64"] == single[image["name"]]
+        media_type, data = tiny.manifests[f"team/{image['name']}", image["digest"]]
+        assert media_type.endswith("index.v1+json")
+        named = {item["digest"] for item in json.loads(data)["manifests"]}
+        assert named == set(platforms.values())
+
+
+def test_a_platform_that_is_behind_is_named(orch: Orch, ws: Path) -> None:
+    build(orch)
+    orch("build", "--platform", "linux/arm64")
+    write_tree(ws, {"services/s/src/x.txt": "changed"})
+    build(orch)
+    ran = orch("push")
+    assert ran.code == 2
+    assert "linux/arm64" in ran.err
+    assert "linux/amd64" not in ran.err
+
+
+def test_promoting_retags(orch: Orch, tiny: TinyRegistry) -> None:
+    build(orch)
+    orch("push", "--tag", "staging")
+    ran = orch("push", "--promote", "staging", "live", "--format", "json")
+    assert ran.code == 0
+    for name in "ast":
+        assert tiny.tags[f"team/{name}", "live"] == tiny.tags[f"team/{name}", "staging"]
+    assert {image["status"] for image in ran.data["images"]} == {"moved"}
+
+
+def test_an_image_that_lacks_the_tag_is_a_warning_unless_it_was_named(
+    orch: Orch, tiny: TinyRegistry
+) -> None:
+    build(orch)
+    orch("push", "a", "--tag", "staging")
+    assert orch("push", "--promote", "staging", "live").code == 0
+    ran = orch("push", "s", "--promote", "staging", "live")
+    assert ran.code == 1
+    assert "team/s has no staging" in ran.err
+
+
+def test_a_failure_is_in_the_report_and_in_the_exit_code(
+    orch: Orch, ws: Path, tiny: TinyRegistry
+) -> None:
+    tiny.immutable = True
+    build(orch)
+    orch("push", "--tag", "v1")
+    write_tree(ws, {"services/s/src/x.txt": "changed"})
+    build(orch)
+    file = ws.parent / "report.json"
+    ran = orch("push", "--tag", "v1", "--report", str(file))
+    assert ran.code == 1
+    assert "may not be moved" in ran.err
+    images = {image["name"]: image for image in json.loads(file.read_text())["images"]}
+    assert images["s"]["status"] == "failed"
+    assert "may not be moved" in images["s"]["error"]["message"]
+    assert images["a"]["status"] == "unchanged"
+
+
+def test_without_a_registry_the_error_names_the_settings(
+    orch: Orch, ws: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    build(orch)
+    with pytest.raises(SystemExit) as ended:
+        main(["-C", str(ws), "push"])
+    assert ended.value.code == 2
+    assert "orch.toml: no registry to push to" in capsys.readouterr().err
+
+
+def test_the_registry_of_the_settings_is_used(
+    orch: Orch, ws: Path, tiny: TinyRegistry, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = ws / "orch.toml"
+    settings.write_text(f'registry = "{tiny.address}/own"\ntags = ["t1"]\n' + settings.read_text())
+    build(orch)
+    with pytest.raises(SystemExit) as ended:
+        main(["-C", str(ws), "push"])
+    assert ended.value.code == 0
+    assert ("own/a", "t1") in tiny.tags
+
+
+def log_in(home: Path, tiny: TinyRegistry, secret: str) -> None:
+    packed = base64.b64encode(f"{USER}:{secret}".encode()).decode()
+    file = home / ".docker/config.json"
+    file.parent.mkdir(parents=True)
+    file.write_text(json.dumps({"auths": {tiny.address: {"auth": packed}}}))
+
+
+def everything_written(folder: Path) -> bytes:
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return b"\n".join(path.read_bytes() for path in files if ".docker" not in path.parts)
+
+
+@pytest.mark.parametrize("auth", ["basic", "bearer"])
+@pytest.mark.parametrize("secret", [PASSWORD, "wrong-planted-password"])
+def test_secrets_are_in_no_output_log_report_or_file(
+    orch: Orch, ws: Path, tiny: TinyRegistry, auth: str, secret: str
+) -> None:
+    tiny.auth = auth
+    log_in(ws.parent / "home", tiny, secret)
+    build(orch)
+    report = str(ws.parent / "report.json")
+    runs: list[Any] = [orch("push", "--report", report, "--progress", "json")]
+    assert runs[0].code == (0 if secret == PASSWORD else 1)
+    runs.append(orch("push", "--dry-run", "--format", "json"))
+    said = "".join(ran.out + ran.err for ran in runs).encode() + everything_written(ws.parent)
+    packed = base64.b64encode(f"{USER}:{secret}".encode())
+    for planted in (secret.encode(), TOKEN.encode(), packed):
+        assert planted not in said
