@@ -135,13 +135,12 @@ def _fetch(
     resources.callback(downloads.close)
     artifact = _artifacts(opened, lock, options, workshop)
     wheels = wheels_of(lock, options.platform)
-    here = {wheel for wheel in wheels if downloads.has(artifact(wheel))}
     begun = {downloads.start(artifact(wheel)): wheel for wheel in wheels}
     moved: dict[LockedWheel, Moved] = {}
     try:
         for future in as_completed(begun):
             wheel = begun[future]
-            moved[wheel] = _settle(wheel, future, downloads, workshop, is_here=wheel in here)
+            moved[wheel] = _settle(wheel, future, downloads, workshop)
             said.settled(len(moved), len(begun))
     except KeyboardInterrupt:
         downloads.stop()
@@ -155,8 +154,6 @@ def _settle(
     future: Future[Path],
     downloads: Downloads,
     workshop: Workshop,
-    *,
-    is_here: bool,
 ) -> Moved:
     try:
         future.result()
@@ -165,7 +162,7 @@ def _settle(
     source = downloads.sources.get(wheel.sha256)
     if wheel.sha256 in workshop.built:
         return Moved(wheel, Status.BUILT)
-    if source is None or is_here:
+    if source is None:
         return Moved(wheel, Status.HERE)
     return Moved(wheel, Status.FETCHED, source)
 

@@ -141,7 +141,8 @@ def build_wheel(given: Ingredients, builds: Builds, scratch: Path, log: Path, sh
     if len(made) != 1:
         raise FailedBuildError(f"the build of {build.title} left {len(made)} wheels", hint=shown)
     _check_project(made[0].name, build)
-    wheel = pack_wheel(made[0], scratch / "packed", platform_tag(made[0], build.platform), time_s)
+    plain = pack_wheel(made[0], scratch / "plain", None, time_s)  # whose RECORD names every file
+    wheel = pack_wheel(plain, scratch / "packed", platform_tag(plain, build.platform), time_s)
     _check_fits(wheel.name, given)
     if found := holds(wheel, str(scratch)):
         _add(log, f"{', '.join(found)}: holds the path of the folder it was built in")
