@@ -32,8 +32,8 @@ def bake_document(
     """Return what bake is to build: the images chosen, and the Dockerfiles they stand on.
 
     Paths are from the workspace's root. A sibling is a named context under the name that the
-    Dockerfile has for it: another target, or of a recipe's image the layout. `tags` and `stages`,
-    the names of a Dockerfile's stages, are by image.
+    Dockerfile has for it: another target, or a recipe's image where the builder can see it. `tags`
+    and `stages`, the names of a Dockerfile's stages, are by image.
 
     Source: the Bake file reference of buildx.
     """
@@ -47,14 +47,17 @@ def bake_document(
     }
     for name in names:
         image = graph.images[name]
-        contexts = _contexts(image, siblings, targets, stages[name], warnings)
+        contexts = _contexts(workspace, image, siblings, targets, stages[name], warnings)
         document["target"][targets[name]] = _target(workspace.settings, image, tags, contexts)
     recipes = {name for name in graph.ancestors(chosen) if not graph.images[name].build}
     if skipped := [name for name in graph.images if name in recipes and name in chosen]:
         warnings.append(f"recipes are left out, orch build makes them: {', '.join(skipped)}")
     if used := [name for name in recipes if _is_used(graph, name, names)]:
         used = sorted(used)
-        warnings.append(f"taken from {LAYOUT}, so run first: orch build {' '.join(used)}")
+        load = "" if workspace.settings.buildkit.builder else "--load "
+        warnings.append(
+            f"bake takes recipes' images ready-made; run: orch build {load}{' '.join(used)}"
+        )
     return Baked(_escaped(document), tuple(warnings))
 
 
@@ -74,6 +77,7 @@ def _target_names(names: Collection[str]) -> dict[str, str]:
 
 
 def _contexts(
+    workspace: Workspace,
     image: Image,
     siblings: SiblingNames,
     targets: Mapping[str, str],
@@ -93,8 +97,15 @@ def _contexts(
             )
             continue
         at = targets.get(sibling)
-        contexts[key] = f"target:{at}" if at else f"oci-layout://{LAYOUT}:{sibling}"
+        contexts[key] = f"target:{at}" if at else _ready_made(workspace, sibling)
     return contexts
+
+
+def _ready_made(workspace: Workspace, recipe: str) -> str:
+    """Return where a builder finds a recipe's image: Docker's own cannot read a layout."""
+    if workspace.settings.buildkit.builder:
+        return f"oci-layout://{LAYOUT}:{recipe}"
+    return f"docker-image://{recipe}:latest"
 
 
 def _target(
