@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import email.utils
 import json
+import socket
 import ssl
 import threading
 import time
+import weakref
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import urljoin, urlsplit
 
 from orchestrator import __version__, logs
@@ -105,12 +107,17 @@ class Wire:
         self._certificates = certificates
         self._auth = Authoriser(find, self._request_token)
         self._clients: dict[str, httpx.Client] = {}
+        self._sockets: weakref.WeakSet[socket.socket] = weakref.WeakSet()
         self._stopping = threading.Event()
         self._lock = threading.Lock()
 
     def stop(self) -> None:
-        """Give up what can be given up; requests then raise InterruptedByUserError."""
+        """Give up what runs, also what waits; requests then raise InterruptedByUserError."""
         self._stopping.set()
+        with self._lock:
+            for connection in self._sockets:
+                with contextlib.suppress(OSError):  # it has ended already
+                    connection.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         """End all connections."""
@@ -227,7 +234,7 @@ class Wire:
         with self._opened(request) as response:
             return _read(response)
 
-    @contextmanager
+    @contextlib.contextmanager
     def _opened(self, request: Request) -> Iterator[httpx.Response]:
         """Begin a request, with the authorisation that is asked for."""
         self.check_wanted()
@@ -259,7 +266,7 @@ class Wire:
         sources = (f"repository:{source.name}:pull" for source in request.sources)
         return (f"repository:{request.repository.name}:{self._actions}", *sources)
 
-    @contextmanager
+    @contextlib.contextmanager
     def _begun(self, request: Request, url: str, authorization: str) -> Iterator[httpx.Response]:
         """Open a response whose body is not read yet."""
         headers = {"User-Agent": f"orch/{__version__}", **request.headers}
@@ -277,6 +284,7 @@ class Wire:
                     headers=headers,
                     content=request.content() if request.content else None,
                     timeout=self._timeout_s * (_SLOW if request.slow else 1),
+                    extensions={"trace": self._note_connection},
                 ),
                 stream=True,
             )
@@ -305,7 +313,12 @@ class Wire:
             try:
                 with _breaking_off():
                     response = self._client(urlsplit(url).netloc).request(
-                        method, url, headers=dict(headers), content=body, timeout=self._timeout_s
+                        method,
+                        url,
+                        headers=dict(headers),
+                        content=body,
+                        timeout=self._timeout_s,
+                        extensions={"trace": self._note_connection},
                     )
             except _BrokenOffError as broken:
                 problem, after_s = str(broken), None
@@ -315,6 +328,12 @@ class Wire:
             answer = Answer(response.status_code, response.headers, b"", "")
             problem, after_s = f"answers {answer.status}", _retry_after_s(answer)
         raise RegistryUnreachableError(f"{where}: {problem}", hint=_LATER)
+
+    def _note_connection(self, event: str, details: Mapping[str, Any]) -> None:
+        """Remember connections, so that what waits for an answer can be woken."""
+        if event in {"connection.connect_tcp.complete", "connection.start_tls.complete"}:
+            with self._lock:
+                self._sockets.add(details["return_value"].get_extra_info("socket"))
 
     def _base(self, host: str) -> str:
         if host == DOCKER_HUB:
@@ -341,7 +360,7 @@ class Wire:
         return RegistryUnreachableError(message, hint=_LATER, retry_after_s=after_s)
 
 
-@contextmanager
+@contextlib.contextmanager
 def _breaking_off() -> Iterator[None]:
     """Turn a connection's failure into an error that may pass, but for what does not pass."""
     import httpx  # noqa: PLC0415 - slow to import

@@ -42,7 +42,8 @@ _STATUSES = {Fault.ERROR: 500, Fault.BUSY: 503, Fault.TOO_MANY: 429, Fault.EXPIR
 class FaultProxy:
     """Passes requests on to `upstream`; those whose numbers are in `at`, from 1, meet the fault.
 
-    `asked` has `METHOD PATH` of each request. `challenge` is what a 401 asks for.
+    `asked` has `METHOD PATH` of each request. `challenge` is what a 401 asks for. `is_stalled` is
+    set when a request waits in vain.
     """
 
     upstream: str
@@ -51,6 +52,7 @@ class FaultProxy:
     challenge: str = 'Basic realm="tests"'
     asked: list[str] = field(default_factory=list)
     address: str = ""
+    is_stalled: threading.Event = field(default_factory=threading.Event)
     _released: threading.Event = field(default_factory=threading.Event)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -84,6 +86,7 @@ class FaultProxy:
 
     def stall(self) -> None:
         """Wait until the proxy ends."""
+        self.is_stalled.set()
         self._released.wait()
 
 
