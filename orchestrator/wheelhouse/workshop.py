@@ -15,7 +15,7 @@ from pathlib import Path
 
 from orchestrator import logs
 from orchestrator.atomic import replacing, write_text
-from orchestrator.errors import ArtifactError, disk_error
+from orchestrator.errors import ArtifactError, UnavailableError, disk_error
 from orchestrator.fetch import Artifact, Downloads
 from orchestrator.model import LockedWheel, WheelBuild, WheelSettings
 from orchestrator.resolve.python.uv import Target
@@ -121,7 +121,9 @@ class Workshop:
         made = self.make(build, target)
         if made.wheel is None or made.wheel.sha256 != wheel.sha256:
             found = made.wheel.sha256 if made.wheel else "nothing"
-            raise ArtifactError(
+            # Another compiler cannot be expected to give the same: this machine is not at fault.
+            kind = ArtifactError if made.compiler == build.compiler else UnavailableError
+            raise kind(
                 f"{build.title} was built again and is not what the lock records: expected sha256 "
                 f"{wheel.sha256} ({build.compiler}), found {found} ({made.compiler})",
                 hint=f"take it from a shared place (orch wheels pull), or record what is built "

@@ -188,14 +188,15 @@ def test_another_wheel_than_the_lock_records_names_both_and_both_compilers(
     made = shop.workshop.make(build, TARGET)
     assert made.wheel is not None
     recorded = replace(made.wheel, sha256="f" * 64)
-    artifact = shop.workshop.artifact(
-        replace(build, wheel=recorded, compiler="gcc 99"), recorded, TARGET
-    )
-    with pytest.raises(ArtifactError) as caught:
-        artifact.locate()
+    old = replace(build, wheel=recorded, compiler="gcc 99")
+    with pytest.raises(UnavailableError) as caught:
+        shop.workshop.artifact(old, recorded, TARGET).locate()
     for part in ("f" * 64, made.wheel.sha256, "gcc 99", made.compiler):
         assert part in caught.value.message
     assert "orch wheels --rebuild native" in caught.value.hint
+    same = replace(old, compiler=made.compiler)
+    with pytest.raises(ArtifactError, match="is not what the lock records"):
+        shop.workshop.artifact(same, recorded, TARGET).locate()
 
 
 def test_a_failed_build_shows_the_end_of_its_log_and_where_it_is(

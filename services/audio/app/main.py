@@ -14,7 +14,7 @@ from voiceplatform.resource import Resource
 from voiceplatform.service import create_service
 
 with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # its use of pkg_resources; the constraints keep that working
+    warnings.simplefilter("ignore")  # its use of pkg_resources; the requirements keep that working
     import webrtcvad
 
 SAMPLE_BYTES = 2
