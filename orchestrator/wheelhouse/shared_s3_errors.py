@@ -88,7 +88,8 @@ def is_missing(error: ClientError) -> bool:
 
 def explain(error: Exception, level: str, action: str) -> LevelError:
     """Return the error for a person; `action` is the permission that was used."""
-    if hasattr(error, "response"):
+    # Errors of connections have one too, which is None.
+    if getattr(error, "response", None) is not None:
         return _explain_answer(error, level, action)
     kind = type(error).__name__
     if kind in _NO_CREDENTIALS:

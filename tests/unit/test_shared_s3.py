@@ -9,8 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from botocore import exceptions
 
 from orchestrator.levels import LevelError, RefusedFileError
+from orchestrator.wheelhouse.shared_s3_errors import explain
 from tests.buckets import (
     KEY_ID,
     SECRET,
@@ -117,6 +119,27 @@ def test_without_credentials_the_error_says_how_to_give_them(
 def test_a_profile_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_PROFILE", "nobody")
     assert "no such AWS profile" in failing(Answer()).message
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (exceptions.ConnectTimeoutError(endpoint_url="x", error="x"), "out of reach"),
+        (exceptions.ReadTimeoutError(endpoint_url="x", error="x"), "out of reach"),
+        (exceptions.ProxyConnectionError(proxy_url="http://me:SECRET@proxy"), "out of reach"),
+        (exceptions.ConnectionClosedError(endpoint_url="x", error="x"), "out of reach"),
+        (exceptions.SSLError(endpoint_url="x", error="x"), "is not trusted"),
+        (exceptions.SSOTokenLoadError(error_msg="x"), "no AWS credentials here"),
+        (exceptions.ParamValidationError(report="x"), "cannot be used"),
+    ],
+    ids=lambda value: "" if isinstance(value, str) else type(value).__name__,
+)
+def test_a_fault_on_the_way_is_said_for_people(error: Exception, message: str) -> None:
+    said = explain(error, "s3://wheels", "s3:GetObject")
+    assert said.message.startswith("s3://wheels")
+    assert message in said.message
+    assert said.hint
+    assert "SECRET" not in f"{said} {said.hint}"
 
 
 def test_anonymous_reading_sends_no_credentials() -> None:
