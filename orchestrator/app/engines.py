@@ -106,10 +106,10 @@ def _open_docker(engines: Engines, layout: Layout, resources: ExitStack) -> None
 def _open_buildkit(planned: Planned, engines: Engines, builder: str, layout: Layout) -> BuildKit:
     """Open BuildKit: the Docker engine's own, or a builder's, which works with the layout."""
     from orchestrator.engines.buildkit import shelves  # noqa: PLC0415 - slow to import
-    from orchestrator.engines.buildkit.capabilities import check_buildx  # noqa: PLC0415 - likewise
+    from orchestrator.engines.buildkit.capabilities import find_buildx  # noqa: PLC0415 - likewise
     from orchestrator.engines.buildkit.engine import BuildKit, ContextFiles  # noqa: PLC0415
 
-    check_buildx()
+    buildx = find_buildx()
     shelf: Shelf
     if engines.docker is not None and engines.exchange is not None:
         shelf = shelves.DockerShelf(engines.docker, engines.exchange)
@@ -117,7 +117,7 @@ def _open_buildkit(planned: Planned, engines: Engines, builder: str, layout: Lay
         shelf = shelves.LayoutShelf(builder, layout)
     opened = planned.opened
     sources = ContextFiles(planned.files, planned.contexts)
-    return BuildKit(opened.workspace, opened.paths, sources, shelf)
+    return BuildKit(opened.workspace, opened.paths, sources, shelf, buildx)
 
 
 def _open_assembler(

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from orchestrator.engines.docker.engine import EngineVersion
 from orchestrator.errors import MissingToolError
 
-DOCKER = ("docker", "buildx")
+_PLUGINS = tuple(
+    f"/usr/{folder}/docker/cli-plugins"
+    for folder in ("local/lib", "local/libexec", "lib", "libexec")
+)
 _BUILDX = (0, 13)
 _NAMED_CONTEXTS_API = (1, 42)
 _ASKING_S = 60
@@ -39,21 +45,34 @@ class Capabilities:
         return cls(named_contexts=version.api >= _NAMED_CONTEXTS_API)
 
 
-def check_buildx() -> None:
-    """Make sure that buildx is there, and new enough to tell its progress as JSON.
+def find_buildx(environment: Mapping[str, str] = os.environ) -> tuple[str, ...]:
+    """Return the words that run buildx: the plugin itself where it is found.
+
+    Started by `docker` it costs another process, which counts with hundreds of images.
 
     Raises:
-        MissingToolError: It is missing or too old.
+        MissingToolError: It is missing or too old: before 0.13 it does not tell progress as JSON.
     """
+    given = environment.get("DOCKER_CONFIG")
+    own = Path(given) if given else Path.home() / ".docker"
+    folders = [own / "cli-plugins", *map(Path, _PLUGINS)]
+    places = [folder / "docker-buildx" for folder in folders]
+    found = next((str(place) for place in places if os.access(place, os.X_OK)), None)
+    words = (found,) if found else ("docker", "buildx")
+    _check_version(words)
+    return words
+
+
+def _check_version(words: Sequence[str]) -> None:
     hint = "install Docker's buildx plugin, 0.13 or newer; recipes need neither"
     try:
         done = subprocess.run(
-            [*DOCKER, "version"], capture_output=True, text=True, check=False, timeout=_ASKING_S
+            [*words, "version"], capture_output=True, text=True, check=False, timeout=_ASKING_S
         )
     except FileNotFoundError as error:
-        raise MissingToolError("there is no docker command", hint=hint) from error
+        raise MissingToolError("there is no docker command and no buildx", hint=hint) from error
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise MissingToolError(f"docker buildx cannot be run: {error}", hint=hint) from error
+        raise MissingToolError(f"buildx cannot be run: {error}", hint=hint) from error
     found = re.search(r"(\d+)\.(\d+)(?:\.\d+)?", done.stdout)
     if done.returncode or not found:
         raise MissingToolError("docker has no buildx plugin", hint=hint)

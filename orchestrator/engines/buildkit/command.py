@@ -29,14 +29,14 @@ class BuildCommand:
     root: Path
     output: str = ""
 
-    def words(self, docker: Sequence[str]) -> list[str]:
-        """Return the command's words; `docker` are those that run buildx.
+    def words(self, buildx: Sequence[str]) -> list[str]:
+        """Return the command's words; `buildx` are those that run it.
 
         Secrets are named, never given: buildx reads them from the environment or a file.
         """
         table, options = self.settings, self.settings.options
         words = [
-            *docker,
+            *buildx,
             "build",
             "--progress=rawjson",
             f"--builder={self.builder}",

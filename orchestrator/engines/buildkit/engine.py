@@ -6,14 +6,13 @@ import contextlib
 import os
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
 from orchestrator.context import is_folder
 from orchestrator.dockerfile import parse_dockerfile
-from orchestrator.engines.buildkit.capabilities import DOCKER
 from orchestrator.engines.buildkit.command import BuildCommand, environment_of
 from orchestrator.engines.buildkit.failures import find_failure, lost_engine
 from orchestrator.engines.buildkit.process import Processes
@@ -58,12 +57,18 @@ class BuildKit:
     """
 
     def __init__(
-        self, workspace: Workspace, paths: Paths, sources: ContextFiles, shelf: Shelf
+        self,
+        workspace: Workspace,
+        paths: Paths,
+        sources: ContextFiles,
+        shelf: Shelf,
+        buildx: Sequence[str],
     ) -> None:
         self._workspace = workspace
         self._paths = paths
         self._sources = sources
         self._shelf = shelf
+        self._buildx = buildx
         self._siblings = SiblingNames(workspace)
         self._processes = Processes()
         self._begun: set[str] = set()
@@ -155,7 +160,10 @@ class BuildKit:
                     log.write(f"{mask(text)}\n")
                 log.flush()
 
-            code = self._processes.run(command.words(DOCKER), environment_of(os.environ), take)
+            words = command.words(self._buildx)
+            code = self._processes.run(
+                words, environment_of(os.environ), self._workspace.root, take
+            )
         if code == 0:
             return
         if lost_engine(progress.said) and (problem := self._shelf.problem()):

@@ -8,6 +8,7 @@ import subprocess
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from pathlib import Path
 
 from orchestrator.errors import InterruptedByUserError, MissingToolError
 
@@ -23,9 +24,15 @@ class Processes:
         self._stopped = False
 
     def run(
-        self, words: Sequence[str], environment: dict[str, str], take: Callable[[str], None]
+        self,
+        words: Sequence[str],
+        environment: dict[str, str],
+        folder: Path,
+        take: Callable[[str], None],
     ) -> int:
-        """Run a command to its end, giving each line that it writes to `take`; return its code.
+        """Run a command in a folder to its end; return its code.
+
+        Each line that it writes is given to `take`.
 
         Raises:
             InterruptedByUserError: It was stopped.
@@ -38,6 +45,7 @@ class Processes:
                 process = subprocess.Popen(
                     words,
                     env=environment,
+                    cwd=folder,
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.PIPE,
                     stderr=subprocess.STDOUT,
