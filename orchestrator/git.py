@@ -83,6 +83,12 @@ def present_files(root: Path) -> list[str]:
     return [path for path in found if path and (root / path).is_file()]
 
 
+def lacks_ignore(root: Path, path: str) -> bool:
+    """Tell whether git would take a path in; not where git knows nothing of the folder."""
+    result = _run(root, "check-ignore", "--quiet", path)
+    return result is not None and result.returncode == 1
+
+
 def export_tree(root: Path, commit: str, folder: Path) -> None:
     """Write the workspace as it was at a commit into an empty folder; nothing else is touched.
 

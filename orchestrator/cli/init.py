@@ -10,6 +10,7 @@ from orchestrator.app.initialising import initialise
 from orchestrator.cli.options import format_option
 from orchestrator.cli.output import Session
 from orchestrator.errors import ExitCode
+from orchestrator.git import lacks_ignore
 from orchestrator.report.proposals import proposal_document, proposal_lines
 
 
@@ -34,5 +35,8 @@ def init(session: Session, format_: str, *, dry_run: bool, force: bool) -> int:
         click.echo(proposal.text, nl=False)
     else:
         click.echo("\n".join(lines))
-        session.note(f"wrote {proposal.workspace.settings.file}; next: orch plan")
+        file = proposal.workspace.settings.file
+        session.note(f"wrote {file}; next: orch plan")
+        if lacks_ignore(file.parent, ".orch/"):
+            session.note("add .orch/ to .gitignore: what is built goes there")
     return ExitCode.DONE

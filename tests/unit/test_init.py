@@ -324,6 +324,16 @@ def test_a_dry_run_prints_the_settings_and_writes_nothing(
     assert "└── api  (tier 2, service)" in err
 
 
+@pytest.mark.parametrize(("ignored", "said"), [("*.pyc\n", 1), ("/.orch/\n", 0)])
+def test_git_is_to_ignore_what_is_built(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], ignored: str, said: int
+) -> None:
+    write_tree(tmp_path, {**TIERS, ".gitignore": ignored})
+    subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
+    assert run(tmp_path, "init") == 0
+    assert capsys.readouterr().err.count("add .orch/ to .gitignore") == said
+
+
 def test_the_document_holds_settings_images_and_open_questions(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
