@@ -9,6 +9,7 @@ from pathlib import Path
 
 from orchestrator.atomic import replacing
 from orchestrator.oci.image import INDEX_MEDIA_TYPE, MANIFEST_MEDIA_TYPE
+from orchestrator.publish.exchange import Answer, Request
 from orchestrator.publish.reference import Repository
 from orchestrator.publish.registry import (
     DOCKER_INDEX,
@@ -19,7 +20,7 @@ from orchestrator.publish.registry import (
     VerificationError,
 )
 from orchestrator.publish.upload import Upload
-from orchestrator.publish.wire import Answer, Request, Wire
+from orchestrator.publish.wire import Wire
 
 _ACCEPT = f"{MANIFEST_MEDIA_TYPE}, {INDEX_MEDIA_TYPE}, {DOCKER_MANIFEST}, {DOCKER_INDEX}"
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from orchestrator.errors import disk_error
+from orchestrator.publish.exchange import Answer, Content, Request
 from orchestrator.publish.reference import Repository
 from orchestrator.publish.registry import (
     BlobInfo,
@@ -15,7 +16,7 @@ from orchestrator.publish.registry import (
     RegistryError,
     RegistryUnreachableError,
 )
-from orchestrator.publish.wire import ATTEMPTS, Answer, Content, Request, Wire
+from orchestrator.publish.wire import ATTEMPTS, Wire
 
 CHUNK_BYTES = 16 << 20
 _READ = 1 << 18

@@ -119,7 +119,7 @@ def test_a_busy_token_server_is_asked_again(
 ) -> None:
     busy = [503, 429]
     wire = wire_for(ANN)
-    real = wire._client(tiny.address).request
+    real = wire._connections._client(tiny.address).request
 
     def request(method: str, url: str, **options: object) -> object:
         response = real(method, url, **options)  # type: ignore[arg-type]
@@ -127,7 +127,7 @@ def test_a_busy_token_server_is_asked_again(
             response.status_code = busy.pop()
         return response
 
-    monkeypatch.setattr(wire._client(tiny.address), "request", request)
+    monkeypatch.setattr(wire._connections._client(tiny.address), "request", request)
     assert HttpRegistry(wire).find_manifest(place(tiny), "latest") is None
     assert len(tiny.granted) == 3
 

@@ -12,6 +12,7 @@ import pytest
 
 from orchestrator.errors import InterruptedByUserError, WorkspaceError
 from orchestrator.publish.certificates import trusting
+from orchestrator.publish.exchange import Answer, retry_after_s
 from orchestrator.publish.http_registry import HttpRegistry
 from orchestrator.publish.reference import Repository
 from orchestrator.publish.registry import (
@@ -21,7 +22,7 @@ from orchestrator.publish.registry import (
     VerificationError,
 )
 from orchestrator.publish.upload import Upload
-from orchestrator.publish.wire import ATTEMPTS, Answer, Wire, _retry_after_s
+from orchestrator.publish.wire import ATTEMPTS, Wire
 from tests.registries import TinyRegistry, answering, resetting
 from tests.registry_contract import CONTENT, blob_of, manifest_of
 
@@ -100,7 +101,7 @@ def test_a_registry_that_asks_for_an_hour_is_not_waited_for(
 
 def test_retry_after_is_a_number_or_a_date() -> None:
     def seconds(text: str) -> float | None:
-        return _retry_after_s(Answer(503, {"retry-after": text}, b"", ""))
+        return retry_after_s(Answer(503, {"retry-after": text}, b"", ""))
 
     assert seconds("7") == 7
     assert seconds("Wed, 21 Oct 2015 07:28:00 GMT") == 0
