@@ -27,13 +27,17 @@ _NO_VALUE = re.compile(r": (\w+) has no value$")
 
 @dataclass(frozen=True, slots=True)
 class Undecided:
-    """What files do not say; `setting` is what would, as lines of the settings, or empty."""
+    """What files do not say; `setting` is what would, as lines of the settings, or empty.
+
+    `image` is the name of the image that is left out for it, if one is.
+    """
 
     file: str
     line: int | None
     message: str
     hint: str = ""
     setting: str = ""
+    image: str = ""
 
     @property
     def place(self) -> str:
@@ -137,7 +141,7 @@ def undecided_of(
         place = f'path = "{file.parent.as_posix()}"\n{dockerfile}'
         setting = f'{place}build-args = {{ {missing[1]} = "..." }}'
     table = f"[image.{_key(name)}]\n{setting}" if setting else ""
-    return Undecided(at, error.line, error.message, error.hint, table)
+    return Undecided(at, error.line, error.message, error.hint, table, name)
 
 
 def _key(name: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 from orchestrator.discovery.proposal import Proposal
 from orchestrator.report.documents import graph_document
 from orchestrator.report.pictures import format_tree
+from orchestrator.siblings import without_tag
 
 _NAMES_SHOWN = 8
 
@@ -28,9 +29,12 @@ def _listed(title: str, items: Iterator[str]) -> list[str]:
 
 
 def _external(proposal: Proposal) -> Iterator[str]:
+    left_out = {item.image: item.file for item in proposal.undecided if item.image}
     for reference, names in proposal.external.items():
         more = f" and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else ""
-        yield f"{reference}  {', '.join(names[:_NAMES_SHOWN])}{more}"
+        named = without_tag(reference).rpartition("/")[2]
+        note = f"  (or {left_out[named]}, which is left out)" if named in left_out else ""
+        yield f"{reference}  {', '.join(names[:_NAMES_SHOWN])}{more}{note}"
 
 
 def _open_questions(proposal: Proposal) -> Iterator[str]:
@@ -61,6 +65,7 @@ def proposal_document(proposal: Proposal, *, written: bool) -> dict[str, Any]:
                 "message": item.message,
                 "hint": item.hint,
                 "setting": item.setting,
+                "image": item.image,
             }
             for item in proposal.undecided
         ],

@@ -273,6 +273,16 @@ def test_an_image_whose_sources_are_not_there_is_left_out_with_the_line(tmp_path
     assert run(tmp_path, "plan") == 0
 
 
+def test_what_stands_on_an_image_that_is_left_out_is_said_to(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = {"core/Dockerfile": "FROM debian:12\nCOPY dist /\n", "web/Dockerfile": "FROM core:1\n"}
+    write_tree(tmp_path, files)
+    assert run(tmp_path, "init") == 0
+    said = capsys.readouterr().out
+    assert "core:1  web  (or core/Dockerfile, which is left out)" in said
+
+
 def test_images_that_stand_on_each_other_in_a_circle_are_opened_up(tmp_path: Path) -> None:
     files = {"a/Dockerfile": "FROM b\n", "b/Dockerfile": "FROM a\n", "c/Dockerfile": DEBIAN}
     proposal = init(tmp_path, files)
