@@ -69,7 +69,7 @@ def _unpack(archive: tarfile.TarFile, member: tarfile.TarInfo, name: str, folder
         target.mkdir(exist_ok=True)
         return
     if member.issym():
-        if not _is_below(folder, f"{PurePosixPath(member.name).parent}/{member.linkname}"):
+        if not _is_below(folder, str(PurePosixPath(member.name).parent / member.linkname)):
             raise _broken(name, f"{member.name} leads out of its folder")
         target.symlink_to(member.linkname)
         return
