@@ -38,6 +38,7 @@ ROOMS = (
     "files",
     "lockfile",
     "lockbuilds",
+    "foundations",
     "graph",
     "siblings",
     "workspace",
@@ -61,6 +62,7 @@ ROOMS = (
 WITHIN = {
     "discovery": ("proposal", "writing", "guesses", "drafts", "compose", "definitions"),
     "publish": (
+        "pull",
         "promote",
         "push",
         "survey",
@@ -106,6 +108,7 @@ CORE = (
     "files",
     "lockfile",
     "lockbuilds",
+    "foundations",
     "graph",
     "siblings",
     "workspace",

@@ -1,0 +1,107 @@
+"""Pulling: what a reference names on a platform, and its blobs into a folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from orchestrator.model import Platform
+from orchestrator.oci.image import INDEX_MEDIA_TYPE
+from orchestrator.publish.crew import Crew
+from orchestrator.publish.reference import Reference, Repository
+from orchestrator.publish.registry import (
+    DOCKER_INDEX,
+    BlobInfo,
+    Manifest,
+    NotPublishedError,
+    Registry,
+    RegistryError,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PulledImage:
+    """An image as a registry has it on one platform.
+
+    `digest` is that of what the reference names, an index perhaps: the one to pin.
+    """
+
+    repository: Repository
+    digest: str
+    manifest: Manifest
+    config: BlobInfo
+    layers: tuple[BlobInfo, ...]
+
+
+def find_image(registry: Registry, reference: Reference, platform: Platform) -> PulledImage:
+    """Find what a reference names on a platform; only manifests are read.
+
+    Raises:
+        NotPublishedError: There is no such image, or not for the platform.
+        RegistryError: What is there is no image, or the registry does not answer.
+    """
+    named = registry.read_manifest(reference.repository, reference.pointer)
+    manifest = named
+    if named.media_type in {INDEX_MEDIA_TYPE, DOCKER_INDEX}:
+        digest = _choose(_parse(named, reference), reference, platform)
+        manifest = registry.read_manifest(reference.repository, digest)
+    document = _parse(manifest, reference)
+    try:
+        config = _blob(document["config"])
+        layers = tuple(_blob(item) for item in document["layers"])
+    except (KeyError, TypeError) as error:
+        raise RegistryError(f"{reference} is no image", hint="what made it?") from error
+    return PulledImage(reference.repository, named.digest, manifest, config, layers)
+
+
+def fetch_image(
+    registry: Registry, crew: Crew, image: PulledImage, blob_path: Callable[[str], Path]
+) -> None:
+    """Fetch the config and the layers of an image, verified, each to the path of its digest.
+
+    What is there with the right size stays.
+
+    Raises:
+        RegistryError: A blob cannot be fetched, or is not what its digest says.
+    """
+    lacking = [
+        blob
+        for blob in dict.fromkeys((image.config, *image.layers))
+        if not _is_there(blob_path(blob.digest), blob)
+    ]
+    crew.each(
+        lambda blob: registry.fetch_blob(image.repository, blob, blob_path(blob.digest)), lacking
+    ).raise_first()
+
+
+def _is_there(path: Path, blob: BlobInfo) -> bool:
+    return path.is_file() and path.stat().st_size == blob.size_bytes
+
+
+def _choose(index: dict[str, Any], reference: Reference, platform: Platform) -> str:
+    offered = []
+    for item in index.get("manifests", ()):
+        known = item.get("platform") or {}
+        if (known.get("os"), known.get("architecture")) == (platform.os, platform.architecture):
+            return str(item["digest"])
+        offered.append(f"{known.get('os')}/{known.get('architecture')}")
+    raise NotPublishedError(
+        f"{reference} is not there for {platform}", hint=f"there is {', '.join(offered) or 'none'}"
+    )
+
+
+def _parse(manifest: Manifest, reference: Reference) -> dict[str, Any]:
+    try:
+        document = json.loads(manifest.data)
+    except ValueError as error:
+        raise RegistryError(f"{reference} is no JSON", hint="what made it?") from error
+    if not isinstance(document, dict):
+        raise RegistryError(f"{reference} is no image", hint="what made it?")
+    return document
+
+
+def _blob(item: dict[str, Any]) -> BlobInfo:
+    return BlobInfo(str(item["digest"]), int(item["size"]))
