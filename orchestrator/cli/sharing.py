@@ -45,8 +45,12 @@ def push(session: Session, /, format_: str, **values: Any) -> int:
 
     opened = open_workspace(session.directory)
     shared = push_all(opened, _sharing(values, opened.workspace.settings.platforms))
-    if any(item.status is Status.ABSENT for item in shared.moved):
-        session.warn("absent wheels are not on this machine: run orch wheels, then push again")
+    absent = sum(item.status is Status.ABSENT for item in shared.moved)
+    if absent:
+        session.warn(
+            f"{absent} wheels are not on this machine, so they were not pushed: bring them here "
+            "with orch wheels (--platform for other platforms), or name the images to push"
+        )
     return _show(session, "push", shared, format_, dry_run=values["dry_run"])
 
 

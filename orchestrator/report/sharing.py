@@ -11,8 +11,9 @@ from orchestrator.wheelhouse.shared_transfer import Moved, Status
 
 
 def moved_lines(moved: Sequence[Moved]) -> list[str]:
-    """Return a line for each wheel that was moved, or could not be."""
-    return [_line(item) for item in moved if item.status not in {Status.THERE, Status.HERE}]
+    """Return a line for each wheel that was moved, or failed to be."""
+    passed_over = {Status.THERE, Status.HERE, Status.ABSENT}
+    return [_line(item) for item in moved if item.status not in passed_over]
 
 
 def moved_summary(moved: Sequence[Moved]) -> str:

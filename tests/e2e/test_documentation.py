@@ -29,9 +29,13 @@ from orchestrator.report.documents import graph_document, outcome_document, plan
 from orchestrator.report.pictures import format_tree
 from orchestrator.report.proposals import proposal_document
 from orchestrator.report.pushes import unavailable_document
+from orchestrator.report.sharing import moved_document
 from orchestrator.settings import read_settings
 from orchestrator.tables import Table
+from orchestrator.wheelhouse.shared_transfer import Moved
+from orchestrator.wheelhouse.shared_transfer import Status as Shared
 from orchestrator.workspace import read_workspace
+from tests.helpers import wheel_of
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "docs/reference"
@@ -155,6 +159,16 @@ def test_every_setting_is_documented_and_no_other(tmp_path: Path, taken: set[Tak
     headings |= {"buildkit": "[buildkit]", "image.api": "[image.NAME]"}
     headings |= {"wheelhouse": "[wheelhouse]", "wheels.name": "[wheels.NAME]"}
     check_keys(REFERENCE / "settings.md", taken, headings)
+
+
+@pytest.mark.parametrize("verb", ["push", "pull"])
+def test_documents_of_shared_wheels_have_the_keys_that_the_reference_names(verb: str) -> None:
+    document = moved_document(verb, [Moved(wheel_of("x"), Shared.THERE)], (), (), dry_run=False)
+    (wheel,) = document["wheels"]
+    page = REFERENCE / "json.md"
+    assert document["schema"] in section(page, "JSON documents")
+    keys = {*document, *wheel, "wheels[]"} - {"schema"}
+    assert first_cells(section(page, "orch.wheels-push/1")) == keys
 
 
 def test_every_exit_code_and_status_is_documented() -> None:

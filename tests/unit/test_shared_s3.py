@@ -128,7 +128,7 @@ def test_a_profile_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch) ->
         (exceptions.ReadTimeoutError(endpoint_url="x", error="x"), "out of reach"),
         (exceptions.ProxyConnectionError(proxy_url="http://me:SECRET@proxy"), "out of reach"),
         (exceptions.ConnectionClosedError(endpoint_url="x", error="x"), "out of reach"),
-        (exceptions.SSLError(endpoint_url="x", error="x"), "is not trusted"),
+        (exceptions.SSLError(endpoint_url="x", error=OSError()), "is not trusted"),
         (exceptions.SSOTokenLoadError(error_msg="x"), "no AWS credentials here"),
         (exceptions.ParamValidationError(report="x"), "cannot be used"),
     ],
