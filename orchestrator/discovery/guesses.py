@@ -143,14 +143,18 @@ class _Aliases:
             self.guesses.append(Guess(setting, because))
 
     def add_from_compose(self, drafts: Sequence[Draft]) -> None:
-        """Take names under which Compose tags what it builds; of a shared name the tag counts."""
+        """Take names under which Compose tags what it builds; of a shared name the tag counts.
+
+        A name that the image's own Dockerfile has is that of a public image, tagged over.
+        """
         built = [(draft, build) for draft in drafts for build in draft.builds]
         sharing: dict[str, set[str]] = {}
         for draft, build in built:
             sharing.setdefault(without_tag(build.image), set()).add(draft.name)
         for draft, build in built:
             repository = without_tag(build.image)
-            if repository.rpartition("/")[2] != draft.name:
+            is_upstream = repository in {use.repository for use in _uses(draft)}
+            if repository.rpartition("/")[2] != draft.name and not is_upstream:
                 is_shared = len(sharing[repository]) > 1
                 because = f"so named in {build.file}"
                 self.add(draft, build.image if is_shared else repository, because)

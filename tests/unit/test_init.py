@@ -237,6 +237,15 @@ def test_compose_files_give_names_contexts_targets_and_arguments(tmp_path: Path)
     assert worker.settings.path == "."
 
 
+def test_a_public_name_that_compose_tags_over_is_no_alias(tmp_path: Path) -> None:
+    files = {
+        "compose.yaml": "services: {web: {image: nginx, build: front}}",
+        "front/Dockerfile": "FROM nginx:1.25\n",
+        "other/Dockerfile": "FROM nginx:1.25\n",
+    }
+    assert init(tmp_path, files).graph.external["other"] == ("nginx:1.25",)
+
+
 @pytest.mark.parametrize("text", ["a: [", "- x", "services: [1]", "services: {a: {build: 7}}", ""])
 def test_a_compose_file_that_cannot_be_read_says_nothing(tmp_path: Path, text: str) -> None:
     files = {"compose.yaml": text, "api/Dockerfile": DEBIAN}
