@@ -63,7 +63,7 @@ def push(opened: Opened, options: PushOptions, observer: PushObserver) -> PushRu
         OrchError: The registry does not answer; what fails of an image is with the image.
     """
     started, clock = datetime.now(UTC), time.monotonic()
-    namespace = _namespace(opened, options.registry)
+    namespace = namespace_of(opened, options.registry)
     collected = collect(opened, options.selection)
     run = PushRun(namespace, started, collected.unavailable, is_dry=options.dry_run)
     outgoing = Publishables(opened, namespace, options.tags, started, run.notes)
@@ -91,7 +91,7 @@ def promote(opened: Opened, options: PushOptions, old: str, new: str) -> list[Pr
     Raises:
         WorkspaceError: The request or the workspace is wrong.
     """
-    namespace = _namespace(opened, options.registry)
+    namespace = namespace_of(opened, options.registry)
     names = options.selection.choose(opened.graph)
     images = {name: namespace.repository(name) for name in names}
     with _registry("pull,push", lambda _: None) as (wire, registry):
@@ -111,7 +111,12 @@ def _registry(actions: str, on_bytes: Callable[[int], None]) -> Iterator[tuple[W
         wire.close()
 
 
-def _namespace(opened: Opened, given: str) -> Namespace:
+def namespace_of(opened: Opened, given: str = "") -> Namespace:
+    """Return where images go: what was given, else what the settings say.
+
+    Raises:
+        WorkspaceError: Neither says it, or it is no place in a registry.
+    """
     settings = opened.workspace.settings
     if given:
         return Namespace.parse(given)

@@ -53,6 +53,7 @@ _platform = click.option("--platform", metavar="OS/ARCH", help="Instead of this 
 @click.option("--builder", metavar="NAME", help="Build Dockerfiles with this buildx builder.")
 @click.option("--strict", is_flag=True, help="Fail where an image is unavailable here.")
 @click.option("--load", is_flag=True, help="Load the selected images into Docker.")
+@click.option("--push", is_flag=True, help="Publish the selected images, as orch push.")
 @click.option(
     "--report",
     type=click.Path(path_type=Path),
@@ -80,6 +81,10 @@ def build(session: Session, /, report: Path | None, **values: Any) -> int:
     options = _options(opened, values)
     if values["dry_run"]:
         return _show_plan(session, opened, options, "text")
+    if values["push"]:
+        from orchestrator.app.pushing import PushOptions, namespace_of  # noqa: PLC0415 - likewise
+
+        namespace_of(opened)  # told before anything is built
     progress = _progress(session, values["progress"])
     with progress:
         run = run_build(opened, options, progress, session.note)
@@ -95,7 +100,13 @@ def build(session: Session, /, report: Path | None, **values: Any) -> int:
         from orchestrator.app.loading import load  # noqa: PLC0415 - only when asked
 
         load(run, session.note)
-    return _exit_code(run.outcomes, run.planned.wanted, options, strict=values["strict"])
+    code = _exit_code(run.outcomes, run.planned.wanted, options, strict=values["strict"])
+    if values["push"] and run.ok:
+        from orchestrator.cli.push import publish  # noqa: PLC0415 - only when asked
+
+        pushing = PushOptions(options.selection)
+        return publish(session, opened, pushing, progress=values["progress"]) or code
+    return code
 
 
 @click.command()

@@ -67,9 +67,7 @@ def push(
     orch push --tag '{version}' api       one, under another tag
     orch push --promote staging live api  retag what the registry has
     """  # noqa: D301 - click's mark for a paragraph that is not to be wrapped
-    from orchestrator.app import pushing  # noqa: PLC0415 - slow to import, and so on
-    from orchestrator.app.push_report import push_document, write_push_report  # noqa: PLC0415
-    from orchestrator.report.pushes import format_push_summary, reference_of  # noqa: PLC0415
+    from orchestrator.app import pushing  # noqa: PLC0415 - slow to import
 
     opened = open_workspace(session.directory)
     options = pushing.PushOptions(
@@ -83,8 +81,27 @@ def push(
         if options.tags or options.dry_run or report:
             raise click.UsageError("--promote goes without --tag, --dry-run and --report")
         return _promote(session, opened, options, promote, format_)
-    with _progress(session, values["progress"]) as progress:
-        run = pushing.push(opened, options, progress)
+    return publish(
+        session, opened, options, progress=values["progress"], format_=format_, report=report
+    )
+
+
+def publish(
+    session: Session,
+    opened: Opened,
+    options: PushOptions,
+    *,
+    progress: str,
+    format_: str = "text",
+    report: Path | None = None,
+) -> int:
+    """Push and say what came of it; return the exit code."""
+    from orchestrator.app import pushing  # noqa: PLC0415 - slow to import, and so on
+    from orchestrator.app.push_report import push_document, write_push_report  # noqa: PLC0415
+    from orchestrator.report.pushes import format_push_summary, reference_of  # noqa: PLC0415
+
+    with _progress(session, progress) as shown:
+        run = pushing.push(opened, options, shown)
     for note in run.notes:
         session.warn(note)
     for name, why in run.unavailable.items():

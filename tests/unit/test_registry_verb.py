@@ -298,6 +298,27 @@ def test_the_registry_of_the_settings_is_used(
     assert ("own/a", "t1") in tiny.tags
 
 
+def test_a_build_that_is_to_push_publishes_what_it_built(
+    orch: Orch, ws: Path, tiny: TinyRegistry
+) -> None:
+    settings = ws / "orch.toml"
+    text = settings.read_text()
+    settings.write_text(f'registry = "{tiny.address}/team"\n{text}')
+    build(orch, "--push", "s")
+    assert tags(tiny, "s") >= {"latest"}
+    assert not tags(tiny, "t")
+    write_tree(ws, {"services/t/src/x.txt": "changed"})
+    build(orch, "--push", "--changed")
+    assert tags(tiny, "t") >= {"latest"}
+
+
+def test_a_build_that_is_to_push_asks_where_to_before_it_builds(orch: Orch, ws: Path) -> None:
+    ran = orch("build", "--push")
+    assert ran.code == 2
+    assert "no registry to push to" in ran.err
+    assert not (ws / ".orch/layout").exists()
+
+
 def log_in(home: Path, tiny: TinyRegistry, secret: str) -> None:
     packed = base64.b64encode(f"{USER}:{secret}".encode()).decode()
     file = home / ".docker/config.json"
