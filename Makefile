@@ -6,7 +6,8 @@ ORCH   := $(BIN)/orch
 
 .DEFAULT_GOAL := help
 
-.PHONY: help build plan graph lock docker-build-base docker-build-service docker-build-wheels test test-unit test-full \
+.PHONY: help build plan graph lock docker-build-base docker-build-service docker-build-changed \
+        docker-build-wheels test test-unit test-full \
         lint format bench requirements clean
 
 help: ## Show what can be made
@@ -38,6 +39,9 @@ docker-build-base: $(VENV)/.ready ## Build the base images alone
 docker-build-service: $(VENV)/.ready ## Build one service: make docker-build-service SERVICE=webhook
 	@test -n "$(SERVICE)" || { echo "error: say which: make $@ SERVICE=webhook" >&2; exit 2; }
 	$(ORCH) build $(SERVICE) --relock-missing
+
+docker-build-changed: $(VENV)/.ready ## Build what is not up to date alone
+	$(ORCH) build --changed --relock-missing
 
 docker-build-wheels: $(VENV)/.ready ## Fetch every wheel, and build those that no index has
 	$(ORCH) wheels

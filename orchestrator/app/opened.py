@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.errors import LockError
+from orchestrator.foundations import check_foundations
 from orchestrator.graph import Graph, build_graph
 from orchestrator.lockfile import Lock, parse_lock
 from orchestrator.model import Workspace
@@ -36,7 +37,9 @@ def open_workspace(directory: Path) -> Opened:
         WorkspaceError: Settings, a recipe or an edge is not valid.
     """
     workspace = read_workspace(directory)
-    return Opened(workspace, build_graph(workspace), Paths.of(workspace.root))
+    graph = build_graph(workspace)
+    check_foundations(workspace, graph)
+    return Opened(workspace, graph, Paths.of(workspace.root))
 
 
 def read_lock(opened: Opened) -> Lock:

@@ -175,3 +175,14 @@ def test_since_selects_the_dockerfile_images_that_differ(
     assert run(ws, "plan", "--since", "HEAD", "--format", "json") == 0
     images = json.loads(capsys.readouterr().out)["images"]
     assert [image["name"] for image in images] == ["core", "web", "api"]
+
+
+def test_debian_packages_above_a_dockerfile_are_refused_with_the_ways_out(
+    ws: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_tree(ws, {"services/job/image.toml": 'from = "web"\n[system]\npackages = ["curl"]\n'})
+    for verb in ("lock", "plan"):
+        assert run(ws, verb) == 2
+        said = capsys.readouterr().err
+        assert "job/image.toml:1: job has [system] packages, and stands on web, which a" in said
+        assert "install them in the Dockerfile of web" in said
