@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import networkx as nx
 
 from orchestrator.errors import WorkspaceError
-from orchestrator.model import Image, Workspace
-from orchestrator.siblings import SiblingNames
+from orchestrator.model import Image, Reference, Workspace
+from orchestrator.siblings import WHEELS_CONTEXT, SiblingNames, is_wheels_context
 
 DEBIAN_PREFIX = "debian:"
 
@@ -25,31 +25,50 @@ class CycleError(WorkspaceError):
 
 @dataclass(frozen=True, slots=True)
 class Graph:
-    """Images in topological order, ties in workspace order, with their edges and tiers."""
+    """Images in topological order, ties in workspace order, with their edges and tiers.
+
+    `below` has the sibling that an image's layers begin with, where there is one; `pythons` the
+    minor version of Python that wheels for an image must fit. `takes_wheels` are the images that
+    wheels of the lock reach: recipes, and Dockerfiles that use the context of wheels.
+    """
 
     images: Mapping[str, Image]
     parents: Mapping[str, tuple[str, ...]]
     dependents: Mapping[str, tuple[str, ...]]
     external: Mapping[str, tuple[str, ...]]
     tiers: Mapping[str, int]
+    below: Mapping[str, str] = field(default_factory=dict)
+    pythons: Mapping[str, str] = field(default_factory=dict)
+    takes_wheels: frozenset[str] = frozenset()
 
     @property
     def recipes(self) -> tuple[str, ...]:
         """Return the images that recipes define, in topological order."""
         return tuple(name for name, image in self.images.items() if image.build is None)
 
-    def chain(self, name: str) -> tuple[Image, ...]:
-        """Return the recipes that an image stands on and itself, the root first.
+    @property
+    def locked(self) -> tuple[str, ...]:
+        """Return the images of which the lock says what they add, in topological order."""
+        return tuple(name for name, image in self.images.items() if image.is_locked)
 
-        A chain ends at a Dockerfile's image: what that holds is in no recipe and no lock.
+    def chain(self, name: str) -> tuple[Image, ...]:
+        """Return an image and what it stands on as far as it is known what that holds, root first.
+
+        Of a recipe these are recipes: what a Dockerfile puts where, no lock knows. Of a
+        Dockerfile's image they are locked images with the same Python.
         """
         chain = [self.images[name]]
-        while parents := self.parents[chain[-1].name]:
-            parent = self.images[parents[0]]
-            if parent.build is not None or chain[-1].build is not None:
+        while parent := self.images.get(self.below.get(chain[-1].name, "")):
+            if not self._hands_down(parent, chain[-1]):
                 break
             chain.append(parent)
         return tuple(reversed(chain))
+
+    def _hands_down(self, parent: Image, image: Image) -> bool:
+        if image.build is None:
+            return parent.build is None
+        same = self.pythons[parent.name] == self.pythons[image.name]
+        return image.is_locked and parent.is_locked and same
 
     def ancestors(self, names: Iterable[str]) -> tuple[str, ...]:
         """Return the images and all they stand on, in topological order."""
@@ -94,6 +113,7 @@ def build_graph(workspace: Workspace) -> Graph:
     tiers: dict[str, int] = {}
     for name in order:
         tiers[name] = 1 + max((tiers[parent] for parent in parents[name]), default=-1)
+    below = {name: _below(names, image, edges[name]) for name, image in images.items()}
     return Graph(
         images={name: images[name] for name in order},
         parents=parents,
@@ -103,6 +123,36 @@ def build_graph(workspace: Workspace) -> Graph:
         },
         external={name: external[name] for name in order},
         tiers=tiers,
+        below={name: sibling for name, sibling in below.items() if sibling},
+        pythons=_pythons(workspace, order, below),
+        takes_wheels=frozenset(
+            name for name, image in images.items() if _takes_wheels(names, image)
+        ),
+    )
+
+
+def _below(names: SiblingNames, image: Image, parents: tuple[str, ...]) -> str:
+    """Return the sibling that an image's layers begin with, or nothing."""
+    if image.build is None:
+        return parents[0] if parents else ""
+    base = image.build.uses.base
+    return (base and names.find(base.name, by=image.name)) or ""
+
+
+def _pythons(
+    workspace: Workspace, order: Iterable[str], below: Mapping[str, str]
+) -> dict[str, str]:
+    pythons: dict[str, str] = {}
+    for name in order:
+        build, default = workspace.images[name].build, workspace.settings.python.version
+        handed = pythons.get(below[name], default)
+        pythons[name] = default if build is None else build.settings.python or handed
+    return pythons
+
+
+def _takes_wheels(names: SiblingNames, image: Image) -> bool:
+    return image.build is None or any(
+        is_wheels_context(names, image, item) for item in image.build.uses.references
     )
 
 
@@ -116,12 +166,36 @@ def _edges(
         _check_external(workspace, image)
         return (), (image.parent,)
     found = {
-        item.name: names.find(item.name, by=image.name) for item in image.build.uses.references
+        item.name: names.find(item.name, by=image.name)
+        for item in image.build.uses.references
+        if not _is_wheels_context(workspace, names, image, item)
     }
     return (
         tuple(dict.fromkeys(sibling for sibling in found.values() if sibling)),
         tuple(reference for reference, sibling in found.items() if not sibling),
     )
+
+
+def _is_wheels_context(
+    workspace: Workspace, names: SiblingNames, image: Image, item: Reference
+) -> bool:
+    """Tell whether a reference means the wheels that the lock has for an image.
+
+    Raises:
+        WorkspaceError: It does, and the settings do not say what is to be locked.
+    """
+    if not is_wheels_context(names, image, item):
+        return False
+    if not image.is_locked:
+        raise WorkspaceError(
+            f"from={WHEELS_CONTEXT} gives an image the wheels that are locked for it, and nothing "
+            f"is locked for {image.name}",
+            file=workspace.root / image.file,
+            line=item.line,
+            hint=f"name what it installs in {workspace.settings.file.name}: "
+            f'[image.{image.name}] requirements = ["requirements.txt"]',
+        )
+    return True
 
 
 def _check_external(workspace: Workspace, image: Image) -> None:

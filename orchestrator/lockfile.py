@@ -32,22 +32,28 @@ class ImageLock:
     """What one image adds to its parent on one platform, sorted by name.
 
     `inputs` is the digest of what was asked for when this was resolved. `unavailable` says why
-    the image could not be resolved for the platform; it adds nothing then.
+    the image could not be resolved for the platform; it adds nothing then. `python` is what its
+    wheels are for where that is not the lock's own Python.
     """
 
     debs: tuple[LockedDeb, ...] = ()
     wheels: tuple[LockedWheel, ...] = ()
     inputs: str = ""
     unavailable: str = ""
+    python: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What an image asked for when it was locked, sorted: to say later what has changed."""
+    """What an image asked for when it was locked, sorted: to say later what has changed.
+
+    `target` is what the settings say of what a Dockerfile's wheels must fit.
+    """
 
     parent: str
     debs: tuple[str, ...] = ()
     requirements: tuple[str, ...] = ()
+    target: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,29 +142,39 @@ def _parse(raw: dict[str, Any]) -> Lock:
         )
         for row in raw.get("deb", [])
     }
-    wheels: dict[tuple[str, str, str], LockedWheel] = {}
+    wheels: dict[tuple[str, str, str, str], LockedWheel] = {}
     for row in raw.get("wheel", []):
         wheel = LockedWheel(row["name"], row["version"], row["file"], row["sha256"], row["size"])
         for platform in row.get("platforms", [""]):
-            wheels[wheel.name, wheel.version, platform] = wheel
+            for python in row.get("pythons", [""]):
+                wheels[wheel.name, wheel.version, platform, python] = wheel
     images: dict[tuple[str, Platform], ImageLock] = {}
     for name, platforms in raw.get("image", {}).items():
         for key, adds in platforms.items():
             platform = Platform.parse(key)
+            python = adds.get("for-python", "")
+            pins = adds.get("python", {}).items()
             images[name, platform] = ImageLock(
                 tuple(_find_deb(debs, item, platform) for item in adds.get("debian", {}).items()),
-                tuple(_find_wheel(wheels, item, key) for item in adds.get("python", {}).items()),
+                tuple(_find_wheel(wheels, item, key, python or raw["python"]) for item in pins),
                 adds.get("inputs", ""),
                 adds.get("unavailable", ""),
+                python,
             )
     _check_used(debs.values(), (deb for adds in images.values() for deb in adds.debs))
     builds = parse_builds(
-        raw.get("built", ()), lambda name, pin, on: _find_wheel(wheels, (name, pin), on.key)
+        raw.get("built", ()),
+        lambda name, pin, on: _find_wheel(wheels, (name, pin), on.key, raw["python"]),
     )
     _check_used(wheels.values(), _listed_wheels(images.values(), builds))
     _check_used((build.sdist for build in builds), _listed_wheels(images.values(), ()))
     asked = {
-        name: Asked(row["from"], tuple(row.get("debian", ())), tuple(row.get("python", ())))
+        name: Asked(
+            row["from"],
+            tuple(row.get("debian", ())),
+            tuple(row.get("python", ())),
+            row.get("target", ""),
+        )
         for name, row in raw.get("asked", {}).items()
     }
     lock = Lock(raw["python"], raw["suite"], raw.get("release-dates", {}), images, asked)
@@ -191,9 +207,13 @@ def _find_deb(
 
 
 def _find_wheel(
-    wheels: Mapping[tuple[str, str, str], LockedWheel], item: tuple[str, str], platform: str
+    wheels: Mapping[tuple[str, str, str, str], LockedWheel],
+    item: tuple[str, str],
+    platform: str,
+    python: str,
 ) -> LockedWheel:
-    found = wheels.get((*item, platform)) or wheels.get((*item, ""))
+    places = ((platform, python), (platform, ""), ("", python), ("", ""))
+    found = next((wheels[*item, *at] for at in places if (*item, *at) in wheels), None)
     if found is None:
         raise ValueError(f"no [[wheel]] for {item[0]} {item[1]} on {platform}")
     return found
@@ -227,6 +247,8 @@ def _format_asked(asked: Asked) -> dict[str, Any]:
         row["debian"] = list(asked.debs)
     if asked.requirements:
         row["python"] = list(asked.requirements)
+    if asked.target:
+        row["target"] = asked.target
     return row
 
 
@@ -234,6 +256,8 @@ def _format_image(adds: ImageLock) -> dict[str, Any]:
     row: dict[str, Any] = {"inputs": adds.inputs}
     if adds.unavailable:
         row["unavailable"] = _printable(adds.unavailable)
+    if adds.python:
+        row["for-python"] = adds.python
     if adds.debs:
         row["debian"] = {deb.name: deb.version for deb in adds.debs}
     if adds.wheels:
@@ -264,17 +288,22 @@ def _format_debs(images: Iterable[ImageLock]) -> list[dict[str, Any]]:
 
 def _format_wheels(lock: Lock) -> list[dict[str, Any]]:
     platforms: dict[LockedWheel, set[str]] = {}
+    pythons: dict[LockedWheel, set[str]] = {}
     for (_, platform), adds in lock.images.items():
         for wheel in take_built(adds.wheels, lock.builds, platform):
             platforms.setdefault(wheel, set()).add(platform.key)
+            pythons.setdefault(wheel, set()).add(adds.python or lock.python)
     for build in lock.builds:
         for wheel in build.requires:
             platforms.setdefault(wheel, set()).add(build.platform.key)
+            pythons.setdefault(wheel, set()).add(lock.python)
     rows = []
     for wheel in sorted(platforms, key=lambda wheel: (wheel.name, wheel.version, wheel.file)):
         row: dict[str, Any] = {"name": wheel.name, "version": wheel.version, "file": wheel.file}
         row |= {"sha256": wheel.sha256, "size": wheel.size_bytes}
         if not wheel.file.endswith(("-any.whl", ".tar.gz", ".zip")):
             row["platforms"] = sorted(platforms[wheel])
+            if pythons[wheel] != {lock.python}:
+                row["pythons"] = sorted(pythons[wheel])
         rows.append(row)
     return rows

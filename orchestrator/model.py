@@ -259,14 +259,16 @@ class ContextSource:
 class Uses:
     """What the stages that a Dockerfile's target needs are made from.
 
-    `references` begin with what the target stands on. `whole_context` says why all of the
-    context counts, or is empty. `onbuild` tells whether instructions are left to what stands on it.
+    `references` begin with what the target stands on, its `base`, unless that is nothing.
+    `whole_context` says why all of the context counts, or is empty. `onbuild` tells whether
+    instructions are left to what stands on it.
     """
 
     references: tuple[Reference, ...] = ()
     sources: tuple[ContextSource, ...] = ()
     whole_context: str = ""
     onbuild: bool = False
+    base: Reference | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -320,7 +322,9 @@ class BuildKitSettings:
 class ImageSettings:
     """`[image.NAME]` of the settings; `path` is the folder of the context.
 
-    Without a `kind` the image is of that of the glob that finds its folder.
+    Without a `kind` the image is of that of the glob that finds its folder. `requirements` are
+    the files that its Dockerfile installs, none of them an answer too; None where that is not
+    said. `python` and `glibc` say what wheels must fit, where no parent does.
     """
 
     path: str = ""
@@ -331,6 +335,10 @@ class ImageSettings:
     aliases: tuple[str, ...] = ()
     platforms: tuple[Platform, ...] = ()
     kind: ImageKind | None = None
+    requirements: tuple[str, ...] | None = None
+    python: str = ""
+    glibc: str = ""
+    whole_constraints: bool = False
     options: BuildKitOptions = BuildKitOptions()
     line: int | None = field(default=None, compare=False)
 
@@ -348,7 +356,8 @@ class DockerfileBuild:
 class Image:
     """A node of the graph: one image that a folder of the workspace defines.
 
-    One that a Dockerfile defines has a `build`, and a recipe that asks for nothing.
+    One that a Dockerfile defines has a `build`, and a recipe that asks for the requirements
+    alone that the settings name.
     """
 
     name: str
@@ -363,6 +372,11 @@ class Image:
     def parent(self) -> str:
         """Return the reference the image stands on, as its definition writes it."""
         return self.recipe.parent
+
+    @property
+    def is_locked(self) -> bool:
+        """Tell whether the lock says what the image adds: always of a recipe."""
+        return self.build is None or self.build.settings.requirements is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,9 +106,20 @@ def _image(name: str, table: Table) -> ImageSettings:
         aliases=table.take_strs("aliases"),
         platforms=_platforms(table, ()),
         kind=_kind(table),
+        requirements=table.take_strs("requirements") if table.has("requirements") else None,
+        python=table.take_str("python"),
+        glibc=table.take_str("glibc"),
+        whole_constraints=table.take_bool("whole-constraints", default=False),
         options=_options(table),
         line=table.line,
     )
+    for key, version in (("python", image.python), ("glibc", image.glibc)):
+        if version and not re.fullmatch(r"\d+\.\d+", version):
+            example = "3.11" if key == "python" else "2.36"
+            table.fail(key, f"{key} must be a version such as {example}, not {version!r}")
+        if version and image.requirements is None:
+            hint = 'add: requirements = ["requirements.txt"], or take it out'
+            table.fail(key, f"{key} says what requirements are locked for", hint=hint)
     table.close()
     return image
 

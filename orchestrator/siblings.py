@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from orchestrator.errors import WorkspaceError
-from orchestrator.model import Workspace
+from orchestrator.model import Image, Reference, Workspace
+
+WHEELS_CONTEXT = "wheels"
+"""The named context that holds the wheels which the lock has for an image."""
 
 
 class SiblingNames:
@@ -59,3 +62,13 @@ def familiar_name(reference: str) -> str:
     for prefix in ("docker.io/library/", "docker.io/"):
         name = name.removeprefix(prefix)
     return name
+
+
+def is_wheels_context(names: SiblingNames, image: Image, reference: Reference) -> bool:
+    """Tell whether a reference is to the wheels of the lock: no sibling or context is so called."""
+    contexts = image.build.settings.options.contexts if image.build else {}
+    return (
+        familiar_name(reference.name) == WHEELS_CONTEXT
+        and WHEELS_CONTEXT not in contexts
+        and names.find(reference.name, by=image.name) is None
+    )

@@ -163,8 +163,10 @@ def read_dockerfile_image(
     platforms = table.platforms or settings.platforms
     uses = [find_uses(dockerfile, table.target, table.build_args, one) for one in platforms]
     build = DockerfileBuild(table, _join(uses), hashlib.sha256(text.encode()).hexdigest())
-    stands_on = build.uses.references[0].name if build.uses.references else "scratch"
-    recipe = Recipe(stands_on, parent_line=dockerfile.stages[0].line)
+    stands_on = build.uses.base.name if build.uses.base else "scratch"
+    recipe = Recipe(
+        stands_on, requirements=table.requirements or (), parent_line=dockerfile.stages[0].line
+    )
     place = PurePosixPath(file.relative_to(root).as_posix())
     return Image(name, table.kind or kind, Definition.DOCKERFILE, path, place, recipe, build)
 
@@ -194,4 +196,5 @@ def _join(uses: list[Uses]) -> Uses:
         tuple(dict.fromkeys(item for one in uses for item in one.sources)),
         next((one.whole_context for one in uses if one.whole_context), ""),
         onbuild=any(one.onbuild for one in uses),
+        base=uses[0].base,
     )

@@ -112,7 +112,7 @@ class _Known:
         if platform not in self._everyones:
             names = [
                 name
-                for name in self._opened.graph.recipes
+                for name in self._opened.graph.locked
                 if len(self._held(self._chain(name), platform)) == len(self._chain(name))
             ]
             try:

@@ -95,7 +95,14 @@ class _Reading:
             tuple(sources),
             next((uses.whole_context for uses in needed.values() if uses.whole_context), ""),
             onbuild=any(uses.onbuild for uses in needed.values()),
+            base=self._base_of(target),
         )
+
+    def _base_of(self, stage: Stage) -> Reference | None:
+        base: Stage | Reference | None = stage
+        while isinstance(base, Stage):
+            base = self._read[base.index].base
+        return base
 
     def _base(self, stage: Stage) -> Stage | Reference | None:
         expansion = self._expand(stage.base, self._global, stage.line)

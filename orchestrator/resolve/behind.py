@@ -62,7 +62,7 @@ def find_differences(workspace: Workspace, graph: Graph, lock: Lock) -> tuple[Di
     """
     lines = read_tree_requirements(workspace)
     found = [*_of_settings(workspace, graph, lock), *_of_images(workspace, graph, lock)]
-    for name in graph.recipes:
+    for name in graph.locked:
         now = asked_of(workspace, graph, name, lines[name])
         found += _of_asked(graph.images[name], lines[name], lock, now)
         if lock.asked.get(name, now) == now:
@@ -76,7 +76,7 @@ def find_differences(workspace: Workspace, graph: Graph, lock: Lock) -> tuple[Di
 
 def _of_settings(workspace: Workspace, graph: Graph, lock: Lock) -> Iterator[Difference]:
     settings = workspace.settings
-    if not graph.recipes:
+    if not graph.locked:
         return
     where = settings.file.name
     if lock.python != settings.python.version:
@@ -99,14 +99,14 @@ def _of_images(workspace: Workspace, graph: Graph, lock: Lock) -> Iterator[Diffe
     for name, platform in lock.images:
         platforms.setdefault(name, set()).add(platform)
     everywhere = {platform for _, platform in lock.images}
-    for name in graph.recipes:
+    for name in graph.locked:
         missing = everywhere.intersection(workspace.settings.platforms)
         missing -= platforms.get(name, set())
         if missing or name not in platforms:
             where = ", ".join(map(str, sorted(missing))) if name in platforms else "the lock"
             detail = f"image {name} is not in {where}"
             yield Difference(Input.IMAGE, name, detail, str(graph.images[name].file), name)
-    for name in sorted(platforms.keys() - set(graph.recipes)):
+    for name in sorted(platforms.keys() - set(graph.locked)):
         detail = f"image {name} is locked, and no recipe defines it any more"
         yield Difference(Input.IMAGE, name, detail, "orch.lock", name)
 
@@ -130,6 +130,10 @@ def _of_asked(
         asks = "asks for" if item in now.debs else "no longer asks for"
         detail = f"{name} {asks} the Debian package {item}"
         yield Difference(Input.SYSTEM, item, detail, file, name)
+    if before.target != now.target:
+        fits = f"are to fit {now.target or 'the workspace'}, they were locked for"
+        detail = f"wheels of {name} {fits} {before.target or 'the workspace'}"
+        yield Difference(Input.PYTHON, now.target, detail, file, name)
     yield from _of_requirements(image, lines, before, now)
     if before == now and not _is_answered(locked, lock, now):
         detail = f"{name} was locked for something else"
@@ -172,7 +176,7 @@ def _of_pins(
 ) -> Iterator[Difference]:
     """Yield the lines that no pin answers, as after a merge or an edit of the lock itself."""
     for platform in workspace.settings.platforms:
-        environment = marker_environment(workspace.settings.python.version, platform)
+        environment = marker_environment(graph.pythons[name], platform)
         adds = [lock.images.get((image.name, platform)) for image in graph.chain(name)]
         if any(image is None or image.unavailable for image in adds):
             continue

@@ -16,7 +16,7 @@ from orchestrator.lockfile import Lock
 from orchestrator.model import LockedWheel, Platform, Settings, WheelBuild, WheelSettings
 from orchestrator.resolve.python.tags import choose_file, rank_of
 from orchestrator.resolve.python.uv import DistributionFile, Target, Uv
-from orchestrator.resolve.target import target_of
+from orchestrator.resolve.target import target_of_image
 
 ReadRequires = Callable[[LockedWheel, Target], tuple[str, ...]]
 
@@ -68,12 +68,11 @@ def check_builds(settings: Settings, lock: Lock, platform: Platform) -> None:
 def targets_of(lock: Lock, graph: Graph, platform: Platform) -> dict[LockedWheel, Target]:
     """Return what each wheel and sdist must fit: the oldest C library among its images'."""
     found: dict[LockedWheel, Target] = {}
-    for name in graph.recipes:
-        if (name, platform) not in lock.images:
+    debs = {name: adds.debs for (name, on), adds in lock.images.items() if on == platform}
+    for name in graph.locked:
+        if name not in debs:
             continue
-        parts = [lock.images.get((image.name, platform)) for image in graph.chain(name)]
-        debs = [deb for part in parts if part for deb in part.debs]
-        target = target_of(lock.python, platform, debs)
+        target = target_of_image(graph, name, platform, debs)
         for wheel in lock.images[name, platform].wheels:
             known = found.get(wheel)
             found[wheel] = target if known is None else min(known, target, key=lambda t: t.glibc)

@@ -139,7 +139,7 @@ def _lines(workspace: Workspace, graph: Graph) -> Mapping[Kind, tuple[Line, ...]
     )
     python = (
         Line(str(line), line.where, name, line.name)
-        for name in graph.recipes
+        for name in graph.locked
         for line in requirements[name]
     )
     return {Kind.DEBIAN: tuple(debs), Kind.PYTHON: tuple(python)}

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from orchestrator.errors import LockError, WorkspaceError
 from orchestrator.graph import DEBIAN_PREFIX, Graph
 from orchestrator.lockfile import Asked, Lock
-from orchestrator.model import LockedWheel, Platform, Workspace
+from orchestrator.model import LockedWheel, Platform, Settings, Workspace
 from orchestrator.resolve.python.markers import marker_environment
 from orchestrator.resolve.python.requirements import RequirementLine, read_requirements
 
@@ -51,8 +51,29 @@ def asked_of(
     workspace: Workspace, graph: Graph, name: str, lines: Iterable[RequirementLine]
 ) -> Asked:
     """Return what an image asks for, sorted: their order does not count."""
+    image, settings = graph.images[name], workspace.settings
+    requirements = tuple(sorted(str(line) for line in lines))
+    if image.build is not None:
+        chain = graph.chain(name)
+        parent = chain[-2].name if len(chain) > 1 else ""
+        return Asked(parent, (), requirements, _said_of_target(graph, settings, name))
     debs = tuple(sorted(wanted_debs(workspace, graph, name)))
-    return Asked(graph.images[name].parent, debs, tuple(sorted(str(line) for line in lines)))
+    return Asked(image.parent, debs, requirements)
+
+
+def other_python(graph: Graph, settings: Settings, name: str) -> str:
+    """Return an image's Python where it is another than the workspace's, else nothing."""
+    python = graph.pythons[name]
+    return python if python != settings.python.version else ""
+
+
+def _said_of_target(graph: Graph, settings: Settings, name: str) -> str:
+    """Return what the settings say that a Dockerfile's wheels must fit, as far as they do."""
+    said = (image.build.settings.glibc for image in reversed(graph.chain(name)) if image.build)
+    glibc, python = next(filter(None, said), ""), other_python(graph, settings, name)
+    return ", ".join(
+        f"{what} {version}" for what, version in (("Python", python), ("glibc", glibc)) if version
+    )
 
 
 def digest_of(asked: Asked, python: str, suite: str) -> str:
@@ -63,6 +84,7 @@ def digest_of(asked: Asked, python: str, suite: str) -> str:
         "python": asked.requirements,
         "version": python,
         "suite": suite,
+        **({"target": asked.target} if asked.target else {}),
     }
     return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()[:16]
 
@@ -70,6 +92,8 @@ def digest_of(asked: Asked, python: str, suite: str) -> str:
 def wanted_debs(workspace: Workspace, graph: Graph, name: str) -> tuple[str, ...]:
     """Return the Debian packages an image asks for; a root's essential ones come first."""
     image = graph.images[name]
+    if image.build is not None:
+        return ()
     wanted = image.recipe.system_packages
     if image.parent.startswith(DEBIAN_PREFIX) and image.parent not in graph.images:
         suite = image.parent.removeprefix(DEBIAN_PREFIX)
@@ -94,7 +118,7 @@ def check_lock(workspace: Workspace, graph: Graph, lock: Lock, platform: Platfor
     lines = read_tree_requirements(workspace)
     behind = [
         name
-        for name in graph.recipes
+        for name in graph.locked
         if lock.image(name, platform).inputs != inputs_digest(workspace, graph, name, lines[name])
     ]
     behind += [name for _, name, _ in broken_constraints(workspace, graph, lock, platform)]
@@ -110,12 +134,16 @@ def broken_constraints(
     workspace: Workspace, graph: Graph, lock: Lock, platform: Platform
 ) -> Iterator[tuple[RequirementLine, str, LockedWheel]]:
     """Yield each constraint that a pin breaks, the image that adds the pin, and the pin."""
-    environment = marker_environment(workspace.settings.python.version, platform)
+    environments = {
+        python: marker_environment(python, platform) for python in set(graph.pythons.values())
+    }
     for line in read_constraints(workspace):
-        if not line.applies(environment):
-            continue
-        for name in graph.recipes:
+        for name in graph.locked:
             adds = lock.images.get((name, platform))
             for wheel in adds.wheels if adds else ():
-                if wheel.name == line.name and not line.allows(wheel.version):
+                if (
+                    wheel.name == line.name
+                    and not line.allows(wheel.version)
+                    and line.applies(environments[graph.pythons[name]])
+                ):
                     yield line, name, wheel

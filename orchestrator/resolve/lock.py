@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from orchestrator.errors import ResolutionError
 from orchestrator.graph import Graph
@@ -15,6 +15,7 @@ from orchestrator.resolve.debian import DebianArchive, move_debs
 from orchestrator.resolve.inputs import (
     asked_of,
     inputs_digest,
+    other_python,
     read_constraints,
     read_tree_requirements,
     wanted_debs,
@@ -23,7 +24,7 @@ from orchestrator.resolve.python.requirements import RequirementLine
 from orchestrator.resolve.python.tags import choose_file, rank_of
 from orchestrator.resolve.python.tree import Pins, Resolved, Tree, resolve_tree
 from orchestrator.resolve.python.uv import DistributionFile, Target, Uv
-from orchestrator.resolve.target import target_of
+from orchestrator.resolve.target import target_of_image
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +102,7 @@ def resolve_lock(
             notes += said
     dates = sources.archive().release_dates() if any(a.debs for a in images.values()) else {}
     settings = workspace.settings
-    inputs = {name: asked_of(workspace, graph, name, asked.lines[name]) for name in graph.recipes}
+    inputs = {name: asked_of(workspace, graph, name, asked.lines[name]) for name in graph.locked}
     lock = Lock(settings.python.version, settings.debian.suite, dates, images, inputs)
     build_sources = BuildSources(sources.uv, sources.measure, sources.read_requires)
     lock, said = pin_builds(lock, graph, settings, previous, build_sources, upgrade.moves)
@@ -124,7 +125,7 @@ class _Asked:
         self, platform: Platform
     ) -> tuple[dict[tuple[str, Platform], ImageLock], list[str]]:
         """Return what each image adds on a platform, and what a person should know."""
-        graph, previous = self.graph, self.previous
+        graph, previous, settings = self.graph, self.previous, self.workspace.settings
         self.sources.progress(f"Debian packages for {platform}")
         debs = _resolve_debian(
             self.workspace, graph, self.sources, platform, previous, self.upgrade
@@ -135,7 +136,7 @@ class _Asked:
         wheels = _locate(tree, resolved, self.sources, previous, platform)
         notes: list[str] = []
         images: dict[tuple[str, Platform], ImageLock] = {}
-        for name in graph.recipes:
+        for name in graph.locked:
             inputs = inputs_digest(self.workspace, graph, name, self.lines[name])
             why = resolved.unavailable.get(name, "")
             kept = previous.images.get((name, platform)) if why else None
@@ -144,18 +145,13 @@ class _Asked:
                 images[name, platform] = kept
                 resolved.unavailable.pop(name)
             else:
-                images[name, platform] = _image_lock(debs[name], wheels.get(name, ()), inputs, why)
+                made = _image_lock(debs.get(name, ()), wheels.get(name, ()), inputs, why)
+                images[name, platform] = replace(made, python=other_python(graph, settings, name))
         return images, [*notes, *_notes(resolved, platform)]
 
     def _tree(self, platform: Platform, debs: Mapping[str, tuple[LockedDeb, ...]]) -> Tree:
-        python = self.workspace.settings.python.version
         targets = {
-            name: target_of(
-                python,
-                platform,
-                [deb for image in self.graph.chain(name) for deb in debs[image.name]],
-            )
-            for name in self.graph.recipes
+            name: target_of_image(self.graph, name, platform, debs) for name in self.graph.locked
         }
         pins = self.upgrade.keep(_previous_pins(self.previous, platform))
         moving = frozenset(self.upgrade.packages)
@@ -217,41 +213,42 @@ def _locate(
 ) -> dict[str, tuple[LockedWheel, ...]]:
     """Choose the file of every pin; what the previous lock chose is taken over."""
     known = {
-        (wheel.name, wheel.version): wheel
+        (wheel.name, wheel.version, adds.python or previous.python): wheel
         for (_, locked_for), adds in previous.images.items()
         if locked_for == platform
         for wheel in adds.wheels
         if wheel.is_wheel
     }
     wanted = _missing(tree, resolved, known)
-    chosen: list[DistributionFile] = []
+    chosen: list[tuple[str, DistributionFile]] = []
     for target, pins in wanted:
         offered = sources.uv().find_files(pins, target)
         for name, version in pins.items():
             found = choose_file(offered.get(name, ()), target)
             if found is None:
                 raise ResolutionError(f"{name} {version} has no file that fits {platform}")
-            chosen.append(found)
-    sizes = sources.measure(chosen)
-    for file in chosen:
+            chosen.append((target.python, found))
+    sizes = sources.measure([file for _, file in chosen])
+    for python, file in chosen:
         size = file.size_bytes or sizes.get(file.url, 0)
         wheel = LockedWheel(file.name, file.version, file.file, file.sha256, size)
-        known[wheel.name, wheel.version] = wheel
+        known[wheel.name, wheel.version, python] = wheel
     return {
-        name: tuple(known[item] for item in sorted(pins.items()))
+        name: tuple(known[*item, tree.targets[name].python] for item in sorted(pins.items()))
         for name, pins in resolved.adds.items()
     }
 
 
 def _missing(
-    tree: Tree, resolved: Resolved, known: Mapping[tuple[str, str], LockedWheel]
+    tree: Tree, resolved: Resolved, known: Mapping[tuple[str, str, str], LockedWheel]
 ) -> list[tuple[Target, Pins]]:
     """Group the pins whose file must be looked up; a group holds each name once."""
     groups: list[tuple[Target, dict[str, str]]] = []
     for name, pins in resolved.adds.items():
         for item in pins.items():
             target = tree.targets[name]
-            if item in known and rank_of(known[item].file, target) is not None:
+            found = known.get((*item, target.python))
+            if found and rank_of(found.file, target) is not None:
                 continue
             for group_target, group in groups:
                 if group_target == target and group.get(item[0], item[1]) == item[1]:

@@ -22,7 +22,7 @@ from orchestrator.resolve.lock import Sources
 from orchestrator.resolve.python.markers import marker_environment
 from orchestrator.resolve.python.requirements import RequirementLine
 from orchestrator.resolve.python.uv import NoSolutionError, Target, Uv
-from orchestrator.resolve.target import target_of
+from orchestrator.resolve.target import target_of_image
 
 _JOBS = 4
 _ASKS = (
@@ -120,10 +120,10 @@ class _Python:
 
     def _target(self, images: Iterable[str]) -> Target:
         """Return the target of an image that holds packages; the C library is one for all roots."""
-        chain = self.graph.chain(min(images))
-        adds = [self.lock.images.get((image.name, self.platform)) for image in chain]
-        debs = (deb for held in adds if held for deb in held.debs)
-        return target_of(self.workspace.settings.python.version, self.platform, debs)
+        debs = {
+            name: adds.debs for (name, on), adds in self.lock.images.items() if on == self.platform
+        }
+        return target_of_image(self.graph, min(images), self.platform, debs)
 
     def _holders(
         self, latest: Mapping[str, str], wanted: Mapping[str, str], target: Target
@@ -133,7 +133,7 @@ class _Python:
         requirements = read_tree_requirements(self.workspace)
         asked = {
             name: [line for line in requirements[name] if line.applies(environment)]
-            for name in self.graph.recipes
+            for name in self.graph.locked
             if not self._is_unavailable(name)
         }
         constraints = [

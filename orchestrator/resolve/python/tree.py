@@ -215,8 +215,8 @@ def _closure(
 
 
 def _parent(tree: Tree, name: str) -> str | None:
-    parents = tree.graph.parents[name]
-    return parents[0] if parents else None
+    chain = tree.graph.chain(name)
+    return chain[-2].name if len(chain) > 1 else None
 
 
 def _by_tier(tree: Tree) -> list[list[str]]:
