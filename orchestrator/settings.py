@@ -97,6 +97,7 @@ def _image(name: str, table: Table) -> ImageSettings:
     if not is_image_name(name):
         hint = "use lower-case letters, digits and single separators (., _, -)"
         table.fail("path", f"{name!r} cannot name an image", hint=hint)
+    requirements = table.take_strs("requirements")
     image = ImageSettings(
         path=table.take_str("path"),
         dockerfile=table.take_str("dockerfile", "Dockerfile"),
@@ -106,7 +107,7 @@ def _image(name: str, table: Table) -> ImageSettings:
         aliases=table.take_strs("aliases"),
         platforms=_platforms(table, ()),
         kind=_kind(table),
-        requirements=table.take_strs("requirements") if table.has("requirements") else None,
+        requirements=requirements if table.has("requirements") else None,
         python=table.take_str("python"),
         glibc=table.take_str("glibc"),
         whole_constraints=table.take_bool("whole-constraints", default=False),

@@ -43,7 +43,7 @@ def open_workspace(directory: Path) -> Opened:
 
 
 def read_lock(opened: Opened) -> Lock:
-    """Read the workspace's lock; a workspace without recipes needs none.
+    """Read the workspace's lock; a workspace of which nothing is locked needs none.
 
     Raises:
         LockError: There is none, or it cannot be read.
@@ -51,7 +51,7 @@ def read_lock(opened: Opened) -> Lock:
     try:
         return parse_lock(opened.paths.lock.read_text("utf-8"))
     except FileNotFoundError:
-        if not opened.graph.recipes:
+        if not opened.graph.locked:
             return Lock()
         raise LockError("there is no orch.lock", hint="run: orch lock") from None
     except (OSError, UnicodeDecodeError) as error:

@@ -128,7 +128,8 @@ def taken(monkeypatch: pytest.MonkeyPatch) -> set[Taken]:
 def check_keys(page: Path, taken: set[Taken], headings: dict[str, str]) -> None:
     """Compare what readers take with a page's tables, each below its heading."""
     for table, heading in headings.items():
-        keys = {item.key for item in taken if item.table == table} - headings.keys()
+        inner = headings.keys() if not table else set()
+        keys = {item.key for item in taken if item.table == table} - inner
         text = section(page, heading)
         if not table:
             text = text.partition("\n## ")[0]
