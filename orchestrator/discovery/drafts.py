@@ -22,6 +22,7 @@ from orchestrator.ignorefile import clean, has_wildcards
 from orchestrator.model import ContextSource, Image, ImageKind, ImageSettings, Settings
 from orchestrator.workspace import read_dockerfile_image, read_recipe_image
 
+_PLACES_SHOWN = 3
 _NO_VALUE = re.compile(r": (\w+) has no value$")
 
 
@@ -142,6 +143,16 @@ def undecided_of(
         setting = f'{place}build-args = {{ {missing[1]} = "..." }}'
     table = f"[image.{_key(name)}]\n{setting}" if setting else ""
     return Undecided(at, error.line, error.message, error.hint, table, name)
+
+
+def join_alike(items: Iterable[Undecided]) -> Iterator[tuple[str, Undecided]]:
+    """Yield what is undecided, of things alike the first one, each with the places of all."""
+    alike: dict[tuple[str, str, str], list[Undecided]] = {}
+    for item in items:
+        alike.setdefault((item.message, item.hint, item.setting), []).append(item)
+    for same in alike.values():
+        more = f" and {len(same) - _PLACES_SHOWN} more" if len(same) > _PLACES_SHOWN else ""
+        yield ", ".join(item.place for item in same[:_PLACES_SHOWN]) + more, same[0]
 
 
 def _key(name: str) -> str:

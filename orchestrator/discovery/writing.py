@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
-from orchestrator.discovery.drafts import Undecided, is_plain
+from orchestrator.discovery.drafts import Undecided, is_plain, join_alike
 from orchestrator.model import Image, ImageKind, Workspace
 from orchestrator.recipe import RECIPE_FILE
 
@@ -28,8 +28,8 @@ def format_settings(workspace: Workspace, undecided: Sequence[Undecided]) -> str
     for image in workspace.images.values():
         if table := list(_table(image)):
             lines += ["", f"[image.{_key(image.name)}]", *table]
-    for item in undecided:
-        open_question = [f"Not decided: {item.place}: {item.message}", item.hint]
+    for places, item in join_alike(undecided):
+        open_question = [f"Not decided: {places}: {item.message}", item.hint]
         said = [line for line in [*open_question, *item.setting.split("\n")] if line]
         lines += ["", *(f"# {_printable(line)}" for line in said)]
     return "\n".join([*lines, ""])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from orchestrator.discovery.drafts import join_alike
 from orchestrator.discovery.proposal import Proposal
 from orchestrator.report.documents import graph_document
 from orchestrator.report.pictures import format_tree
@@ -38,8 +39,8 @@ def _external(proposal: Proposal) -> Iterator[str]:
 
 
 def _open_questions(proposal: Proposal) -> Iterator[str]:
-    for item in proposal.undecided:
-        yield f"{item.place}: {item.message}"
+    for places, item in join_alike(proposal.undecided):
+        yield f"{places}: {item.message}"
         yield from (f"    {line}" for line in [item.hint, *item.setting.split("\n")] if line)
 
 

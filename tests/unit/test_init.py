@@ -15,6 +15,7 @@ from orchestrator.app.opened import open_workspace
 from orchestrator.cli import main
 from orchestrator.discovery.proposal import Proposal
 from orchestrator.errors import WorkspaceError
+from orchestrator.report.proposals import proposal_lines
 from tests.helpers import write_tree
 
 DEBIAN = "FROM debian:12\n"
@@ -270,6 +271,16 @@ def test_templates_and_open_variables_are_left_out_with_what_would_decide_them(
     open_one = next(item for item in proposal.undecided if "open" in item.file)
     assert open_one.setting == ('[image.open]\npath = "docker/open"\nbuild-args = { BASE = "..." }')
     assert "# Not decided: docker/open/Dockerfile:2: FROM ${BASE}: BASE" in proposal.text
+
+
+def test_many_files_with_one_question_are_one_entry(tmp_path: Path) -> None:
+    templates = {f"svc{n}/Dockerfile.j2": "FROM {{ base }}\n" for n in range(9)}
+    proposal = init(tmp_path, {**templates, "ok/Dockerfile": DEBIAN})
+    assert len(proposal.undecided) == 9
+    places = ", ".join(f"svc{n}/Dockerfile.j2" for n in range(3))
+    assert f"# Not decided: {places} and 6 more: is a template" in proposal.text
+    assert proposal.text.count("is a template") == 1
+    assert len(proposal_lines(proposal)) < 12
 
 
 def test_an_image_whose_sources_are_not_there_is_left_out_with_the_line(tmp_path: Path) -> None:
