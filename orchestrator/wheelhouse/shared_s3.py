@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ssl
 import threading
 from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
+from orchestrator.aws import CONNECTIONS, open_client, open_session
 from orchestrator.levels import Sink
 from orchestrator.model import SharedPlace, WheelhouseSettings
 from orchestrator.wheelhouse.shared_s3_errors import explain, is_missing
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 _CHUNK = 1 << 20
 _ATTEMPTS = 4
-_CONNECTIONS = 32
-_CONNECT_S = 10
 
 
 class S3Level:
@@ -69,7 +67,7 @@ class S3Level:
         """Ask for each object's size: what the level holds beside them may be without end."""
         if not sha256s:
             return {}
-        with self._explained("s3:GetObject"), ThreadPoolExecutor(_CONNECTIONS) as pool:
+        with self._explained("s3:GetObject"), ThreadPoolExecutor(CONNECTIONS) as pool:
             found = zip(sha256s, pool.map(self._size, sha256s), strict=True)
             return {sha256: size for sha256, size in found if size is not None}
 
@@ -155,35 +153,19 @@ def _connect(settings: WheelhouseSettings) -> S3Client:
     What is fetched is checked by sha256 here, so that stores are not asked for checksums that
     many of them do not know.
     """
-    import boto3  # noqa: PLC0415 - slow to import
-    from botocore import UNSIGNED  # noqa: PLC0415
+    from botocore import UNSIGNED  # noqa: PLC0415 - slow to import
     from botocore.config import Config  # noqa: PLC0415
 
-    session = boto3.Session()
     config = Config(
-        connect_timeout=_CONNECT_S,
-        max_pool_connections=_CONNECTIONS,
         retries={"mode": "standard", "total_max_attempts": 3},
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
-        user_agent_extra="orch",
     )
     if settings.anonymous:
         config = config.merge(Config(signature_version=UNSIGNED))
-    return session.client(
-        "s3",
-        region_name=settings.region or None,
-        endpoint_url=settings.endpoint_url or None,
-        verify=_certificates(session),
-        config=config,
-    )
-
-
-def _certificates(session: Any) -> str | None:
-    """Return the file of trusted certificates: as for every other download, the system's."""
-    if session._session.get_config_variable("ca_bundle"):  # noqa: SLF001 - it has no other door
-        return None
-    return ssl.get_default_verify_paths().cafile
+    session = open_session()
+    client: S3Client = open_client(session, "s3", settings.region, settings.endpoint_url, config)
+    return client
 
 
 def _broken_streams() -> tuple[type[Exception], ...]:

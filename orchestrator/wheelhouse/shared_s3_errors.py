@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from orchestrator.aws import Trouble, code_of, trouble_of
 from orchestrator.levels import LevelError, RefusedFileError
 
 if TYPE_CHECKING:
     from botocore.exceptions import ClientError
 
 _MISSING = {"NoSuchKey", "NotFound", "404", "InvalidRange", "416"}
-_DENIED = {"AccessDenied", "403", "Forbidden", "AllAccessDisabled"}
 _ELSEWHERE = {
     "PermanentRedirect",
     "TemporaryRedirect",
@@ -24,103 +24,54 @@ _ELSEWHERE = {
     "BadRequest",
     "400",
 }
-_NO_CREDENTIALS = {
-    "NoCredentialsError",
-    "PartialCredentialsError",
-    "CredentialRetrievalError",
-    "TokenRetrievalError",
-    "SSOError",
-    "SSOTokenLoadError",
-    "UnauthorizedSSOTokenError",
-    "MetadataRetrievalError",
-}
-_OUT_OF_REACH = {
-    "EndpointConnectionError",
-    "ConnectTimeoutError",
-    "ReadTimeoutError",
-    "ConnectionClosedError",
-    "ConnectionError",
-    "ProxyConnectionError",
-    "HTTPClientError",
-    "IncompleteReadError",
-    "ResponseStreamingError",
-}
 _SIGN_IN = (
     "give credentials as the AWS tools take them (AWS_PROFILE, AWS_ACCESS_KEY_ID, a role of "
     "this machine), or set anonymous = true under [wheelhouse] if everybody may read the bucket"
 )
-_ANSWERS: tuple[tuple[frozenset[str], str, str], ...] = (
-    (
-        frozenset({"NoSuchBucket"}),
-        "{level}: there is no such bucket",
-        "check its name and endpoint-url under [wheelhouse], or create it",
+_PROBLEMS = {
+    Trouble.NO_CREDENTIALS: ("{level}: there are no AWS credentials here", _SIGN_IN),
+    Trouble.NO_PROFILE: ("{level}: there is no such AWS profile", "check AWS_PROFILE"),
+    Trouble.UNTRUSTED: (
+        "{level}: the certificate of its endpoint is not trusted",
+        "name the certificates to trust in SSL_CERT_FILE or AWS_CA_BUNDLE",
     ),
-    (
-        frozenset(
-            {"InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "InvalidSecurity"}
-        ),
-        "{level} does not know these credentials ({code})",
-        _SIGN_IN,
+    Trouble.OUT_OF_REACH: (
+        "{level} is out of reach ({kind})",
+        "check the network, and endpoint-url and region under [wheelhouse]",
     ),
-    (
-        frozenset({"ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired"}),
-        "{level}: the credentials have expired",
-        "sign in again",
-    ),
-    (
-        frozenset({"RequestTimeTooSkewed", "RequestExpired"}),
-        "{level}: this machine's clock is wrong",
-        "set the clock",
-    ),
-    (
-        frozenset({"SlowDown", "ServiceUnavailable", "InternalError", "500", "502", "503"}),
-        "{level} is busy ({code})",
-        "try again later",
-    ),
-)
-"""What codes of answers mean: what is wrong, and the hint."""
+    Trouble.UNKNOWN_CREDENTIALS: ("{level} does not know these credentials ({code})", _SIGN_IN),
+    Trouble.EXPIRED: ("{level}: the credentials have expired", "sign in again"),
+    Trouble.CLOCK: ("{level}: this machine's clock is wrong", "set the clock"),
+    Trouble.BUSY: ("{level} is busy ({code})", "try again later"),
+}
+"""What is wrong, and the hint."""
 
 
 def is_missing(error: ClientError) -> bool:
     """Tell whether an answer only says that an object, or the rest of it, is not there."""
-    return _code(error) in _MISSING
+    return code_of(error) in _MISSING
 
 
 def explain(error: Exception, level: str, action: str) -> LevelError:
     """Return the error for a person; `action` is the permission that was used."""
-    # Errors of connections have one too, which is None.
-    if getattr(error, "response", None) is not None:
-        return _explain_answer(error, level, action)
-    kind = type(error).__name__
-    if kind in _NO_CREDENTIALS:
-        return LevelError(f"{level}: there are no AWS credentials here", hint=_SIGN_IN)
-    if kind == "ProfileNotFound":
-        return LevelError(f"{level}: there is no such AWS profile", hint="check AWS_PROFILE")
-    if kind == "SSLError":
-        return LevelError(
-            f"{level}: the certificate of its endpoint is not trusted",
-            hint="name the certificates to trust in SSL_CERT_FILE or AWS_CA_BUNDLE",
-        )
-    if kind in _OUT_OF_REACH:
-        return LevelError(
-            f"{level} is out of reach ({kind})",
-            hint="check the network, and endpoint-url and region under [wheelhouse]",
-        )
-    return LevelError(
-        f"{level} cannot be used ({kind})",
-        hint="check the bucket's name, and endpoint-url and region under [wheelhouse]",
-    )
-
-
-def _explain_answer(error: Any, level: str, action: str) -> LevelError:
-    code = _code(error)
-    if code in _DENIED:
+    trouble, code, kind = trouble_of(error), code_of(error), type(error).__name__
+    if trouble is Trouble.DENIED:
         return _denied(level, action)
+    if known := _PROBLEMS.get(trouble):
+        message, hint = known
+        return LevelError(message.format(level=level, code=code, kind=kind), hint=hint)
+    if not code:
+        return LevelError(
+            f"{level} cannot be used ({kind})",
+            hint="check the bucket's name, and endpoint-url and region under [wheelhouse]",
+        )
+    if code == "NoSuchBucket":
+        return LevelError(
+            f"{level}: there is no such bucket",
+            hint="check its name and endpoint-url under [wheelhouse], or create it",
+        )
     if code in _ELSEWHERE:
         return LevelError(f"{level} is in another region", hint=_region_hint(error))
-    for codes, message, hint in _ANSWERS:
-        if code in codes:
-            return LevelError(message.format(level=level, code=code), hint=hint)
     hint = "check the bucket's policy, and kms-key under [wheelhouse]"
     return LevelError(f"{level} refuses {action} ({code})", hint=hint)
 
@@ -145,7 +96,3 @@ def _region_hint(error: Any) -> str:
     if region:
         return f'set region = "{region}" under [wheelhouse], or AWS_REGION'
     return "set region and endpoint-url under [wheelhouse], or AWS_REGION"
-
-
-def _code(error: Any) -> str:
-    return str(error.response.get("Error", {}).get("Code", ""))

@@ -51,6 +51,7 @@ ROOMS = (
     "tables",
     "fetch",
     "levels",
+    "aws",
     "atomic",
     "paths",
     "git",
@@ -144,7 +145,7 @@ IMPURE = {
 
 HOMES = {
     "auditwheel": ("wheelhouse.abi",),
-    "boto3": ("publish", "wheelhouse"),
+    "boto3": ("aws", "wheelhouse"),
     "click": ("cli",),
     "docker": ("engines.docker.engine",),
     "elftools": ("engines.assembler.elf",),
