@@ -66,6 +66,7 @@ format: $(VENV)/.ready ## Put the code into shape
 
 bench: $(VENV)/.ready ## Measure; the figures are ratios taken in one run
 	$(BIN)/python bench/assemble.py
+	$(BIN)/python bench/wheels.py
 
 requirements: $(VENV)/.ready ## Pin anew what development and CI install
 	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 \
