@@ -5,15 +5,15 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import shutil
 import tarfile
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
-from typing import IO, Any
+from typing import Any
 
 from isal import igzip
 
-from orchestrator.atomic import replacing
 from orchestrator.errors import AssemblyError
 from orchestrator.model import Platform
 from orchestrator.oci.image import make_image
@@ -22,6 +22,7 @@ from orchestrator.oci.layout import Layout
 
 _CHUNK = 1 << 20
 _LEVEL = 1
+_GZIP = b"\x1f\x8b"
 _KEPT = (
     "User",
     "ExposedPorts",
@@ -41,7 +42,8 @@ _KEPT = (
 def import_archive(layout: Layout, archive: Iterator[bytes]) -> str:
     """Take the one image of a docker-archive into the layout, unnamed; return its digest there.
 
-    Layers keep their diffIDs and are compressed anew. Neither times nor machine reach the image.
+    Layers keep their diffIDs; those that come plain are compressed. Neither times nor machine
+    reach the image.
 
     Source: Docker image specification 1.2; engines from 25 on put an OCI layout around it.
 
@@ -114,24 +116,30 @@ def _inside(folder: Path, name: str) -> Path:
 
 
 def _import_layer(layout: Layout, path: Path, diff_id: str, what: str) -> Layer:
-    plain, packed = hashlib.sha256(), hashlib.sha256()
-    with path.open("rb") as read, tempfile.NamedTemporaryFile(dir=path.parent) as written:
-        size_bytes = 0
-        out = _Hashed(written, packed)
-        with igzip.GzipFile(fileobj=out, mode="wb", compresslevel=_LEVEL, mtime=0) as file:  # type: ignore[no-untyped-call]
-            while chunk := read.read(_CHUNK):
-                plain.update(chunk)
-                size_bytes += len(chunk)
-                file.write(chunk)  # type: ignore[no-untyped-call]
-        written.flush()
-        if f"sha256:{plain.hexdigest()}" != diff_id:
-            raise ValueError(f"a layer is not {diff_id}")
-        digest = f"sha256:{packed.hexdigest()}"
-        with replacing(layout.blob_path(digest)) as blob:
-            written.seek(0)
-            while chunk := written.read(_CHUNK):
-                blob.write(chunk)
-    return Layer(digest, diff_id, out.size_bytes, size_bytes, what)
+    """Take a layer; engines that keep layers as they came give it compressed, others plain."""
+    with path.open("rb") as file:
+        is_packed = file.read(2) == _GZIP
+    packed = path if is_packed else path.with_name(f"{path.name}.gz")
+    if not is_packed:
+        with (
+            path.open("rb") as read,
+            igzip.GzipFile(  # type: ignore[no-untyped-call]
+                packed, mode="wb", compresslevel=_LEVEL, mtime=0
+            ) as written,
+        ):
+            shutil.copyfileobj(read, written, _CHUNK)
+    found, size_bytes = hashlib.sha256(), 0
+    opened = igzip.open(packed, "rb") if is_packed else path.open("rb")  # type: ignore[no-untyped-call]
+    with opened as plain:
+        while chunk := plain.read(_CHUNK):
+            found.update(chunk)
+            size_bytes += len(chunk)
+    if f"sha256:{found.hexdigest()}" != diff_id:
+        raise ValueError(f"a layer is not {diff_id}")
+    with packed.open("rb") as file:
+        digest = f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
+    layout.add_file(digest, packed)
+    return Layer(digest, diff_id, packed.stat().st_size, size_bytes, what)
 
 
 def _runtime(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -160,18 +168,3 @@ class _Stream(io.RawIOBase):
         end = len(whole) if size < 0 else size
         self._rest = whole[end:]
         return whole[:end]
-
-
-class _Hashed:
-    def __init__(self, out: IO[bytes], digest: Any) -> None:
-        self._out = out
-        self._digest = digest
-        self.size_bytes = 0
-
-    def write(self, data: bytes) -> int:
-        self._digest.update(data)
-        self.size_bytes += len(data)
-        return self._out.write(data)
-
-    def flush(self) -> None:
-        self._out.flush()

@@ -7,6 +7,7 @@ docker client set; without COMMAND the engine runs until interrupted.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shutil
 import signal
@@ -19,12 +20,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import docker
 
 from tests.real.parts import HERE, find_root, parts_folder, start, stop
 
 VERSIONS = ("26", "20")
+NONE: Mapping[str, bool] = MappingProxyType({})
 
 _READY_WITHIN_S = 60
 _BRIDGES = 256
@@ -59,8 +62,10 @@ class DockerEngine:
 
 
 @contextmanager
-def docker_engine(version: str) -> Iterator[DockerEngine]:
+def docker_engine(version: str, features: Mapping[str, bool] = NONE) -> Iterator[DockerEngine]:
     """Run an engine, `"20"` or `"26"`, and leave nothing of it behind.
+
+    `features` are those of the daemon's configuration, such as `containerd-snapshotter`.
 
     Raises:
         MissingPartError: The engine is not installed, or this is not root.
@@ -69,6 +74,7 @@ def docker_engine(version: str) -> Iterator[DockerEngine]:
     root = find_root(version)
     with _folder("/var/tmp") as data, _folder("/tmp") as folder, _bridge() as number:
         _link_client(folder)
+        (folder / "daemon.json").write_text(json.dumps({"features": dict(features)}))
         process = start(_command(root, data, folder, number), folder / "dockerd.log")
         engine = DockerEngine(version, folder, _bridge_name(number), process)
         try:
@@ -93,6 +99,7 @@ def _command(root: Path, data: Path, folder: Path, number: int) -> list[str | Pa
         "--",
         "dockerd",
         f"--host=unix://{folder}/docker.sock",
+        f"--config-file={folder}/daemon.json",
         f"--bridge={_bridge_name(number)}",
         f"--default-address-pool=base=172.31.{number}.0/24,size=28",
         f"--cgroup-parent=/{_bridge_name(number)}",

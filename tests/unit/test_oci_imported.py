@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import io
 import json
@@ -59,6 +60,14 @@ def test_a_saved_image_keeps_its_layers_and_what_it_runs(layout: Layout) -> None
     (layer,), runtime = layout.read_image(digest)
     assert (layer.diff_id, layer.unpacked_bytes, layer.what) == (DIFF_ID, len(PLAIN), "COPY a /a")
     assert runtime == {"Env": ["A=b"], "User": "1000"}
+
+
+def test_a_layer_that_comes_compressed_is_taken_as_it_is(layout: Layout) -> None:
+    packed = gzip.compress(PLAIN[:100]) + gzip.compress(PLAIN[100:])
+    digest = import_archive(layout, saved(("x/layer.tar", packed)))
+    (layer,), _ = layout.read_image(digest)
+    assert layer.digest == f"sha256:{hashlib.sha256(packed).hexdigest()}"
+    assert (layer.diff_id, layer.unpacked_bytes) == (DIFF_ID, len(PLAIN))
 
 
 def test_neither_time_nor_machine_reach_an_imported_image(layout: Layout, tmp_path: Path) -> None:
