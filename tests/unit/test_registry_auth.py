@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
 
 import pytest
 
@@ -166,23 +168,31 @@ def test_a_realm_in_the_clear_gets_no_password() -> None:
     assert not asked
 
 
+@pytest.mark.parametrize("how", ["redirect", "upload"])
 def test_storage_on_another_host_gets_no_authorisation(
-    tiny: TinyRegistry, wire_for: Connect
+    tiny: TinyRegistry, wire_for: Connect, tmp_path: Path, how: str
 ) -> None:
     seen: list[str | None] = []
+
+    def note(handler: BaseHTTPRequestHandler) -> bool:
+        seen.append(handler.headers.get("Authorization"))
+        return False
+
+    tiny.auth = "basic"
+    registry = HttpRegistry(wire_for(ANN))
+    registry.find_manifest(place(tiny), "latest")  # now it is known what the registry wants
     with TinyRegistry().running() as storage:
-
-        def note(handler: object) -> bool:
-            seen.append(handler.headers.get("Authorization"))  # type: ignore[attr-defined]
-            return False
-
         storage.faults = [note]
-        elsewhere = f"http://{storage.address}/v2/x/blobs/{DIGEST}"
-        tiny.auth = "basic"
-        registry = HttpRegistry(wire_for(ANN))
-        registry.find_manifest(place(tiny), "latest")
-        tiny.faults = [answering(307, Location=elsewhere)]
-        assert not registry.has_blob(place(tiny), DIGEST)
+        if how == "redirect":
+            elsewhere = f"http://{storage.address}/v2/x/blobs/{DIGEST}"
+            tiny.faults = [answering(307, Location=elsewhere)]
+            assert not registry.has_blob(place(tiny), DIGEST)
+        else:
+            storage.uploads["key"] = bytearray()
+            elsewhere = f"http://{storage.address}/v2/x/blobs/uploads/key"
+            tiny.faults = [answering(202, Location=elsewhere)]
+            (tmp_path / "blob").write_bytes(b"x")
+            registry.write_blob(place(tiny), blob_of(b"x"), tmp_path / "blob")
     assert seen == [None]
 
 

@@ -27,6 +27,7 @@ from orchestrator.publish.registry import (
     BlobInfo,
     CredentialsError,
     Manifest,
+    RefusedError,
     RegistryError,
     TagTakenError,
     VerificationError,
@@ -191,6 +192,15 @@ def test_blobs_of_an_image_that_is_not_pushed_along_are_mounted(pushing: Pushing
     assert not pushing.calls("upload")
 
 
+def test_blobs_of_an_image_that_is_there_already_are_mounted(pushing: Pushing) -> None:
+    base, api = pushing.image("base"), pushing.image("api")
+    pushing.push(base)
+    done = pushing.push(base, api)
+    assert done["base"].status is PushStatus.UNCHANGED
+    assert done["api"].count_of(Transfer.MOUNTED) == len(api.blobs)
+    assert not pushing.calls("upload")
+
+
 def test_a_source_that_may_not_be_read_is_passed_over(pushing: Pushing) -> None:
     pushing.registry.on = {"has team/base": fails(CredentialsError("no"))}
     pushed = pushing.push(pushing.image("api", sources=("base",)))["api"]
@@ -283,8 +293,8 @@ def test_an_immutable_tag_that_somebody_else_set_meanwhile_is_fine(pushing: Push
     pushing.registry.immutable = True
 
     def somebody_else() -> None:
-        pushing.registry.on = {}
         pushing.registry.named[place("api"), "latest"] = image.top.digest
+        raise RefusedError("taken", status=409, codes=("CONFLICT",), hint="")
 
     pushing.registry.on = {"write team/api latest": somebody_else}
     assert pushing.push(image)["api"].error is None
