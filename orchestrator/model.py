@@ -208,15 +208,19 @@ class ImageConfig:
     stop_signal: str = ""
 
 
+SEVERITIES = ("low", "medium", "high", "critical", "none")
+"""Which findings of scans count: those as severe, or more; with `none` none do."""
+
+
 @dataclass(frozen=True, slots=True)
 class Gates:
-    """A recipe's `[gates]`: limits that a built image must hold."""
+    """A recipe's `[gates]`: limits that a built image must hold; `severity` may be left open."""
 
     max_size_bytes: int | None = None
     max_growth_percent: float | None = None
     start_within_s: float | None = None
     read_only: bool = True
-    severity: str = "critical"
+    severity: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -459,6 +463,44 @@ class WheelhouseSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class ScanException:
+    """`[[ecr.exceptions]]`: a finding that is put up with until a day, `YYYY-MM-DD`, for a reason.
+
+    `images` are names or globs; none means all images.
+    """
+
+    finding: str
+    until: str
+    reason: str
+    images: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class EcrSettings:
+    """`[ecr]` of the settings; what is empty is found as boto3 finds it.
+
+    `account` says that the registry is ECR's where its host does not. `encryption` is `AES256`,
+    `KMS` or a key. `keep_builds` is how many content tags a repository keeps, 0 for all.
+    """
+
+    account: str = ""
+    region: str = ""
+    endpoint_url: str = ""
+    profile: str = ""
+    role: str = ""
+    create_repositories: bool = True
+    scan_on_push: bool = True
+    encryption: str = "AES256"
+    immutable_tags: bool = False
+    keep_builds: int = 200
+    keep_tags: tuple[str, ...] = ()
+    tags: Mapping[str, str] = field(default_factory=dict)
+    severity: str = "critical"
+    scan_timeout_s: float = 600.0
+    exceptions: tuple[ScanException, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """`orch.toml`, or `[tool.orch]` of a `pyproject.toml`, read and validated."""
 
@@ -475,6 +517,7 @@ class Settings:
     debian: DebianSettings = DebianSettings()
     wheelhouse: WheelhouseSettings = WheelhouseSettings()
     buildkit: BuildKitSettings = BuildKitSettings()
+    ecr: EcrSettings = EcrSettings()
     images: Mapping[str, ImageSettings] = field(default_factory=dict)
     wheels: Mapping[str, WheelSettings] = field(default_factory=dict)
 

@@ -5,13 +5,20 @@ from __future__ import annotations
 import re
 from pathlib import Path, PurePosixPath
 
-from orchestrator.model import FileCopy, FileFetch, Gates, Healthcheck, ImageConfig, Recipe
+from orchestrator.model import (
+    SEVERITIES,
+    FileCopy,
+    FileFetch,
+    Gates,
+    Healthcheck,
+    ImageConfig,
+    Recipe,
+)
 from orchestrator.tables import Table
 
 RECIPE_FILE = "image.toml"
 _PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]+(=[A-Za-z0-9.+:~-]+)?")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_SEVERITIES = ("low", "medium", "high", "critical", "none")
 
 
 def read_recipe(file: Path) -> Recipe:
@@ -152,7 +159,7 @@ def _gates(table: Table) -> Gates:
         read_only=table.take_bool("read-only", default=default.read_only),
         severity=table.take_str("severity", default.severity),
     )
-    if gates.severity not in _SEVERITIES:
-        table.fail("severity", f"severity must be one of {', '.join(_SEVERITIES)}")
+    if gates.severity not in ("", *SEVERITIES):
+        table.fail("severity", f"severity must be one of {', '.join(SEVERITIES)}")
     table.close()
     return gates

@@ -44,6 +44,7 @@ PAGES = [
     *(ROOT / "base/README.md", ROOT / "services/README.md"),
     *sorted((ROOT / "docs").rglob("*.md")),
 ]
+EXCEPTION = "[[ecr.exceptions]]\nfinding = 'CVE-1'\nuntil = '2027-01-31'\nreason = 'r'\n"
 SELECTION = {"tiers", "bases", "services", "changed", "since", "with_dependents"}
 
 
@@ -154,11 +155,12 @@ def test_every_key_of_a_recipe_is_documented_and_no_other(
 
 
 def test_every_setting_is_documented_and_no_other(tmp_path: Path, taken: set[Taken]) -> None:
-    (tmp_path / "orch.toml").write_text("[image.api]\n[wheels.name]\n")
+    (tmp_path / "orch.toml").write_text("[image.api]\n[wheels.name]\n" + EXCEPTION)
     read_settings(tmp_path)
     headings = {"": "Settings", "python": "[python]", "debian": "[debian]"}
     headings |= {"buildkit": "[buildkit]", "image.api": "[image.NAME]"}
     headings |= {"wheelhouse": "[wheelhouse]", "wheels.name": "[wheels.NAME]"}
+    headings |= {"ecr": "[ecr]", "ecr.exceptions": "[[ecr.exceptions]]"}
     check_keys(REFERENCE / "settings.md", taken, headings)
 
 
