@@ -45,7 +45,8 @@ class SourceFile:
     """A file or symbolic link on its way into an image.
 
     `target` is its path in the image without leading slash; `mode` is 0644 or 0755 unless the
-    recipe says otherwise; `sha256` is empty for a link, `link` empty for a file.
+    recipe says otherwise; `sha256` is empty for a link, `link` empty for a file. `text` is what a
+    file holds in place of what `source` does, where that is not None.
     """
 
     source: str
@@ -55,6 +56,7 @@ class SourceFile:
     sha256: str = ""
     link: str = ""
     owner: str = ""
+    text: str | None = None
 
 
 def read_files(

@@ -17,6 +17,7 @@ from orchestrator.model import (
     Image,
     ImageConfig,
     ImageSettings,
+    LockedWheel,
     Platform,
     Settings,
     Uses,
@@ -82,7 +83,7 @@ def fingerprint_recipe(
         Input("platform", "platform", platform.key),
         *_recipe_inputs(image, settings),
         *(Input("package", deb.name, f"{deb.version} {deb.sha256}") for deb in adds.debs),
-        *(Input("wheel", wheel.name, f"{wheel.version} {wheel.sha256}") for wheel in adds.wheels),
+        *(_wheel_input(wheel) for wheel in adds.wheels),
         *(item for file in files for item in _file_inputs(file)),
         *(Input("parent", name, parent.digest) for name, parent in parents.items()),
     ]
@@ -98,12 +99,14 @@ def fingerprint_dockerfile(
     parents: Mapping[str, Fingerprint],
     external: Sequence[str],
     contexts: Mapping[str, Sequence[SourceFile]] = MappingProxyType({}),
+    wheels: Sequence[LockedWheel] = (),
 ) -> Fingerprint:
     """Fingerprint an image that a Dockerfile defines.
 
     `files` are those of the context that its instructions can reach, `parents` the fingerprints
     of the siblings it uses, `external` the other images it names, `contexts` the folders that
-    it has as named contexts. Secrets, and where caches are, are no input.
+    it has as named contexts, `wheels` what the lock gives it. Secrets, and where caches are, are
+    no input.
     """
     build = image.build or DockerfileBuild(ImageSettings(), Uses(), "")
     options = build.settings.options
@@ -123,6 +126,7 @@ def fingerprint_dockerfile(
             for file in held
             for item in _file_inputs(file)
         ),
+        *(_wheel_input(wheel) for wheel in wheels),
         *(Input("parent", name, parent.digest) for name, parent in parents.items()),
         *(Input("external", name.partition("@")[0], name) for name in external),
     ]
@@ -181,6 +185,10 @@ def _healthcheck_inputs(image: Image, check: Healthcheck) -> Iterator[Input]:
     yield Input("recipe", "healthcheck.timeout", f"{check.timeout_s} s")
     yield Input("recipe", "healthcheck.start-period", f"{check.start_period_s} s")
     yield Input("recipe", "healthcheck.retries", str(check.retries))
+
+
+def _wheel_input(wheel: LockedWheel) -> Input:
+    return Input("wheel", wheel.name, f"{wheel.version} {wheel.sha256}")
 
 
 def _file_inputs(file: SourceFile) -> list[Input]:

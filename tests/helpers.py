@@ -72,11 +72,11 @@ def write_lock(root: Path, adds: Mapping[str, ImageLock] | None = None) -> Lock:
             (adds or {}).get(name, ImageLock()),
             inputs=inputs_digest(workspace, graph, name, lines[name]),
         )
-        for name in graph.recipes
+        for name in graph.locked
         for platform in workspace.settings.platforms
     }
     settings = workspace.settings
-    asked = {name: asked_of(workspace, graph, name, lines[name]) for name in graph.recipes}
+    asked = {name: asked_of(workspace, graph, name, lines[name]) for name in graph.locked}
     lock = Lock(settings.python.version, settings.debian.suite, {}, images, asked)
     (root / "orch.lock").write_text(format_lock(lock))
     return lock

@@ -77,7 +77,8 @@ def _build_wheels(run: BuildRun, options: BuildOptions, say: Callable[[str], Non
     wanted = {
         step.image.name: [wheel for wheel in adds.wheels if not wheel.is_wheel]
         for step in planned.plan.to_build
-        if (adds := planned.lock.images.get((step.image.name, planned.platform)))
+        if step.image.name in planned.opened.graph.takes_wheels
+        and (adds := planned.lock.images.get((step.image.name, planned.platform)))
     }
     sdists = {sdist for held in wanted.values() for sdist in held}
     if not sdists:

@@ -14,6 +14,7 @@ from orchestrator.plan import Step
 from orchestrator.ports import Engine, Made, Observer
 
 if TYPE_CHECKING:
+    from orchestrator.app.packages import Packages
     from orchestrator.engines.buildkit.engine import BuildKit
     from orchestrator.engines.buildkit.shelves import Shelf
     from orchestrator.engines.docker.engine import DockerEngine
@@ -87,10 +88,17 @@ def open_engines(
     stand_on_one = any(graph.images[name].build for name in above)
     if (dockerfiles or stand_on_one) and not builder:
         _open_docker(engines, layout, resources)
+    packages = None
+    if any(step.image.name in graph.takes_wheels for step in steps):
+        from orchestrator.app.packages import open_packages  # noqa: PLC0415 - slow to import
+
+        packages = open_packages(planned, options, observer, resources)
+        engines.workshop, engines.gone = packages.workshop, packages.downloads.gone
+        engines.warnings = packages.warnings
     if dockerfiles:
-        engines.dockerfiles = _open_buildkit(planned, engines, builder, layout)
-    if any(step.image.build is None for step in steps):
-        _open_assembler(engines, planned, options, jobs, observer, resources)
+        engines.dockerfiles = _open_buildkit(planned, engines, builder, layout, packages)
+    if packages and any(step.image.build is None for step in steps):
+        _open_assembler(engines, planned, packages, jobs, resources)
     return engines
 
 
@@ -103,7 +111,9 @@ def _open_docker(engines: Engines, layout: Layout, resources: ExitStack) -> None
     engines.exchange = Exchange(engines.docker, layout)
 
 
-def _open_buildkit(planned: Planned, engines: Engines, builder: str, layout: Layout) -> BuildKit:
+def _open_buildkit(
+    planned: Planned, engines: Engines, builder: str, layout: Layout, packages: Packages | None
+) -> BuildKit:
     """Open BuildKit: the Docker engine's own, or a builder's, which works with the layout."""
     from orchestrator.engines.buildkit import shelves  # noqa: PLC0415 - slow to import
     from orchestrator.engines.buildkit.capabilities import find_buildx  # noqa: PLC0415 - likewise
@@ -116,76 +126,45 @@ def _open_buildkit(planned: Planned, engines: Engines, builder: str, layout: Lay
     else:
         shelf = shelves.LayoutShelf(builder, layout)
     opened = planned.opened
-    sources = ContextFiles(planned.files, planned.contexts)
+    steps = [
+        step
+        for step in _hopeful(engines, planned)
+        if step.image.build and step.image.name in opened.graph.takes_wheels
+    ]
+    wheels = packages.wheel_contexts(planned, steps) if packages else {}
+    sources = ContextFiles(planned.files, planned.contexts, wheels)
     return BuildKit(opened.workspace, opened.paths, sources, shelf, buildx)
 
 
 def _open_assembler(
-    engines: Engines,
-    planned: Planned,
-    options: BuildOptions,
-    jobs: int,
-    observer: Observer,
-    resources: ExitStack,
+    engines: Engines, planned: Planned, packages: Packages, jobs: int, resources: ExitStack
 ) -> None:
     """Open the assembler, with all downloads begun."""
-    from orchestrator.app import materials  # noqa: PLC0415 - slow to import, like the next
-    from orchestrator.app.sharing import absent_warning, levels_of  # noqa: PLC0415
-    from orchestrator.engines.assembler.engine import Assembler as Engine  # noqa: PLC0415
-    from orchestrator.engines.assembler.jobs import Workers  # noqa: PLC0415
-    from orchestrator.engines.assembler.store import Store  # noqa: PLC0415
-    from orchestrator.fetch import Downloads  # noqa: PLC0415
+    from orchestrator.engines.assembler.engine import Assembler as Engine  # noqa: PLC0415 - slow
+    from orchestrator.engines.assembler.jobs import Workers  # noqa: PLC0415 - likewise
+    from orchestrator.engines.assembler.store import Store  # noqa: PLC0415 - likewise
 
     opened = planned.opened
-    steps = [
-        step
-        for step in planned.plan.to_build
-        if step.image.build is None and step.image.name not in engines.hopeless
-    ]
-    workshop = engines.workshop = _open_workshop(planned, options, resources)
-    levels = levels_of(opened, offline=options.offline)
-    downloads = Downloads(
-        opened.paths.downloads,
-        offline=options.offline,
-        on_bytes=observer.fetched,
-        levels=levels,
-    )
-    resources.callback(downloads.close)
-    store = Store(opened.paths.cache)
+    steps = [step for step in _hopeful(engines, planned) if step.image.build is None]
     workers = Workers(jobs)
     resources.callback(workers.close)
     engine = Engine(
         opened.graph,
         planned.lock,
         opened.workspace.settings,
-        materials.of(planned, offline=options.offline, workshop=workshop),
-        store,
+        packages.materials,
+        Store(opened.paths.cache),
         Layout(opened.paths.layout),
-        downloads,
+        packages.downloads,
         workers,
     )
     if jobs > 1 and engine.missing_bytes(steps) > Workers.WORTH_STARTING_BYTES:
         workers.start()
-    absent = engine.absent(steps) if options.offline else []
+    if packages.downloads.is_offline:
+        packages.absent += engine.absent(steps)
     engine.start_fetching(steps)
-    engines.recipes, engines.gone = engine, downloads.gone
-    built = workshop.warnings if workshop else []
-    engines.warnings = lambda: [
-        *downloads.warnings,
-        *levels.warnings,
-        *built,
-        *absent_warning(absent),
-    ]
+    engines.recipes = engine
 
 
-def _open_workshop(
-    planned: Planned, options: BuildOptions, resources: ExitStack
-) -> Workshop | None:
-    """Open a workshop if the lock has wheels that are built from source."""
-    if not planned.lock.builds:
-        return None
-    from orchestrator.app.wheel_building import open_workshop  # noqa: PLC0415 - rarely needed
-
-    return open_workshop(
-        planned.opened, planned.lock, planned.platform, resources, offline=options.offline
-    )
+def _hopeful(engines: Engines, planned: Planned) -> list[Step]:
+    return [step for step in planned.plan.to_build if step.image.name not in engines.hopeless]

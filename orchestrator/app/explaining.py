@@ -18,6 +18,7 @@ from orchestrator.lockfile import ImageLock, Lock, parse_lock
 from orchestrator.model import Image
 from orchestrator.plan import Step
 from orchestrator.resolve.python.requirements import names_that_differ, requirement_files
+from orchestrator.resolve.slices import what_matters
 
 
 def chain_of(planned: Planned, name: str) -> tuple[Step, ...]:
@@ -41,8 +42,9 @@ def affected(opened: Opened, paths: Iterable[Path], warn: Callable[[str], None])
         if absolute == opened.workspace.settings.file:
             return tuple(opened.graph.images)
         reached |= _reached_by_pins(opened, absolute, warn)
+        spared = _spared_by_slices(opened, absolute)
         for image in opened.graph.images.values():
-            if _reaches(opened, image, absolute):
+            if image.name not in spared and _reaches(opened, image, absolute):
                 reached.add(image.name)
     return opened.graph.descendants(reached)
 
@@ -57,12 +59,38 @@ def _reached_by_pins(opened: Opened, path: Path, warn: Callable[[str], None]) ->
         if before == now:
             raise NoComparisonError("it is as it was committed, so what changed is not known")
         if path == opened.paths.lock:
-            return _pinned_otherwise(parse_lock(before), lock) & opened.graph.images.keys()
+            return _pinned_otherwise(parse_lock(before), lock) & opened.graph.takes_wheels
         names = names_that_differ(before, now, path.name)
-        return {name for (name, _), adds in lock.images.items() if names & _projects(adds)}
+        holding = {name for (name, _), adds in lock.images.items() if names & _projects(adds)}
+        return holding & opened.graph.takes_wheels
     except (OrchError, OSError, UnicodeDecodeError) as error:
         warn(f"{path.name}: {error}; every recipe's image is listed")
         return set(opened.graph.recipes)
+
+
+def _spared_by_slices(opened: Opened, path: Path) -> set[str]:
+    """Return the images whose slice of the constraints is as it was at the last commit."""
+    if path != opened.paths.root / opened.workspace.settings.constraints:
+        return set()
+    try:
+        before, now, lock = committed_text(path), path.read_text("utf-8"), read_lock(opened)
+        names = names_that_differ(before, now, path.name)
+    except (OrchError, OSError, UnicodeDecodeError):  # which is warned of already
+        return set()
+    return {
+        name
+        for name, image in opened.graph.images.items()
+        if image.build and _is_sliced_without(opened, lock, name, names)
+    }
+
+
+def _is_sliced_without(opened: Opened, lock: Lock, name: str, names: frozenset[str]) -> bool:
+    file = Path(opened.workspace.settings.constraints).name
+    of_platforms = [
+        what_matters(opened.graph, lock, platform, name, file)
+        for platform in opened.workspace.settings.platforms
+    ]
+    return not any(matters.whole or matters.projects & names for matters in of_platforms)
 
 
 def _pinned_otherwise(before: Lock, now: Lock) -> set[str]:

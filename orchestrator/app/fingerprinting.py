@@ -12,15 +12,20 @@ from orchestrator.files import SourceFile, read_files
 from orchestrator.fingerprint import Fingerprint, fingerprint_dockerfile, fingerprint_recipe
 from orchestrator.lockfile import Lock
 from orchestrator.model import Image, Platform
+from orchestrator.resolve.slices import slice_constraints, what_matters
 
 
 @dataclass(frozen=True, slots=True)
 class Fingerprinted:
-    """Images' fingerprints, and the files they were taken of; those of named contexts apart."""
+    """Images' fingerprints, and the files they were taken of; those of named contexts apart.
+
+    `whole` says of images that copy the constraints why they do not get a slice of them.
+    """
 
     prints: Mapping[str, Fingerprint]
     files: Mapping[str, tuple[SourceFile, ...]]
     contexts: Mapping[str, Mapping[str, tuple[SourceFile, ...]]]
+    whole: Mapping[str, str]
 
 
 def fingerprint_images(
@@ -32,24 +37,30 @@ def fingerprint_images(
     files: dict[str, tuple[SourceFile, ...]] = {}
     contexts: dict[str, Mapping[str, tuple[SourceFile, ...]]] = {}
     prints: dict[str, Fingerprint] = {}
+    whole: dict[str, str] = {}
+    constraints = opened.workspace.root / settings.constraints
     for name in names:
         image = graph.images[name]
         parents = {parent: prints[parent] for parent in graph.parents[name]}
         if image.build is not None:
-            files[name] = read_context(
+            found = read_context(
                 opened.workspace, image, digests, whole=needs_whole_context(opened, image)
             )
-            external = graph.external[name]
+            matters = what_matters(graph, lock, platform, name, constraints.name)
+            sliced = slice_constraints(found, constraints, matters)
+            files[name], external = sliced.files, graph.external[name]
+            whole |= {name: sliced.whole} if sliced.whole else {}
             contexts[name] = read_named_contexts(opened.workspace, image, digests)
+            wheels = lock.image(name, platform).wheels if name in graph.takes_wheels else ()
             prints[name] = fingerprint_dockerfile(
-                image, platform, files[name], parents, external, contexts[name]
+                image, platform, files[name], parents, external, contexts[name], wheels
             )
             continue
         files[name] = read_files(opened.workspace, image, digests)
         adds = lock.image(name, platform)
         prints[name] = fingerprint_recipe(image, settings, platform, adds, files[name], parents)
     digests.save()
-    return Fingerprinted(prints, files, contexts)
+    return Fingerprinted(prints, files, contexts, whole)
 
 
 def needs_whole_context(opened: Opened, image: Image) -> bool:

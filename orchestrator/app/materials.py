@@ -21,7 +21,7 @@ def of(planned: Planned, *, offline: bool, workshop: Workshop | None = None) -> 
     """Return the materials of a plan; without a workshop nothing is built."""
     opened = planned.opened
     archive = archive_of(opened)
-    names = [name for name in planned.plan.steps if name in opened.graph.recipes]
+    names = [name for name in planned.plan.steps if name in opened.graph.locked]
     wheels = wheel_artifacts(
         opened, planned.lock, planned.platform, names, offline=offline, workshop=workshop
     )

@@ -13,7 +13,6 @@ from orchestrator.lockfile import Lock
 from orchestrator.model import LockedWheel, Platform
 from orchestrator.oci.layout import Layout
 from orchestrator.plan import Action, Plan, Recorded, plan_builds
-from orchestrator.resolve.builds import check_builds
 from orchestrator.resolve.inputs import check_lock
 from orchestrator.select import Selection
 from orchestrator.state import State
@@ -36,7 +35,10 @@ class BuildOptions:
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A plan, with all that it was made from; `wanted` are the images that were asked for."""
+    """A plan, with all that it was made from; `wanted` are the images that were asked for.
+
+    `notes` are for everyone, `details` for who wants to know more.
+    """
 
     opened: Opened
     lock: Lock
@@ -46,6 +48,7 @@ class Planned:
     contexts: Mapping[str, Mapping[str, tuple[SourceFile, ...]]]
     platform: Platform
     notes: tuple[str, ...] = ()
+    details: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +85,10 @@ def plan(opened: Opened, options: BuildOptions) -> Planned:
     """
     lock = read_lock(opened)
     check_lock(opened.workspace, opened.graph, lock, options.platform)
-    check_builds(opened.workspace.settings, lock, options.platform)
+    if lock.builds:
+        from orchestrator.resolve.builds import check_builds  # noqa: PLC0415 - rarely needed
+
+        check_builds(opened.workspace.settings, lock, options.platform)
     chosen = options.selection.choose(opened.graph)
     now = fingerprint_images(opened, lock, options.platform, opened.graph.ancestors(chosen))
     notes: list[str] = []
@@ -97,8 +103,20 @@ def plan(opened: Opened, options: BuildOptions) -> Planned:
         stale = [name for name in wanted if made.steps[name].action is not Action.REUSE]
         wanted = tuple(stale)
         made = _plan(opened, options, lock, now, records, wanted, docker)
+    details = tuple(
+        f"{name} gets the whole of {opened.workspace.settings.constraints}: {why}"
+        for name, why in now.whole.items()
+    )
     return Planned(
-        opened, lock, made, wanted, now.files, now.contexts, options.platform, tuple(notes)
+        opened,
+        lock,
+        made,
+        wanted,
+        now.files,
+        now.contexts,
+        options.platform,
+        tuple(notes),
+        details,
     )
 
 
@@ -175,12 +193,13 @@ def _why_unavailable(
     opened: Opened, name: str, lock: Lock, platform: Platform, docker: _Docker
 ) -> str:
     image = opened.graph.images[name]
-    if image.build is not None:
+    if image.build is not None and (docker.problem or name not in opened.graph.takes_wheels):
         return docker.problem
     adds = lock.image(name, platform)
     if adds.unavailable:
         return adds.unavailable
-    if not opened.graph.parents[name] and not image.parent.startswith("debian:"):
+    is_root = image.build is None and not opened.graph.parents[name]
+    if is_root and not image.parent.startswith("debian:"):
         return f"it stands on {image.parent}, and recipes cannot stand on external images yet"
     sdists = (wheel for wheel in adds.wheels if not wheel.is_wheel)
     return next((why for why in (_why_unbuilt(lock, s, platform) for s in sdists) if why), "")

@@ -152,7 +152,7 @@ def _files(planned: Planned) -> set[LockedWheel]:
     return {
         file
         for name in planned.plan.steps
-        if name in planned.opened.graph.recipes
+        if name in planned.opened.graph.locked
         for file in planned.lock.image(name, planned.platform).wheels
     }
 

@@ -140,6 +140,8 @@ def _show_plan(session: Session, opened: Opened, options: BuildOptions, format_:
     planned = make_plan(opened, options)
     for note in planned.notes:
         session.warn(note)
+    for detail in planned.details if session.verbose else ():
+        session.note(detail)
     if format_ == "json":
         click.echo(json.dumps(plan_document(planned.plan), indent=2))
     else:

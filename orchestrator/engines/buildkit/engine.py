@@ -6,8 +6,8 @@ import contextlib
 import os
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO
 
@@ -22,21 +22,25 @@ from orchestrator.engines.buildkit.shelves import Shelf
 from orchestrator.engines.buildkit.staging import Source, Staged, staged
 from orchestrator.errors import BuildError, MissingToolError, disk_error
 from orchestrator.files import SourceFile
-from orchestrator.model import DockerfileBuild, ImageSettings, Workspace
+from orchestrator.model import DockerfileBuild, Image, ImageSettings, Workspace
 from orchestrator.paths import Paths
 from orchestrator.plan import Step
 from orchestrator.ports import Made
-from orchestrator.siblings import SiblingNames, familiar_name
+from orchestrator.siblings import WHEELS_CONTEXT, SiblingNames, familiar_name
 
 _LAST_LINES = 20
 
 
 @dataclass(frozen=True, slots=True)
 class ContextFiles:
-    """The files of each image's context, and those of its named contexts."""
+    """The files of each image's context, and those of its named contexts.
+
+    `wheels` gives, for images that use that context, what is in it, once it is there.
+    """
 
     files: Mapping[str, tuple[SourceFile, ...]]
     named: Mapping[str, Mapping[str, tuple[SourceFile, ...]]]
+    wheels: Mapping[str, Callable[[], Sequence[SourceFile]]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,9 +119,25 @@ class BuildKit:
             name: Source(Path(os.path.normpath(root / places[name])), files)
             for name, files in self._sources.named[image.name].items()
         }
+        if wheels := self._sources.wheels.get(image.name):
+            self._check_named_contexts(image)
+            named[WHEELS_CONTEXT] = Source(None, wheels())
         context = Source(root / image.path, self._sources.files[image.name])
         folder = self._paths.state / "contexts" / image.name
         return staged(folder, context, named, root / image.file, build.sha256)
+
+    def _check_named_contexts(self, image: Image) -> None:
+        """Refuse what an engine without named contexts cannot be given.
+
+        Raises:
+            MissingToolError: It has none.
+        """
+        if not self._shelf.named_contexts:
+            raise MissingToolError(
+                f"this Docker engine knows no named contexts, and {image.name} takes its wheels "
+                f"from one, {WHEELS_CONTEXT}",
+                hint="use Docker 23 or newer, or name another builder with --builder",
+            )
 
     def _used(self, step: Step, build: DockerfileBuild, parents: Mapping[str, str]) -> list[_Used]:
         """Return the siblings a Dockerfile names, what its target stands on first."""
@@ -200,7 +220,7 @@ class BuildKit:
         Raises:
             BuildError: It stands on another.
         """
-        first = build.uses.references[0].name if build.uses.references else ""
+        first = build.uses.base.name if build.uses.base else ""
         if not used or used[0].reference != first:
             return made
         below = self._shelf.diff_ids(used[0].name, used[0].digest)

@@ -26,10 +26,14 @@ _CHUNK = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A folder of the workspace, and the files of it that count."""
+    """Files for a context; they lie there as in `folder`, without one as their targets say."""
 
-    folder: Path
+    folder: Path | None
     files: Sequence[SourceFile]
+
+    def place(self, file: SourceFile) -> str:
+        """Return a file's path in the context."""
+        return os.path.relpath(file.source, self.folder) if self.folder else file.target
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +95,7 @@ def _fill(target: Path, source: Source) -> None:
     try:
         target.mkdir(parents=True)
         for file in source.files:
-            _stage(file, target / os.path.relpath(file.source, source.folder))
+            _stage(file, target / source.place(file))
         for folder, _, _ in os.walk(target):
             Path(folder).chmod(0o755)
             os.utime(folder, (_EPOCH_S, _EPOCH_S))
@@ -107,6 +111,9 @@ def _stage(file: SourceFile, target: Path) -> None:
         target.symlink_to(Path(file.source).readlink())
         time = time_of(hashlib.sha256(file.link.encode()).hexdigest())
         os.utime(target, ns=(time, time), follow_symlinks=False)
+    elif file.text is not None:
+        target.write_text(file.text, "utf-8")
+        _finish(target, file.mode, file.sha256)
     else:
         _copy(Path(file.source), target, file.mode, file.sha256)
 
@@ -119,6 +126,10 @@ def _copy(source: Path, target: Path, mode: int, sha256: str) -> None:
             written.write(chunk)
     if found.hexdigest() != sha256:
         raise OrchError("changed while it was being built", file=source, hint="build again")
+    _finish(target, mode, sha256)
+
+
+def _finish(target: Path, mode: int, sha256: str) -> None:
     target.chmod(mode)
     time = time_of(sha256)
     os.utime(target, ns=(time, time))

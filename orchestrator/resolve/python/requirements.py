@@ -58,7 +58,7 @@ def names_that_differ(before: str, now: str, shown: str) -> frozenset[str]:
     Raises:
         WorkspaceError: A line that differs is no requirement, such as one that includes a file.
     """
-    lines = [{line for _, line in _logical_lines(text)} for text in (before, now)]
+    lines = [{line for _, line in logical_lines(text)} for text in (before, now)]
     differing = (_parse(line, shown, None) for line in lines[0] ^ lines[1])
     return frozenset(canonicalize_name(requirement.name) for requirement in differing)
 
@@ -73,7 +73,7 @@ def requirement_files(file: Path) -> tuple[Path, ...]:
             continue
         found[path] = None
         try:
-            lines = list(_logical_lines(path.read_text("utf-8")))
+            lines = list(logical_lines(path.read_text("utf-8")))
         except (OSError, UnicodeDecodeError):
             continue
         includes = (_INCLUDE.fullmatch(line) for _, line in lines)
@@ -90,7 +90,7 @@ def _read(file: Path, root: Path, within: tuple[Path, ...]) -> Iterator[Requirem
         text = file.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise WorkspaceError(f"cannot be read: {error}", file=shown) from error
-    for number, line in _logical_lines(text):
+    for number, line in logical_lines(text):
         if include := _INCLUDE.fullmatch(line):
             included = Path(os.path.normpath(file.parent / include.group(1)))
             yield from _read(included, root, (*within, file))
@@ -98,7 +98,8 @@ def _read(file: Path, root: Path, within: tuple[Path, ...]) -> Iterator[Requirem
             yield RequirementLine(_parse(line, shown, number), f"{shown}:{number}")
 
 
-def _logical_lines(text: str) -> Iterator[tuple[int, str]]:
+def logical_lines(text: str) -> Iterator[tuple[int, str]]:
+    """Yield the lines of a requirements file: joined, without comments, with their numbers."""
     pending, first = "", 0
     for number, raw in enumerate(text.splitlines(), 1):
         line = _COMMENT.sub("", raw)
