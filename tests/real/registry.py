@@ -29,6 +29,9 @@ http:
   addr: 127.0.0.1:0
   secret: only-for-tests
 """
+_TLS = """\
+  tls: {{certificate: {folder}/tls.crt, key: {folder}/tls.key}}
+"""
 _PASSWORDS = """\
 auth:
   htpasswd: {{realm: tests, path: {folder}/htpasswd}}
@@ -43,10 +46,13 @@ _HTPASSWD = f"{USER}:$2b$05$abcdefghijklmnopqrstuuXXXUKy4cODBo6oD0fJZB1CSpIzxX0S
 
 
 @contextmanager
-def registry(*, passwords: bool = False, tokens: TokenServer | None = None) -> Iterator[str]:
+def registry(
+    *, passwords: bool = False, tokens: TokenServer | None = None, tls: Path | None = None
+) -> Iterator[str]:
     """Run an empty registry; its value is `HOST:PORT`, spoken to in plain HTTP.
 
     With `passwords` it knows `USER` and `PASSWORD` alone, with `tokens` those of a token server.
+    With a folder `tls` it speaks TLS, with the `tls.crt` and `tls.key` of that.
 
     Raises:
         MissingPartError: docker-registry is not installed.
@@ -56,6 +62,8 @@ def registry(*, passwords: bool = False, tokens: TokenServer | None = None) -> I
     with tempfile.TemporaryDirectory(prefix="orch-registry-") as name:
         folder = Path(name)
         config = _CONFIG.format(folder=folder)
+        if tls is not None:
+            config += _TLS.format(folder=tls)
         if passwords:
             (folder / "htpasswd").write_text(_HTPASSWD)
             config += _PASSWORDS.format(folder=folder)
