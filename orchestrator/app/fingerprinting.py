@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -46,7 +47,7 @@ def fingerprint_images(
             found = read_context(
                 opened.workspace, image, digests, whole=needs_whole_context(opened, image)
             )
-            matters = what_matters(graph, lock, platform, name, constraints.name)
+            matters = functools.partial(what_matters, graph, lock, platform, name, constraints.name)
             sliced = slice_constraints(found, constraints, matters)
             files[name], external = sliced.files, graph.external[name]
             whole |= {name: sliced.whole} if sliced.whole else {}

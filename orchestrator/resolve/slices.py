@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -38,7 +38,7 @@ class Sliced:
 
 
 def slice_constraints(
-    files: Sequence[SourceFile], constraints: Path, mattering: Mattering
+    files: Sequence[SourceFile], constraints: Path, find_what_matters: Callable[[], Mattering]
 ) -> Sliced:
     """Cut the constraints file where it is among the files of a context.
 
@@ -50,10 +50,12 @@ def slice_constraints(
         return Sliced(tuple(files))
     digest = hashlib.sha256(text).hexdigest()
     mine = {file for file in named if file.sha256 == digest}
-    part = None if mattering.whole else cut(text.decode("utf-8"), mattering.projects)
+    if not mine:
+        return Sliced(tuple(files))
+    matters = find_what_matters()
+    part = None if matters.whole else cut(text.decode("utf-8"), matters.projects)
     if part is None:
-        why = mattering.whole or "it has options, hashes or addresses in it"
-        return Sliced(tuple(files), why if mine else "")
+        return Sliced(tuple(files), matters.whole or "it has options, hashes or addresses in it")
     return Sliced(tuple(_with_text(file, part) if file in mine else file for file in files))
 
 
