@@ -80,7 +80,10 @@ def _why_not(layout: Layout, step: Step) -> str:
         return step.unavailable
     in_docker = step.image.build is not None and not layout.has_image(step.digest)
     if in_docker and step.action is Action.REUSE:
-        return "it lies in Docker, and this orch pushes what is in its layout: use docker push"
+        return (
+            "it lies in Docker, and what is pushed lies in the layout: build it with --builder, "
+            "or use docker push"
+        )
     return ""
 
 

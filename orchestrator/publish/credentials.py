@@ -7,6 +7,7 @@ import binascii
 import json
 import os
 import subprocess
+import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,26 +33,55 @@ class Credentials:
     is_identity_token: bool = False
 
 
-def find_credentials(repository: Repository) -> Credentials | None:
-    """Return what is kept for a repository's registry, or None where nothing is.
+class CredentialStore:
+    """What is kept on this machine; a helper is asked once, however many repositories want it."""
 
-    Looked at, the first that has something wins: Docker's `config.json` (`DOCKER_CONFIG` moves
-    it), then containers' `auth.json` (`REGISTRY_AUTH_FILE`, the runtime folder, the user's
-    configuration). Within a file a helper of the registry's own comes first, then the
-    credentials themselves, then the helper for everything.
+    def __init__(self) -> None:
+        self._asked: dict[tuple[str, str], Credentials | None] = {}
+        self._lock = threading.Lock()
 
-    Source: Docker, "docker login, credential stores"; containers-auth.json(5).
+    def find(self, repository: Repository) -> Credentials | None:
+        """Return what is kept for a repository's registry, or None where nothing is.
 
-    Raises:
-        WorkspaceError: A file is no JSON.
-        MissingToolError: The helper that a file names is not installed.
-        OrchError: The helper fails.
-    """
-    for file in credential_files():
-        found = _find_in(file, repository)
-        if found is not None:
-            return found
-    return None
+        Looked at, the first that has something wins: Docker's `config.json` (`DOCKER_CONFIG`
+        moves it), then containers' `auth.json` (`REGISTRY_AUTH_FILE`, the runtime folder, the
+        user's configuration). Within a file a helper of the registry's own comes first, then
+        the credentials themselves, then the helper for everything.
+
+        Source: Docker, "docker login, credential stores"; containers-auth.json(5).
+
+        Raises:
+            WorkspaceError: A file is no JSON.
+            MissingToolError: The helper that a file names is not installed.
+            OrchError: The helper fails.
+        """
+        with self._lock:
+            for file in credential_files():
+                found = self._find_in(file, repository)
+                if found is not None:
+                    return found
+        return None
+
+    def _find_in(self, file: Path, repository: Repository) -> Credentials | None:
+        config = _read(file)
+        host = repository.host
+        keys = _HUB_KEYS if host == DOCKER_HUB else (host,)
+        helpers = config.get("credHelpers") or {}
+        for key in keys:
+            if helper := helpers.get(key):
+                return self._ask(str(helper), key, file)
+        entries = {_plain(key): value for key, value in (config.get("auths") or {}).items()}
+        for key in (*_narrowing(repository), *(_plain(key) for key in keys)):
+            if found := _parse_entry(entries.get(key), file):
+                return found
+        if store := config.get("credsStore"):
+            return self._ask(str(store), keys[0], file)
+        return None
+
+    def _ask(self, helper: str, key: str, file: Path) -> Credentials | None:
+        if (helper, key) not in self._asked:
+            self._asked[helper, key] = _ask(helper, key, file)
+        return self._asked[helper, key]
 
 
 def credential_files() -> Iterator[Path]:
@@ -63,23 +93,6 @@ def credential_files() -> Iterator[Path]:
     if runtime := os.environ.get("XDG_RUNTIME_DIR"):
         yield Path(runtime) / "containers/auth.json"
     yield Path(os.environ.get("XDG_CONFIG_HOME") or home / ".config") / "containers/auth.json"
-
-
-def _find_in(file: Path, repository: Repository) -> Credentials | None:
-    config = _read(file)
-    host = repository.host
-    keys = _HUB_KEYS if host == DOCKER_HUB else (host,)
-    helpers = config.get("credHelpers") or {}
-    for key in keys:
-        if helper := helpers.get(key):
-            return _ask(str(helper), key, file)
-    entries = {_plain(key): value for key, value in (config.get("auths") or {}).items()}
-    for key in (*_narrowing(repository), *(_plain(key) for key in keys)):
-        if found := _parse_entry(entries.get(key), file):
-            return found
-    if store := config.get("credsStore"):
-        return _ask(str(store), keys[0], file)
-    return None
 
 
 def _read(file: Path) -> Mapping[str, Any]:

@@ -20,7 +20,7 @@ from orchestrator.publish.connections import (
     breaking_off,
     read_answer,
 )
-from orchestrator.publish.credentials import Credentials, find_credentials
+from orchestrator.publish.credentials import Credentials, CredentialStore
 from orchestrator.publish.exchange import (
     PASSING,
     Answer,
@@ -44,6 +44,11 @@ TIMEOUT_S = 60.0
 ATTEMPTS = 5
 RETRY_S = 0.5
 _LONGEST_WAIT_S = 120.0
+_HINTS = {
+    401: "may this user push there? docker login",
+    403: "may this user push there, and read what it mounts?",
+    404: "some registries want a repository created before it is pushed to",
+}
 _LATER = "see to the network, or try again later: what is there already is not sent again"
 
 
@@ -59,13 +64,13 @@ class Wire:
         actions: str = "pull",
         timeout_s: float = TIMEOUT_S,
         retry_s: float = RETRY_S,
-        find: Callable[[Repository], Credentials | None] = find_credentials,
+        find: Callable[[Repository], Credentials | None] | None = None,
         certificates: tuple[Path, ...] = CERTIFICATES,
     ) -> None:
         self.retries: Counter[Repository] = Counter()
         self._actions = actions
         self._retry_s = retry_s
-        self._auth = Authoriser(find, self._request_token)
+        self._auth = Authoriser(find or CredentialStore().find, self._request_token)
         self._connections = Connections(timeout_s, certificates)
         self._stopping = threading.Event()
 
@@ -122,7 +127,7 @@ class Wire:
     def refused(self, request: Request, answer: Answer) -> RefusedError:
         """Return the error of an answer that is none of those expected."""
         message = f"{request.where} is answered {answer.status}{detail_of(answer)}"
-        hint = "may this user push there, and read what it mounts?" if answer.status == 403 else ""
+        hint = _HINTS.get(answer.status, "orch -v logs each request")
         return RefusedError(
             self._auth.masked(message),
             status=answer.status,

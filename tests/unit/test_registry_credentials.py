@@ -10,11 +10,15 @@ from typing import Any
 import pytest
 
 from orchestrator.errors import MissingToolError, OrchError, WorkspaceError
-from orchestrator.publish.credentials import Credentials, find_credentials
+from orchestrator.publish.credentials import Credentials, CredentialStore
 from orchestrator.publish.reference import Repository
 
 API = Repository("registry.example.com", "team/api")
 SECRET = "planted-secret"
+
+
+def find_credentials(repository: Repository) -> Credentials | None:
+    return CredentialStore().find(repository)
 
 
 @pytest.fixture
@@ -165,3 +169,12 @@ def test_a_broken_file_is_named_and_not_quoted(home: Path, text: str) -> None:
 def test_neither_repr_nor_str_shows_the_secret() -> None:
     credentials = Credentials("ann", SECRET)
     assert SECRET not in f"{credentials!r} {credentials}"
+
+
+def test_a_helper_is_asked_once_for_all_repositories_of_a_host(home: Path) -> None:
+    helper(home, "all", f"echo x >> {home}/asked; echo '{answer('ann')}'")
+    docker(home, credsStore="all")
+    store = CredentialStore()
+    found = [store.find(Repository(API.host, f"team/{number}")) for number in range(5)]
+    assert set(found) == {Credentials("ann", SECRET)}
+    assert (home / "asked").read_text() == "x\n"
