@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import os
+import socket
+import socketserver
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -208,3 +212,43 @@ def test_without_an_engine_dockerfiles_are_unavailable_and_the_socket_is_named(
     assert (ran.code, ran.with_status("unavailable")) == (0, {"root", "web", "api", "job"})
     assert "no Docker engine answers at unix:///nowhere/docker.sock" in ran.said
     assert site26.build("api").code == 3
+
+
+@contextmanager
+def overheard(site: Site, folder: Path) -> Iterator[list[str]]:
+    """Stand between `orch` and the engine; the value are the requests that were made."""
+    requests: list[str] = []
+    real = site.environment["DOCKER_HOST"].removeprefix("unix://")
+
+    class Relay(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            asked = b""
+            while line := self.rfile.readline():
+                asked += line
+                if not line.strip():
+                    break
+            requests.append(asked.decode().partition("?")[0])
+            with socket.socket(socket.AF_UNIX) as engine:
+                engine.connect(real)
+                engine.sendall(asked)
+                while data := engine.recv(65536):
+                    self.wfile.write(data)
+
+    path = folder / "between.sock"
+    with socketserver.ThreadingUnixStreamServer(str(path), Relay) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        site.environment["DOCKER_HOST"] = f"unix://{path}"
+        try:
+            yield requests
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def test_a_build_with_nothing_to_do_asks_the_engine_one_thing(site26: Site, tmp_path: Path) -> None:
+    site26.write(TREE)
+    well(site26.orch("build"))
+    with overheard(site26, tmp_path) as requests:
+        assert "4 reused" in well(site26.orch("build")).said
+    assert requests == ["GET /images/json"]

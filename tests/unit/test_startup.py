@@ -59,6 +59,18 @@ def test_a_build_with_nothing_to_do_imports_no_library_but_these(
     assert not {name for name in modules if name.startswith("orchestrator.engines")}
 
 
+def test_a_plan_of_dockerfiles_asks_docker_without_its_package(
+    tmp_path: Path, orch_cache: Path
+) -> None:
+    write_tree(tmp_path, {"orch.toml": "", "base/a/Dockerfile": "FROM scratch\n"})
+    modules = imported(tmp_path, "plan")
+    assert third_party(modules) <= ALLOWED
+    assert not modules & HEAVY
+    asking = {"docker", "docker.address", "docker.presence"}
+    engines = {name for name in modules if name.startswith("orchestrator.engines.")}
+    assert engines == {f"orchestrator.engines.{name}" for name in asking}
+
+
 def test_a_plan_imports_no_library_but_these(root: Path, orch_cache: Path) -> None:
     modules = imported(root, "plan")
     assert third_party(modules) <= ALLOWED
