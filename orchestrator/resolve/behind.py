@@ -12,6 +12,7 @@ from packaging.utils import canonicalize_name
 from orchestrator.graph import Graph
 from orchestrator.lockfile import Asked, ImageLock, Lock
 from orchestrator.model import Image, Platform, Workspace
+from orchestrator.resolve.builds import settings_digest
 from orchestrator.resolve.inputs import (
     asked_of,
     broken_constraints,
@@ -33,6 +34,7 @@ class Input(Enum):
     SYSTEM = "system-package"
     REQUIREMENT = "requirement"
     CONSTRAINT = "constraint"
+    WHEEL_BUILD = "wheel-build"
     UNKNOWN = "unknown"
 
 
@@ -62,6 +64,7 @@ def find_differences(workspace: Workspace, graph: Graph, lock: Lock) -> tuple[Di
     """
     lines = read_tree_requirements(workspace)
     found = [*_of_settings(workspace, graph, lock), *_of_images(workspace, graph, lock)]
+    found += _of_builds(workspace, lock)
     for name in graph.locked:
         now = asked_of(workspace, graph, name, lines[name])
         found += _of_asked(graph.images[name], lines[name], lock, now)
@@ -92,6 +95,15 @@ def _of_settings(workspace: Workspace, graph: Graph, lock: Lock) -> Iterator[Dif
     for platform in sorted(locked - asked):
         detail = f"platform {platform} is locked and no longer asked for"
         yield Difference(Input.PLATFORM, platform.key, detail, where)
+
+
+def _of_builds(workspace: Workspace, lock: Lock) -> Iterator[Difference]:
+    """Yield the projects whose builds were pinned for other settings."""
+    settings = workspace.settings
+    for build in lock.builds:
+        if build.settings != settings_digest(settings, build.name):
+            detail = f"[wheels.{build.name}] asks for something else than when it was locked"
+            yield Difference(Input.WHEEL_BUILD, build.name, detail, settings.file.name)
 
 
 def _of_images(workspace: Workspace, graph: Graph, lock: Lock) -> Iterator[Difference]:

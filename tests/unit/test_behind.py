@@ -10,7 +10,9 @@ import pytest
 
 from orchestrator.graph import build_graph
 from orchestrator.lockfile import ImageLock, Lock
+from orchestrator.model import WheelBuild
 from orchestrator.resolve.behind import Difference, Input, find_differences
+from orchestrator.resolve.builds import settings_digest
 from orchestrator.workspace import read_workspace
 from tests.archives import write_recipe
 from tests.helpers import AMD64, ROOT, deb_of, wheel_of, write_lock, write_tree
@@ -187,3 +189,13 @@ def test_a_lock_that_does_not_say_what_was_asked_names_the_image_alone(
     write_recipe(ws, "api", "base", "other", "web")
     found = the_difference(ws, older)
     assert (found.input, found.image) == (Input.UNKNOWN, "api")
+
+
+def test_settings_of_a_build_that_moved_are_named(ws: Path, lock: Lock) -> None:
+    (sdist,) = [wheel for wheel in lock.image("base", AMD64).wheels if not wheel.is_wheel]
+    digest = settings_digest(read_workspace(ws).settings, "only")
+    built = lock.with_builds([WheelBuild(sdist, AMD64, settings=digest)])
+    assert differences(ws, built) == ()
+    settings("[wheels.only]\nsystem = ['gcc']\n")(ws)
+    found = the_difference(ws, built)
+    assert (found.input, found.subject, found.where) == (Input.WHEEL_BUILD, "only", "orch.toml")
