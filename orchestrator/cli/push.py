@@ -112,8 +112,8 @@ def publish(
         click.echo(json.dumps(push_document(run), indent=2))
     else:
         for pushed in run.images:
-            if pushed.digest:
-                click.echo(reference_of(pushed))
+            if reference := reference_of(pushed):
+                click.echo(reference)
     session.note(format_push_summary(run.images, run.unavailable, run.duration_s))
     return _exit_code(run, options)
 

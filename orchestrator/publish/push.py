@@ -79,10 +79,9 @@ class _Run:
         upload_bytes = sum(plan.blob.size_bytes for plan in plans if plan.source is None)
         self._observer.surveyed(len(self._images), upload_bytes)
         self._note_blobs(plans, dry_run=dry_run)
-        if dry_run:
-            for image in self._images:
-                self._settle_planned(image, survey)
-        else:
+        for image in self._images:
+            self._compare_tags(image, survey)
+        if not dry_run:
             self._carry_out(plans, survey)
         for pushed in self._pushed.values():
             pushed.duration_s = pushed.duration_s or time.monotonic() - self._began_s
@@ -102,35 +101,44 @@ class _Run:
                 else:
                     del self._pushed[target].blobs[plan.blob]
 
-    def _settle_planned(self, image: OutgoingImage, survey: Survey) -> None:
+    def _compare_tags(self, image: OutgoingImage, survey: Survey) -> None:
+        """Note which tags are right already; where all are, the image is done."""
         pushed = self._pushed[image.repository]
         pushed.digest = image.top.digest
         pushed.tags = {
-            tag: TagStatus.PLANNED
-            if survey.tags[image.repository, tag] != manifest.digest
-            else TagStatus.UNCHANGED
+            tag: TagStatus.UNCHANGED
+            if survey.tags[image.repository, tag] == manifest.digest
+            else TagStatus.PLANNED
             for tag, manifest in image.named.items()
         }
-        is_new = TagStatus.PLANNED in pushed.tags.values()
-        pushed.status = PushStatus.PLANNED if is_new else PushStatus.UNCHANGED
+        is_done = set(pushed.tags.values()) == {TagStatus.UNCHANGED}
+        pushed.status = PushStatus.UNCHANGED if is_done else PushStatus.PLANNED
 
     def _carry_out(self, plans: Sequence[BlobPlan], survey: Survey) -> None:
+        pending = [item for item in self._images if not self._is_done(item)]
+        for image in pending:
+            pushed = self._pushed[image.repository]
+            pushed.status, pushed.digest = PushStatus.CANCELLED, ""
+            pushed.tags = dict.fromkeys(pushed.tags, TagStatus.UNTOUCHED)
         sent = self._crew.each(self._bring, plans)
         for plan, error in sent.errors.items():
             self._fail(plan.targets, error)
         if sent.errors:
             return
-        lacking = [image for image in self._images if image.repository not in survey.complete]
+        lacking = [image for image in pending if image.repository not in survey.complete]
         stored = self._crew.each(self._store, lacking)
         for image, error in stored.errors.items():
             self._fail((image.repository,), error)
         if stored.errors:
             return
         tagged = self._crew.each(
-            lambda image: self._tag(image, survey.tags), self._images, keep_going=True
+            lambda image: self._tag(image, survey.tags), pending, keep_going=True
         )
         for image, error in tagged.errors.items():
             self._fail((image.repository,), error)
+
+    def _is_done(self, image: OutgoingImage) -> bool:
+        return self._pushed[image.repository].status is PushStatus.UNCHANGED
 
     def _bring(self, plan: BlobPlan) -> None:
         """Bring a blob to all repositories that lack it."""
@@ -140,8 +148,7 @@ class _Run:
             if source is None or not self._mounts(target, plan.blob.digest, source):
                 path = self._blob_path(plan.blob.digest)
                 self._registry.write_blob(target, plan.blob, path)
-                how = Transfer.UPLOADED
-            source = source or target
+                how, source = Transfer.UPLOADED, target
             with self._lock:
                 self._pushed[target].blobs[plan.blob] = how
 
@@ -155,7 +162,7 @@ class _Run:
         """Store an image's manifests under their digests, and read them back."""
         for manifest in image.manifests:
             self._registry.write_manifest(image.repository, manifest.digest, manifest)
-            self._read_back(image.repository, manifest.digest, manifest)
+            read_back(self._registry, image.repository, manifest.digest, manifest)
 
     def _tag(
         self, image: OutgoingImage, before: Mapping[tuple[Repository, str], str | None]
@@ -167,13 +174,8 @@ class _Run:
                 continue
             move_tag(self._registry, image.repository, tag, manifest)
             pushed.tags[tag] = TagStatus.MOVED
-        pushed.digest = image.top.digest
-        is_new = TagStatus.MOVED in pushed.tags.values()
-        pushed.status = PushStatus.PUSHED if is_new else PushStatus.UNCHANGED
+        pushed.status, pushed.digest = PushStatus.PUSHED, image.top.digest
         pushed.duration_s = time.monotonic() - self._began_s
-
-    def _read_back(self, repository: Repository, pointer: str, manifest: Manifest) -> None:
-        read_back(self._registry, repository, pointer, manifest)
 
     def _fail(self, repositories: Sequence[Repository], error: OrchError) -> None:
         for repository in repositories:

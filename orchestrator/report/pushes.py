@@ -61,8 +61,9 @@ def unavailable_document(name: str, why: str) -> dict[str, Any]:
 
 
 def reference_of(pushed: Pushed) -> str:
-    """Return `HOST/PREFIX/NAME@DIGEST`, or nothing where the digest was not read back."""
-    return f"{pushed.image.repository}@{pushed.digest}" if pushed.digest else ""
+    """Return `HOST/PREFIX/NAME@DIGEST`, or nothing where the image is not there."""
+    is_there = pushed.digest and pushed.status is not PushStatus.PLANNED
+    return f"{pushed.image.repository}@{pushed.digest}" if is_there else ""
 
 
 def promotion_document(promoted: Sequence[Promoted], old: str, new: str) -> dict[str, Any]:

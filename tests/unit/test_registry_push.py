@@ -229,6 +229,36 @@ def test_nothing_is_tagged_where_one_image_fails(pushing: Pushing, verb: str) ->
     assert pushing.watcher.statuses == ["cancelled api", "failed web"]
 
 
+def test_an_image_that_is_there_already_stays_unchanged_when_another_fails(
+    pushing: Pushing,
+) -> None:
+    api = pushing.image("api")
+    pushing.push(api)
+    pushing.registry.on = {"upload team/web": fails(RegistryError("broken"))}
+    done = pushing.push(api, pushing.image("web", b"other"))
+    assert done["api"].status is PushStatus.UNCHANGED
+    assert done["api"].digest == api.top.digest
+    assert done["web"].digest == ""
+    assert set(done["web"].tags.values()) == {TagStatus.UNTOUCHED}
+
+
+def test_a_blob_whose_source_is_gone_is_still_uploaded_once(pushing: Pushing) -> None:
+    pushing.push(pushing.image("base"))
+    names = ("api", "job", "web")
+    images = [pushing.image(name, sources=("base",)) for name in names]
+    layer = max(images[0].blobs, key=lambda blob: blob.size_bytes)
+    key = (place("base"), layer.digest)
+
+    def lose() -> None:
+        pushing.registry.blobs.pop(key, None)
+
+    pushing.registry.on = {"mount team/api": lose}
+    done = pushing.push(*images)
+    uploads = [call for call in pushing.calls("upload") if layer.digest in call]
+    assert {item.status for item in done.values()} == {PushStatus.PUSHED}
+    assert len(uploads) == 1
+
+
 def test_a_failure_stops_what_has_not_begun(tmp_path: Path) -> None:
     crew = Crew(1, lambda: None)
     pushing = Pushing(tmp_path, crew)

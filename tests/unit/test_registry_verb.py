@@ -200,6 +200,7 @@ def test_a_dry_run_sends_nothing(orch: Orch, tiny: TinyRegistry) -> None:
     build(orch)
     ran = orch("push", "--dry-run", "--format", "json")
     assert ran.data["dry_run"] is True
+    assert {image["reference"] for image in ran.data["images"]} == {""}
     assert {image["status"] for image in ran.data["images"]} == {"planned"}
     assert not tiny.blobs
     assert {line.partition(" ")[0] for line in tiny.asked} == {"HEAD"}
