@@ -109,6 +109,14 @@ def code_of(error: Any) -> str:
     return str(answer.get("Error", {}).get("Code", "")) if isinstance(answer, dict) else ""
 
 
+def errors() -> tuple[type[Exception], ...]:
+    """Return what sessions and clients raise."""
+    from boto3.exceptions import Boto3Error  # noqa: PLC0415 - slow to import, like the next
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
+
+    return (BotoCoreError, Boto3Error, ClientError)
+
+
 def open_session(profile: str = "") -> Session:
     """Return a session whose settings and credentials are looked for as boto3 does.
 

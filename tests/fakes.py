@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -134,6 +134,10 @@ class FakeRegistry:
         self._call("find", repository, pointer)
         digest = pointer if ":" in pointer else self.named.get((repository, pointer), "")
         return digest if (repository, digest) in self.manifests else None
+
+    def find_manifests(self, repository: Repository, pointers: Sequence[str]) -> dict[str, str]:
+        found = {pointer: self.find_manifest(repository, pointer) for pointer in pointers}
+        return {pointer: digest for pointer, digest in found.items() if digest}
 
     def read_manifest(self, repository: Repository, pointer: str) -> Manifest:
         self._call("read", repository, pointer)

@@ -133,6 +133,18 @@ class RegistryContract:
             registry_under_test.write_manifest(place, "v1", manifest)
         assert registry_under_test.find_manifest(place, "v1") == manifest.digest
 
+    def test_of_many_pointers_those_that_name_something_are_found(
+        self, registry_under_test: Registry, place: Repository, file: Path
+    ) -> None:
+        assert registry_under_test.find_manifests(place, ("v1", "v2")) == {}
+        digest = self.put(registry_under_test, place, file).digest
+        manifest = registry_under_test.read_manifest(place, digest)
+        for tag in ("v1", "v2"):
+            registry_under_test.write_manifest(place, tag, manifest)
+        found = registry_under_test.find_manifests(place, ("v1", "none", digest, "v2"))
+        assert found == dict.fromkeys(("v1", "v2", digest), digest)
+        assert registry_under_test.find_manifests(place, ()) == {}
+
     def test_tags_are_told_sorted(
         self, registry_under_test: Registry, place: Repository, file: Path
     ) -> None:

@@ -75,8 +75,9 @@ class _Token:
 class Authoriser:
     """The `Authorization` header of each request; safe for several threads.
 
-    Credentials are looked up when a registry asks for them, once a host. A token is asked for
-    once however many threads need it, and again before it runs out.
+    Credentials are looked up when a registry asks for them, once a repository, and again when
+    they run out or are refused. A token is asked for once however many threads need it, and
+    again before it runs out.
     """
 
     def __init__(
@@ -118,6 +119,7 @@ class Authoriser:
             known = self._tokens.get((host, scopes))
             if known is not None and known.header == refused:
                 del self._tokens[host, scopes]
+        self._forget(repository, refused)
         header = self._answer(parsed, repository, scopes)
         if header in {"", refused}:
             who = self._known(repository)
@@ -194,9 +196,18 @@ class Authoriser:
         self._keep_secret(token)
         return _Token(f"Bearer {token}", asked_at_s + life_s * (1 - _SHARE_LEFT))
 
+    def _forget(self, repository: Repository, refused: str) -> None:
+        """Look for credentials anew where those that are known were refused themselves."""
+        with self._lock_of(repository):
+            known = self._credentials.get(repository)
+            if known is not None and _basic(known) == refused:
+                del self._credentials[repository]
+
     def _known(self, repository: Repository) -> Credentials | None:
         with self._lock_of(repository):
-            if repository not in self._credentials:
+            known = self._credentials.get(repository)
+            is_old = known is not None and known.renew_at_s <= time.monotonic()
+            if is_old or repository not in self._credentials:
                 found = self._find(repository)
                 self._credentials[repository] = found
                 if found is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import math
 import os
 import subprocess
 import threading
@@ -25,12 +26,14 @@ _NOT_FOUND = "credentials not found"
 class Credentials:
     """A user and a secret; with `is_identity_token` the secret is a refresh token (OAuth 2).
 
-    Neither `repr` nor `str` shows the secret.
+    Neither `repr` nor `str` shows the secret. From `renew_at_s` on, by the monotonic clock, they
+    are to be asked for anew.
     """
 
     user: str
     secret: str = field(repr=False)
     is_identity_token: bool = False
+    renew_at_s: float = math.inf
 
 
 class CredentialStore:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from orchestrator.atomic import replacing
@@ -42,6 +42,11 @@ class HttpRegistry:
             raise self._wire.refused(request, answer)
         digest = answer.headers.get("docker-content-digest")
         return digest or self.read_manifest(repository, pointer).digest
+
+    def find_manifests(self, repository: Repository, pointers: Sequence[str]) -> dict[str, str]:
+        """Ask for one after the other: the protocol knows no more."""
+        found = {pointer: self.find_manifest(repository, pointer) for pointer in pointers}
+        return {pointer: digest for pointer, digest in found.items() if digest}
 
     def read_manifest(self, repository: Repository, pointer: str) -> Manifest:
         """Read a manifest and compare its bytes with every digest that is told of it."""

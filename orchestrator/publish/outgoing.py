@@ -7,6 +7,7 @@ from enum import Enum
 
 from orchestrator.errors import OrchError
 from orchestrator.model import Platform
+from orchestrator.publish.findings import Verdict
 from orchestrator.publish.reference import Repository
 from orchestrator.publish.registry import BlobInfo, Manifest
 
@@ -113,6 +114,7 @@ class Pushed:
     tags: dict[str, TagStatus] = field(default_factory=dict)
     retries: int = 0
     duration_s: float = 0.0
+    verdict: Verdict | None = None
     error: OrchError | None = None
 
     def bytes_of(self, transfer: Transfer) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -83,6 +84,10 @@ class Registry(Protocol):
 
     def find_manifest(self, repository: Repository, pointer: str) -> str | None:
         """Return the digest of what a tag or a digest names, or None where nothing does."""
+        ...
+
+    def find_manifests(self, repository: Repository, pointers: Sequence[str]) -> dict[str, str]:
+        """Return the digests of those tags and digests that name something."""
         ...
 
     def read_manifest(self, repository: Repository, pointer: str) -> Manifest:

@@ -52,8 +52,10 @@ def survey_images(registry: Registry, crew: Crew, images: Sequence[OutgoingImage
     Raises:
         RegistryError: It does not answer, or not to this user.
     """
-    asked = [(image.repository, tag) for image in images for tag in image.named]
-    tags = crew.each(lambda key: registry.find_manifest(*key), asked).raise_first()
+    named = crew.each(
+        lambda image: registry.find_manifests(image.repository, tuple(image.named)), images
+    ).raise_first()
+    tags = {(i.repository, tag): named[i].get(tag) for i in images for tag in i.named}
     complete = set()
     open_images = []
     for image in images:

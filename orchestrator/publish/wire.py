@@ -145,6 +145,14 @@ class Wire:
         wait_s = self._retry_s * 2 ** (attempt - 1) if asked_s is None else asked_s
         if wait_s > _LONGEST_WAIT_S and error is not None:
             raise error
+        self.rest(wait_s)
+
+    def rest(self, wait_s: float) -> None:
+        """Wait, but not for longer than the user wants.
+
+        Raises:
+            InterruptedByUserError: The user asked to stop meanwhile.
+        """
         self._stopping.wait(wait_s)
         self.check_wanted()
 
