@@ -9,7 +9,7 @@ from typing import Any
 
 from orchestrator.graph import Graph
 from orchestrator.model import Image, Secret, Settings, Workspace
-from orchestrator.siblings import SiblingNames, familiar_name
+from orchestrator.siblings import SiblingNames, familiar_name, is_wheels_context
 
 LAYOUT = ".orch/layout"
 
@@ -87,6 +87,11 @@ def _contexts(
     contexts = {}
     for reference in image.build.uses.references if image.build else ():
         sibling = siblings.find(reference.name, by=image.name)
+        if is_wheels_context(siblings, image, reference):
+            warnings.append(
+                f"{image.file}:{reference.line}: bake has no wheels of the lock to give; "
+                f"build {image.name} with orch build"
+            )
         if sibling is None:
             continue
         key = familiar_name(reference.name)

@@ -145,6 +145,15 @@ def test_fingerprints_make_tags(tmp_path: Path, bake: Bake) -> None:
     assert len(set(tags)) == len(FILES)
 
 
+def test_bake_cannot_give_wheels_of_the_lock(tmp_path: Path, bake: Bake) -> None:
+    settings = "[image.api]\nrequirements = []\n"
+    dockerfile = "FROM debian:12\nCOPY --from=wheels / /wheels\n"
+    files = {"services/api/Dockerfile": dockerfile, "orch.toml": settings}
+    document, said = bake(write_tree(tmp_path, files))
+    assert "contexts" not in document["target"]["api"]
+    assert "services/api/Dockerfile:2: bake has no wheels of the lock to give" in said
+
+
 def test_a_file_is_written_instead(ws: Path, tmp_path: Path) -> None:
     file = tmp_path / "docker-bake.json"
     with pytest.raises(SystemExit):
