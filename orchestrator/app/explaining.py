@@ -122,6 +122,8 @@ def _reaches(opened: Opened, image: Image, path: Path) -> bool:
     folders = [Path(os.path.normpath(root / place)) for place in named if is_folder(place)]
     if path in steering or any(_holds(folder, path) for folder in folders):
         return True
+    if image.name in opened.graph.takes_wheels and path in _requirements(opened, image):
+        return True
     return path.is_relative_to(context) and chosen.selects(path.relative_to(context).as_posix())
 
 
@@ -129,10 +131,15 @@ def _sources(opened: Opened, image: Image) -> Iterator[Path]:
     """Yield the files and folders that an image is made from."""
     root = opened.workspace.root
     yield root / image.file
-    for name in image.recipe.requirements or ("requirements.txt",):  # which would be taken unasked
-        yield from requirement_files(root / image.path / name)
+    yield from _requirements(opened, image)
     for copy in image.recipe.files:
         yield source_path(opened.workspace, image, copy)
+
+
+def _requirements(opened: Opened, image: Image) -> Iterator[Path]:
+    unasked = () if image.build else ("requirements.txt",)
+    for name in image.recipe.requirements or unasked:
+        yield from requirement_files(opened.workspace.root / image.path / name)
 
 
 def _holds(source: Path, path: Path) -> bool:

@@ -6,6 +6,8 @@ import hashlib
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
@@ -13,16 +15,21 @@ from orchestrator.app.explaining import affected
 from orchestrator.app.fingerprinting import fingerprint_images
 from orchestrator.app.opened import open_workspace, read_lock
 from orchestrator.app.planning import BuildOptions, plan
+from orchestrator.engines.buildkit.engine import BuildKit, ContextFiles
 from orchestrator.engines.buildkit.staging import Source, staged, time_of
 from orchestrator.engines.buildkit.wheels import requirements_text, wheel_files
-from orchestrator.fingerprint import Input
+from orchestrator.errors import MissingToolError
+from orchestrator.fingerprint import Fingerprint, Input
 from orchestrator.lockfile import ImageLock
 from orchestrator.model import LockedWheel
-from orchestrator.plan import Action
+from orchestrator.plan import Action, Step
 from orchestrator.resolve.slices import cut
 from tests.dockerfiles import prints_of
 from tests.helpers import AMD64, wheel_of, write_lock, write_tree
 from tests.wheels import locked, make_wheel
+
+if TYPE_CHECKING:
+    from orchestrator.engines.buildkit.shelves import Shelf
 
 SETTINGS = """\
 [debian]
@@ -211,6 +218,26 @@ def test_an_image_whose_wheels_are_not_locked_is_unavailable(
     steps = plan(open_workspace(ws), BuildOptions(AMD64)).plan.steps
     assert (steps["root"].action, steps["api"].action) == (Action.BUILD, Action.UNAVAILABLE)
     assert steps["api"].unavailable == "no source"
+
+
+def test_requirements_reach_the_image_that_takes_their_wheels(tmp_path: Path) -> None:
+    settings = SETTINGS.replace("requirements = []", 'requirements = ["api.txt"]')
+    files = {"orch.toml": settings, "api.txt": "-r more.txt\n", "more.txt": "web\n"}
+    ws = house(tmp_path, files | WITH_WHEELS)
+    assert affected(open_workspace(ws), [ws / "more.txt"], lambda _: None) == ("api",)
+    write_tree(ws, {"api.Dockerfile": "FROM root\n"})
+    assert affected(open_workspace(ws), [ws / "more.txt"], lambda _: None) == ()
+
+
+def test_an_engine_without_named_contexts_is_refused_with_what_it_lacks(tmp_path: Path) -> None:
+    opened = open_workspace(house(tmp_path, WITH_WHEELS))
+    shelf = cast("Shelf", SimpleNamespace(named_contexts=False))
+    files = ContextFiles({"api": ()}, {"api": {}}, {"api": tuple})
+    engine = BuildKit(opened.workspace, opened.paths, files, shelf, ())
+    step = Step(opened.graph.images["api"], AMD64, 1, Action.BUILD, Fingerprint.of([]))
+    with pytest.raises(MissingToolError, match="api takes its wheels from one, wheels") as caught:
+        engine.build(step, {})
+    assert "Docker 23 or newer" in caught.value.hint
 
 
 def test_the_context_holds_wheels_by_their_names_and_pins_with_digests(tmp_path: Path) -> None:
