@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from orchestrator.app.opened import Opened
 from orchestrator.app.publishable import Publishables, collect
+from orchestrator.app.registries import connected
 from orchestrator.errors import WorkspaceError
 from orchestrator.oci.layout import Layout
 from orchestrator.publish.crew import Crew
-from orchestrator.publish.http_registry import HttpRegistry
 from orchestrator.publish.outgoing import Pushed, PushStatus
 from orchestrator.publish.promote import Promoted
 from orchestrator.publish.promote import promote as promote_images
 from orchestrator.publish.push import Push, PushObserver
 from orchestrator.publish.reference import Namespace
-from orchestrator.publish.wire import Wire
 from orchestrator.select import Selection
 
 JOBS = 8
@@ -69,16 +67,19 @@ def push(opened: Opened, options: PushOptions, observer: PushObserver) -> PushRu
     outgoing = Publishables(opened, namespace, options.tags, started, run.notes)
     images = [outgoing.image(name, steps) for name, steps in collected.steps.items()]
     run.notes[:0] = collected.notes
-    with _registry("pull" if options.dry_run else "pull,push", observer.sent) as (wire, registry):
-        crew = Crew(options.jobs, wire.stop)
+    actions = "pull" if options.dry_run else "pull,push"
+    with connected(opened, namespace, actions, observer.sent) as place:
+        crew = Crew(options.jobs, place.wire.stop)
         try:
             layout = Layout(opened.paths.layout)
-            pushing = Push(registry, crew, layout.blob_path, observer)
+            premises = place.premises(crew, started, run.notes, observer.examining)
+            pushing = Push(place.registry, crew, layout.blob_path, observer, premises)
             run.images = pushing.run(images, dry_run=options.dry_run)
+            place.tell_details(crew, run.images)
         finally:
             crew.close()
         for pushed in run.images:
-            pushed.retries = wire.retries[pushed.image.repository]
+            pushed.retries = place.wire.retries[pushed.image.repository]
     if options.selection.changed:
         run.images = [item for item in run.images if item.status is not PushStatus.UNCHANGED]
     run.duration_s = time.monotonic() - clock
@@ -94,21 +95,12 @@ def promote(opened: Opened, options: PushOptions, old: str, new: str) -> list[Pr
     namespace = namespace_of(opened, options.registry)
     names = options.selection.choose(opened.graph)
     images = {name: namespace.repository(name) for name in names}
-    with _registry("pull,push", lambda _: None) as (wire, registry):
-        crew = Crew(options.jobs, wire.stop)
+    with connected(opened, namespace, "pull,push") as place:
+        crew = Crew(options.jobs, place.wire.stop)
         try:
-            return promote_images(registry, crew, images, old, new)
+            return promote_images(place.registry, crew, images, old, new)
         finally:
             crew.close()
-
-
-@contextmanager
-def _registry(actions: str, on_bytes: Callable[[int], None]) -> Iterator[tuple[Wire, HttpRegistry]]:
-    wire = Wire(actions=actions)
-    try:
-        yield wire, HttpRegistry(wire, on_bytes)
-    finally:
-        wire.close()
 
 
 def namespace_of(opened: Opened, given: str = "") -> Namespace:

@@ -103,6 +103,15 @@ class TagStatus(Enum):
     UNTOUCHED = "untouched"
 
 
+@dataclass(frozen=True, slots=True)
+class ImageDetails:
+    """What a registry knows of an image besides; `pushed` is when, as ISO 8601."""
+
+    pushed: str
+    size_bytes: int
+    tags: tuple[str, ...]
+
+
 @dataclass(slots=True)
 class Pushed:
     """What came of an image; `digest` is the one that was read back from the registry."""
@@ -115,6 +124,7 @@ class Pushed:
     retries: int = 0
     duration_s: float = 0.0
     verdict: Verdict | None = None
+    details: ImageDetails | None = None
     error: OrchError | None = None
 
     def bytes_of(self, transfer: Transfer) -> int:

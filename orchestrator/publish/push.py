@@ -5,13 +5,14 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from orchestrator.errors import OrchError
 from orchestrator.publish.crew import Crew
 from orchestrator.publish.outgoing import OutgoingImage, Pushed, PushStatus, TagStatus, Transfer
+from orchestrator.publish.premises import OpenPremises, Premises
 from orchestrator.publish.reference import Repository
 from orchestrator.publish.registry import (
     CredentialsError,
@@ -38,6 +39,10 @@ class PushObserver(Protocol):
         """Take note of bytes that went out."""
         ...
 
+    def examining(self, image: OutgoingImage) -> None:
+        """Take note of an image whose findings are waited for."""
+        ...
+
     def finished(self, pushed: Pushed) -> None:
         """Take note of what came of an image."""
         ...
@@ -45,15 +50,16 @@ class PushObserver(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Push:
-    """What a push needs: a registry, threads, where blobs lie, and who watches."""
+    """What a push needs: a registry, threads, where blobs lie, who watches, whose place it is."""
 
     registry: Registry
     crew: Crew
     blob_path: Callable[[str], Path]
     observer: PushObserver
+    premises: Premises = field(default_factory=OpenPremises)
 
     def run(self, images: Sequence[OutgoingImage], *, dry_run: bool = False) -> list[Pushed]:
-        """Publish images; no tag moves before all of them are there and were read back.
+        """Publish images; no tag moves before all of them are there, read back and examined.
 
         The first failure stops what has not begun, and then no tag is touched. When a tag
         cannot be moved, the others still are.
@@ -67,6 +73,7 @@ class Push:
 class _Run:
     def __init__(self, push: Push, images: Sequence[OutgoingImage]) -> None:
         self._registry, self._crew = push.registry, push.crew
+        self._premises = push.premises
         self._blob_path, self._observer = push.blob_path, push.observer
         self._images = images
         self._began_s = time.monotonic()
@@ -81,8 +88,11 @@ class _Run:
         self._note_blobs(plans, dry_run=dry_run)
         for image in self._images:
             self._compare_tags(image, survey)
+        lacking = [image for image in self._images if image.repository not in survey.complete]
+        places = [image.repository for image in lacking]
+        unprepared = self._premises.prepare(places, dry_run=dry_run)
         if not dry_run:
-            self._carry_out(plans, survey)
+            self._carry_out(plans, lacking, survey, unprepared)
         for pushed in self._pushed.values():
             pushed.duration_s = pushed.duration_s or time.monotonic() - self._began_s
             self._observer.finished(pushed)
@@ -114,22 +124,33 @@ class _Run:
         is_done = set(pushed.tags.values()) == {TagStatus.UNCHANGED}
         pushed.status = PushStatus.UNCHANGED if is_done else PushStatus.PLANNED
 
-    def _carry_out(self, plans: Sequence[BlobPlan], survey: Survey) -> None:
+    def _carry_out(
+        self,
+        plans: Sequence[BlobPlan],
+        lacking: Sequence[OutgoingImage],
+        survey: Survey,
+        unprepared: Mapping[Repository, OrchError],
+    ) -> None:
         pending = [item for item in self._images if not self._is_done(item)]
         for image in pending:
             pushed = self._pushed[image.repository]
             pushed.status, pushed.digest = PushStatus.CANCELLED, ""
             pushed.tags = dict.fromkeys(pushed.tags, TagStatus.UNTOUCHED)
+        for repository, error in unprepared.items():
+            self._fail((repository,), error)
+        if unprepared:
+            return
         sent = self._crew.each(self._bring, plans)
         for plan, error in sent.errors.items():
             self._fail(plan.targets, error)
         if sent.errors:
             return
-        lacking = [image for image in pending if image.repository not in survey.complete]
         stored = self._crew.each(self._store, lacking)
         for image, error in stored.errors.items():
             self._fail((image.repository,), error)
         if stored.errors:
+            return
+        if not self._pass(pending):
             return
         tagged = self._crew.each(
             lambda image: self._tag(image, survey.tags), pending, keep_going=True
@@ -163,6 +184,18 @@ class _Run:
         for manifest in image.manifests:
             self._registry.write_manifest(image.repository, manifest.digest, manifest)
             read_back(self._registry, image.repository, manifest.digest, manifest)
+
+    def _pass(self, images: Sequence[OutgoingImage]) -> bool:
+        """Tell whether images may be tagged; all are examined, so that all is said at once."""
+        examined = self._crew.each(self._premises.examine, images, keep_going=True)
+        errors = dict(examined.errors)
+        for image, verdict in examined.results.items():
+            self._pushed[image.repository].verdict = verdict
+            if verdict is not None and verdict.error is not None:
+                errors[image] = verdict.error
+        for image, error in errors.items():
+            self._fail((image.repository,), error)
+        return not errors
 
     def _tag(
         self, image: OutgoingImage, before: Mapping[tuple[Repository, str], str | None]

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Protocol, Self, TextIO
 
-from orchestrator.publish.outgoing import Pushed
+from orchestrator.publish.outgoing import OutgoingImage, Pushed
 from orchestrator.publish.push import PushObserver
 from orchestrator.report.pushes import format_pushed
 from orchestrator.report.text import format_bytes
@@ -51,6 +51,9 @@ class SilentPush:
     def sent(self, size_bytes: int) -> None:
         """Take no note."""
 
+    def examining(self, image: OutgoingImage) -> None:
+        """Take no note."""
+
     def finished(self, pushed: Pushed) -> None:
         """Take no note."""
 
@@ -67,6 +70,10 @@ class PlainPush(SilentPush):
         if upload_bytes:
             self._say(f"sending {format_bytes(upload_bytes)} for {images} images")
 
+    def examining(self, image: OutgoingImage) -> None:
+        """Say what is waited for."""
+        self._say(f"waiting for the findings of {image.name}")
+
     def finished(self, pushed: Pushed) -> None:
         """Say what came of an image."""
         self._say(format_pushed(pushed))
@@ -82,6 +89,10 @@ class JsonPush(SilentPush):
     def surveyed(self, images: int, upload_bytes: int) -> None:
         """Write how much is to be sent."""
         self._write({"event": "surveyed", "images": images, "upload_bytes": upload_bytes})
+
+    def examining(self, image: OutgoingImage) -> None:
+        """Write what is waited for."""
+        self._write({"event": "examining", "image": image.name})
 
     def finished(self, pushed: Pushed) -> None:
         """Write what came of an image."""
@@ -151,6 +162,10 @@ class LivePush(SilentPush):
                 return
             self._shown_at = time.monotonic()
         self._bars.update(self._whole, completed=self._sent_bytes)
+
+    def examining(self, image: OutgoingImage) -> None:
+        """Let the bar say what is waited for."""
+        self._bars.update(self._whole, description=f"waiting for the findings of {image.name}")
 
     def finished(self, pushed: Pushed) -> None:
         """Let a finished image scroll by."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from orchestrator.publish.outgoing import Pushed, PushStatus, Transfer
+from orchestrator.publish.findings import Finding, Verdict
+from orchestrator.publish.outgoing import ImageDetails, Pushed, PushStatus, Transfer
 from orchestrator.publish.promote import Promoted
 from orchestrator.report.text import format_bytes
 
@@ -38,7 +39,45 @@ def pushed_document(pushed: Pushed) -> dict[str, Any]:
         },
         "retries": pushed.retries,
         "duration_s": round(pushed.duration_s, 3),
+        "details": _details_document(pushed.details) if pushed.details else None,
+        "scan": _verdict_document(pushed.verdict) if pushed.verdict else None,
         "error": {"message": str(error), "hint": error.hint} if error else None,
+    }
+
+
+def _details_document(details: ImageDetails) -> dict[str, Any]:
+    return {
+        "pushed": details.pushed,
+        "size_bytes": details.size_bytes,
+        "tags": list(details.tags),
+    }
+
+
+def _verdict_document(verdict: Verdict) -> dict[str, Any]:
+    """Return what scans of an image came to."""
+    excepted = [
+        {**_finding_document(finding), "until": exception.until, "reason": exception.reason}
+        for finding, exception in verdict.excepted
+    ]
+    return {
+        "status": verdict.status.value,
+        "completed": verdict.completed,
+        "threshold": verdict.threshold,
+        "counts": dict(verdict.counts),
+        "failing": [_finding_document(finding) for finding in verdict.failing],
+        "excepted": excepted,
+        "expired": [item.finding for item in verdict.expired],
+    }
+
+
+def _finding_document(finding: Finding) -> dict[str, Any]:
+    return {
+        "name": finding.name,
+        "severity": finding.severity.value,
+        "package": finding.package,
+        "installed": finding.installed,
+        "fixed": finding.fixed,
+        "uri": finding.uri,
     }
 
 
@@ -56,6 +95,8 @@ def unavailable_document(name: str, why: str) -> dict[str, Any]:
         "blobs": {how.value: {"count": 0, "bytes": 0} for how in Transfer},
         "retries": 0,
         "duration_s": 0.0,
+        "details": None,
+        "scan": None,
         "error": {"message": why, "hint": ""},
     }
 

@@ -55,6 +55,9 @@ class Watcher:
     def sent(self, size_bytes: int) -> None:
         raise AssertionError("a fake sends nothing")
 
+    def examining(self, image: OutgoingImage) -> None:
+        self.statuses.append(f"examining {image.name}")
+
     def finished(self, pushed: Pushed) -> None:
         self.statuses.append(f"{pushed.status.value} {pushed.image.name}")
 

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from orchestrator.publish.ecr.wish import Found, Wish
 from orchestrator.publish.findings import Scan
+from orchestrator.publish.outgoing import ImageDetails
 from orchestrator.publish.registry import RegistryError
 
 
@@ -34,15 +35,6 @@ class Present:
 
     digests: Mapping[str, str]
     absent: frozenset[str]
-
-
-@dataclass(frozen=True, slots=True)
-class ImageDetails:
-    """What ECR knows of an image; `pushed` is when, as ISO 8601."""
-
-    pushed: str
-    size_bytes: int
-    tags: tuple[str, ...]
 
 
 class Ecr(Protocol):

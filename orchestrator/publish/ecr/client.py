@@ -14,10 +14,11 @@ from orchestrator.model import EcrSettings
 from orchestrator.oci.image import INDEX_MEDIA_TYPE, MANIFEST_MEDIA_TYPE
 from orchestrator.publish.ecr.address import EcrAddress
 from orchestrator.publish.ecr.answers import parse_scan
-from orchestrator.publish.ecr.api import Authorisation, EcrError, ImageDetails, Present
+from orchestrator.publish.ecr.api import Authorisation, EcrError, Present
 from orchestrator.publish.ecr.explained import explain
 from orchestrator.publish.ecr.wish import Found, Wish
 from orchestrator.publish.findings import Scan, ScanStatus
+from orchestrator.publish.outgoing import ImageDetails
 from orchestrator.publish.registry import DOCKER_INDEX, DOCKER_MANIFEST
 
 _AT_ONCE = 100
