@@ -64,8 +64,8 @@ format: $(VENV)/.ready ## Put the code into shape
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(VENV)/.ready ## Measure; the figures are ratios taken in one run
-	$(BIN)/python bench/assemble.py
+bench: $(VENV)/.ready ## Measure beside bake, compose and docker build; make bench BENCH_ARGS=--full
+	$(BIN)/python bench/run.py $(BENCH_ARGS)
 	$(BIN)/python bench/wheels.py
 
 requirements: $(VENV)/.ready ## Pin anew what development and CI install

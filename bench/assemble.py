@@ -7,9 +7,7 @@ neither the workspace nor the cache is touched and nothing is fetched while a cl
 from __future__ import annotations
 
 import argparse
-import base64
 import hashlib
-import io
 import json
 import os
 import shutil
@@ -17,17 +15,13 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
-import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from isal import isal_zlib
 from processes import Measured, run_measured
+from purewheel import pure_wheel
 
-from orchestrator.engines.assembler.jobs import make_wheel_layer
-from orchestrator.engines.assembler.wheel.segment import Venv
 from orchestrator.graph import build_graph
 from orchestrator.lockfile import Lock, format_lock, parse_lock
 from orchestrator.model import LockedWheel, Platform
@@ -42,7 +36,6 @@ HEAVY = "python-ml-torch"
 """With all that stands on it, left out of what is timed: its one wheel outweighs the rest."""
 
 BASE, SERVICE = "python-base", "webhook"
-BIG_WHEELS = 5
 MB = 1e6
 
 
@@ -129,57 +122,6 @@ def link_tree(source: Path, target: Path) -> None:
     shutil.copytree(source, target, copy_function=link, ignore=shutil.ignore_patterns("*.part"))
 
 
-def wheel_to_layer(bench: Bench) -> Iterator[Figure]:
-    """From wheels to a layer on one core, beside inflating and hashing the same bytes."""
-    wheels = big_wheels(bench)
-    files = [bench.cache / "downloads" / w.sha256[:2] / w.sha256 for w in wheels]
-    bound, unpacked = min(inflate_and_hash(files) for _ in range(bench.runs))
-    store, venv = bench.cache / "bench", Venv("/opt/venv", "3.11")
-    seconds = []
-    for _ in range(bench.runs):
-        shutil.rmtree(store, ignore_errors=True)
-        started = time.perf_counter()
-        for wheel, file in zip(wheels, files, strict=True):
-            key, what = wheel.sha256, wheel.name
-            make_wheel_layer(store, key, file, key, what, wheel.file, venv, None)
-        seconds.append(time.perf_counter() - started)
-    shutil.rmtree(store)
-    best = min(seconds)
-    note = f"{len(wheels)} wheels, {unpacked / MB:.0f} MB unpacked"
-    yield Figure(
-        "wheel to layer, one core", unpacked / MB / best, "MB/s", 200, at_least=True, note=note
-    )
-    yield Figure("  bound: inflate and sha256 alone", unpacked / MB / bound, "MB/s", 0)
-    yield Figure("  share of the bound", bound / best, "", 0)
-
-
-def big_wheels(bench: Bench) -> list[LockedWheel]:
-    adds = [bench.lock.image(name, AMD64) for name in bench.images]
-    wheels = {wheel for part in adds for wheel in part.wheels if wheel.is_wheel}
-    by_size = sorted(wheels, key=lambda wheel: (-wheel.size_bytes, wheel.name))
-    return by_size[:BIG_WHEELS]
-
-
-def inflate_and_hash(files: list[Path]) -> tuple[float, int]:
-    """Return the seconds that a wheel's bytes need at least, and how many bytes they are."""
-    size = 0
-    started = time.perf_counter()
-    for file in files:
-        data = memoryview(file.read_bytes())
-        with zipfile.ZipFile(file) as archive:
-            infos = archive.infolist()
-        for info in infos:
-            name = int.from_bytes(data[info.header_offset + 26 : info.header_offset + 28], "little")
-            more = int.from_bytes(data[info.header_offset + 28 : info.header_offset + 30], "little")
-            start = info.header_offset + 30 + name + more
-            plain: bytes | memoryview = data[start : start + info.compress_size]
-            if info.compress_type == zipfile.ZIP_DEFLATED:
-                plain = isal_zlib.decompress(plain, -15, info.file_size or 1)
-            hashlib.sha256(plain).digest()
-            size += len(plain)
-    return time.perf_counter() - started, size
-
-
 def whole_tree(bench: Bench) -> Iterator[Figure]:
     """Everything downloaded and nothing built: seconds and memory, with bytecode and without."""
     recipes = {file: file.read_text() for file in bench.repo.glob("*/*/image.toml")}
@@ -221,7 +163,7 @@ def changes(bench: Bench) -> Iterator[Figure]:
 def add_pure_wheel(bench: Bench, run: int) -> None:
     """Ask for a small wheel in the base, lock it and put it among the downloads."""
     version = f"1.{run}"
-    file, data = f"orch_bench-{version}-py3-none-any.whl", pure_wheel(version)
+    file, data = pure_wheel("orch-bench", version)
     digest = hashlib.sha256(data).hexdigest()
     target = bench.cache / "downloads" / digest[:2] / digest
     target.parent.mkdir(exist_ok=True)
@@ -244,30 +186,7 @@ def add_pure_wheel(bench: Bench, run: int) -> None:
     (bench.repo / "orch.lock").write_text(format_lock(replace(lock, images=images)))
 
 
-def pure_wheel(version: str) -> bytes:
-    info = f"orch_bench-{version}.dist-info"
-    metadata = f"Metadata-Version: 2.1\nName: orch-bench\nVersion: {version}\n"
-    wheel = "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
-    texts = {
-        **{f"orch_bench/m{n}.py": f"VALUE = {n}, {version!r}\n" * 50 for n in range(20)},
-        f"{info}/METADATA": metadata,
-        f"{info}/WHEEL": wheel,
-    }
-    rows = [f"{path},{record_hash(text)},{len(text)}\n" for path, text in texts.items()]
-    record = "".join([*rows, f"{info}/RECORD,,\n"])
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
-        for path, text in {**texts, f"{info}/RECORD": record}.items():
-            archive.writestr(zipfile.ZipInfo(path), text, zipfile.ZIP_DEFLATED)
-    return out.getvalue()
-
-
-def record_hash(text: str) -> str:
-    digest = base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest())
-    return "sha256=" + digest.rstrip(b"=").decode()
-
-
-CASES = {"wheel": wheel_to_layer, "tree": whole_tree, "changes": changes}
+CASES = {"tree": whole_tree, "changes": changes}
 
 
 def main() -> None:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import resource
+import signal
 import subprocess
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 _SAMPLE_S = 0.1
 _KIB = 1024
+_PATIENCE_S = 10
 
 
 @dataclass(slots=True)
@@ -27,23 +31,45 @@ class Measured:
     rss_bytes: int = 0
     pss_bytes: int = 0
     largest_bytes: int = 0
+    timed_out: bool = False
 
 
 def run_measured(
-    command: Sequence[str | Path], folder: Path, env: Mapping[str, str], *, memory: bool = False
+    command: Sequence[str | Path],
+    folder: Path,
+    env: Mapping[str, str],
+    *,
+    memory: bool = False,
+    timeout_s: float = 0.0,
 ) -> Measured:
-    """Run a command; sampling its memory costs some of its time, and is done on demand."""
+    """Run a command; sampling its memory costs some of its time, and is done on demand.
+
+    After `timeout_s`, if that is not 0, it is ended with all that it started.
+    """
     before = _cpu_of_children()
     started = time.perf_counter()
     process = subprocess.Popen(
-        command, cwd=folder, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        command,
+        cwd=folder,
+        env=env,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     )
     measured = Measured(0.0, 0, "")
     ended = threading.Event()
     sampler = threading.Thread(target=_sample, args=(process.pid, measured, ended))
     if memory:
         sampler.start()
-    _, measured.stderr = process.communicate()
+    try:
+        _, measured.stderr = process.communicate(timeout=timeout_s or None)
+    except subprocess.TimeoutExpired:
+        measured.timed_out = True
+        _end(process)
+    except BaseException:
+        _end(process)
+        raise
     measured.seconds = time.perf_counter() - started
     measured.code = process.returncode
     measured.cpu_s = _cpu_of_children() - before
@@ -51,6 +77,16 @@ def run_measured(
     if memory:
         sampler.join()
     return measured
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """End a process and its group, politely first."""
+    for number in (signal.SIGINT, signal.SIGKILL):
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+        with suppress(subprocess.TimeoutExpired):
+            process.communicate(timeout=_PATIENCE_S)
+            return
 
 
 def _cpu_of_children() -> float:

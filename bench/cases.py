@@ -1,0 +1,233 @@
+"""The cases of building: what is changed, who builds after it, what is measured."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from equality import check_equal
+from lab import Lab
+from processes import Measured
+from seed import EXTRA_PACKAGES, raise_own
+from sides import Side, Workspace
+from trees import (
+    ONE,
+    Own,
+    light_tree,
+    real_tree,
+    write_dockerfile,
+    write_pins,
+    write_recipes,
+)
+
+from orchestrator.lockfile import parse_lock
+
+MB = 1e6
+Change = Callable[[Lab, Workspace, int], None]
+"""Makes a change, which is the same for the same number, and for no other."""
+
+
+def interleaved(
+    lab: Lab,
+    case: str,
+    workspaces: Sequence[Workspace],
+    change: Callable[[Workspace, int], None],
+    build: Callable[[Workspace], Measured] | None = None,
+) -> None:
+    """Build each workspace in turn after a change, again and again; each has the limit in all."""
+    build = build or lab.build
+    spent = dict.fromkeys((workspace.side for workspace in workspaces), 0.0)
+    for run in range(lab.runs):
+        for workspace in workspaces:
+            side = workspace.side
+            if run and spent[side] * (1 + 1 / run) > lab.limit_s:
+                continue
+            change(workspace, run)
+            done = build(workspace)
+            spent[side] += done.seconds
+            note = f"not done after {lab.limit_s:.0f} s" if done.timed_out else ""
+            value = None if done.timed_out else done.seconds
+            lab.put(case, "seconds", side.value, run, value, "s", note)
+
+
+def built(lab: Lab, case: str, sides: Sequence[Side]) -> list[Workspace]:
+    """Return the sides' copies of the real tree, built."""
+    return _ready(lab, case, {side: lab.real(side) for side in sides})
+
+
+def _ready(lab: Lab, case: str, made: dict[Side, Workspace | None]) -> list[Workspace]:
+    for side, workspace in made.items():
+        if workspace is None:
+            note = f"its first build takes longer than {lab.limit_s:.0f} s"
+            lab.put(case, "seconds", side.value, 0, None, "s", note)
+    return [workspace for workspace in made.values() if workspace is not None]
+
+
+def show_equal(lab: Lab, case: str, workspaces: Sequence[Workspace]) -> None:
+    """Compare what orch and bake hold, where both are there."""
+    by_side = {workspace.side: workspace for workspace in workspaces}
+    if {Side.ORCH, Side.BAKE} <= set(by_side):
+        found = check_equal(lab, by_side[Side.ORCH], by_side[Side.BAKE])
+        lab.put(case, "equal", "orch and bake", 0, None, "", found)
+
+
+# --- nothing, and changes ---
+
+
+@dataclass(frozen=True, slots=True)
+class Noop:
+    """Nothing changed."""
+
+    images: int
+
+    def __call__(self, lab: Lab, case: str, sides: Sequence[Side]) -> None:
+        if self.images == 16:
+            workspaces = built(lab, case, sides)
+            show_equal(lab, case, workspaces)
+        else:
+            tree = light_tree(self.images)
+            made = {side: lab.first_build(lab.workspace(side, tree, case)) for side in sides}
+            workspaces = _ready(lab, case, made)
+        interleaved(lab, case, workspaces, lambda _workspace, _run: None)
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """The real tree after a change, which is never the same twice."""
+
+    change: Change
+    limited_to: tuple[Side, ...] = tuple(Side)
+
+    def __call__(self, lab: Lab, case: str, sides: Sequence[Side]) -> None:
+        workspaces = built(lab, case, [side for side in sides if side in self.limited_to])
+
+        def change(workspace: Workspace, run: int) -> None:
+            self.change(lab, workspace, lab.next_number())
+            settle(lab, case, workspace, run)
+
+        interleaved(lab, case, workspaces, change)
+
+
+def settle(lab: Lab, case: str, workspace: Workspace, run: int) -> None:
+    """Write what a change of the tree makes of the workspace: for recipes, a new lock."""
+    root, tree = workspace.root, workspace.tree
+    if workspace.side.reads_recipes:
+        deciding = [root / "constraints.txt", *sorted(root.glob("*/*/image.toml"))]
+        before = [file.read_text() for file in deciding]
+        write_recipes(root, tree)
+        if before != [file.read_text() for file in deciding]:
+            lab.lock(workspace, case, run)
+        return
+    lock = parse_lock(lab.lock_text)
+    for image in tree.images.values():
+        write_pins(root, tree, image, lock)
+        write_dockerfile(root, tree, image, f"{lab.url}/simple")
+
+
+def edit_file(_lab: Lab, workspace: Workspace, number: int) -> None:
+    """Edit one file of a service."""
+    file = workspace.root / workspace.tree.images[ONE].folder / "app/module_00.py"
+    file.write_text(f"{file.read_text().partition('EDITED')[0]}EDITED = {number}\n")
+
+
+def add_requirement(lab: Lab, workspace: Workspace, number: int) -> None:
+    """Let one service gain a requirement; what it gained before goes."""
+    own = workspace.tree.own
+    for name in [name for name in own if name.startswith("orch-bench-new")]:
+        del own[name]
+    raise_own(lab, workspace.tree, f"orch-bench-new-{number}", Own(ONE, "1.0"))
+
+
+def move_one_pin(lab: Lab, workspace: Workspace, number: int) -> None:
+    """Move a pin that one service holds."""
+    raise_own(lab, workspace.tree, "orch-bench-one", Own(ONE, f"1.{number}"))
+
+
+def move_every_pin(lab: Lab, workspace: Workspace, number: int) -> None:
+    """Move a pin that every image holds."""
+    own = Own(workspace.tree.root.name, f"1.{number}")
+    raise_own(lab, workspace.tree, "orch-bench-all", own)
+
+
+def add_package(_lab: Lab, workspace: Workspace, _number: int) -> None:
+    """Let the root base gain a Debian package, in another order for each side of the engine.
+
+    What one side built would otherwise be there for the next.
+    """
+    packages = workspace.tree.root.packages
+    order = EXTRA_PACKAGES[::-1] if workspace.side is Side.ORCH_DOCKERFILES else EXTRA_PACKAGES
+    packages.append(next(name for name in order if name not in packages))
+
+
+def all_changes(lab: Lab, case: str, sides: Sequence[Side]) -> None:
+    """Make all changes together, the same on both sides, and compare what these hold then."""
+    workspaces = built(lab, case, [side for side in sides if side in {Side.ORCH, Side.BAKE}])
+    number, packages = lab.next_number(), real_tree().root.packages
+    for workspace in workspaces:
+        workspace.tree.root.packages[:] = [*packages, *EXTRA_PACKAGES]
+        for change in (edit_file, add_requirement, move_one_pin, move_every_pin):
+            change(lab, workspace, number)
+        settle(lab, case, workspace, 0)
+        lab.build(workspace)
+    show_equal(lab, case, workspaces)
+
+
+# --- cold ---
+
+
+@dataclass(frozen=True, slots=True)
+class Cold:
+    """Nothing built; downloads warm."""
+
+    bytecode: bool
+
+    def __call__(self, lab: Lab, case: str, sides: Sequence[Side]) -> None:
+        sides = [side for side in sides if side in {Side.ORCH, Side.BAKE}]
+        tree = real_tree(bytecode=self.bytecode)
+        workspaces = [lab.workspace(side, tree, case) for side in sides]
+        for workspace in workspaces:
+            if workspace.side is Side.BAKE:
+                lab.build(workspace)  # warms the caches of downloads
+
+        def build(workspace: Workspace) -> Measured:
+            return lab.build(workspace, no_cache=workspace.side is Side.BAKE)
+
+        interleaved(lab, case, workspaces, lambda one, _run: forget(lab, one), build)
+        show_equal(lab, case, workspaces)
+        for workspace in workspaces:
+            if workspace.side is Side.ORCH:
+                forget(lab, workspace)
+                done = lab.build(workspace, memory=True)
+                lab.put(case, "memory, all processes", "orch", 0, done.pss_bytes / MB, "MB")
+                lab.put(case, "memory, the largest", "orch", 0, done.largest_bytes / MB, "MB")
+            shutil.rmtree(workspace.root)
+
+
+def forget(lab: Lab, workspace: Workspace) -> None:
+    """Throw away what orch made; bake is told not to look at what it has."""
+    if workspace.side is Side.ORCH:
+        lab.forget()
+        shutil.rmtree(workspace.root / ".orch", ignore_errors=True)
+
+
+def cold_with_nothing(lab: Lab, case: str, sides: Sequence[Side]) -> None:
+    """Neither anything built nor anything downloaded; the mirror is on this machine."""
+    sides = [side for side in sides if side in {Side.ORCH, Side.BAKE}]
+    workspaces = [lab.workspace(side, real_tree(), case) for side in sides]
+    cache = lab.work / "empty-cache"
+
+    def empty(workspace: Workspace, _run: int) -> None:
+        if workspace.side is Side.ORCH:
+            settings = f'[debian]\nmirror = "{lab.url}/debian"\n'
+            (workspace.root / "orch.toml").write_text(settings)
+            shutil.rmtree(cache, ignore_errors=True)
+            shutil.rmtree(workspace.root / ".orch", ignore_errors=True)
+        else:
+            lab.run(["docker", "builder", "prune", "--all", "--force"], workspace.root)
+
+    def build(workspace: Workspace) -> Measured:
+        return lab.build(workspace, ORCH_CACHE=str(cache))
+
+    interleaved(lab, case, workspaces, empty, build)
+    shutil.rmtree(cache, ignore_errors=True)

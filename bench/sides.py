@@ -1,0 +1,90 @@
+"""The sides: what people type to bring all images of a workspace up to date, on each."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+from processes import Measured, run_measured
+from trees import Tree
+
+ORCH = str(Path(sys.executable).with_name("orch"))
+
+
+class Side(Enum):
+    """Who builds. The value is how tables name it."""
+
+    ORCH = "orch"
+    ORCH_DOCKERFILES = "orch, Dockerfiles"
+    BAKE = "bake"
+    COMPOSE = "compose"
+    MAKE = "make"
+
+    @property
+    def reads_recipes(self) -> bool:
+        return self is Side.ORCH
+
+    @property
+    def folder(self) -> str:
+        return self.name.lower().replace("_", "-")
+
+
+OPTIONS = {
+    Side.ORCH: "`orch build`: recipes, assembled without a daemon",
+    Side.ORCH_DOCKERFILES: "`orch build` on the Dockerfiles, in the same engine",
+    Side.BAKE: "`docker buildx bake` of one file with all targets and `contexts` between them,"
+    " in the engine's own BuildKit, which spares exporting and loading",
+    Side.COMPOSE: "`docker compose build`, tier by tier, each tier at once",
+    Side.MAKE: "`make -j` over `docker build`, a rule an image, in the order of the tiers",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """A side's own copy of a tree."""
+
+    side: Side
+    root: Path
+    tree: Tree
+
+    def commands(self, *, no_cache: bool = False) -> list[list[str]]:
+        """Return what is typed; `no_cache` is for bake alone."""
+        if self.side in {Side.ORCH, Side.ORCH_DOCKERFILES}:
+            return [[ORCH, "build", "--progress", "none"]]
+        if self.side is Side.BAKE:
+            extra = ["--no-cache"] if no_cache else []
+            return [["docker", "buildx", "bake", "--progress", "quiet", *extra]]
+        if self.side is Side.MAKE:
+            return [["make", "--silent", f"-j{os.cpu_count()}"]]
+        compose = ["docker", "compose", "--progress", "quiet", "--file", "compose.json", "build"]
+        tiers = self.tree.tiers()
+        return [[*compose, *(image.name for image in tier)] for tier in tiers]
+
+
+def run_all(
+    commands: Sequence[Sequence[str]],
+    folder: Path,
+    environment: Mapping[str, str],
+    *,
+    memory: bool = False,
+    timeout_s: float = 0.0,
+) -> Measured:
+    """Run commands one after the other until one fails."""
+    whole = Measured(0.0, 0, "")
+    for command in commands:
+        left_s = timeout_s - whole.seconds if timeout_s else 0.0
+        one = run_measured(command, folder, environment, memory=memory, timeout_s=left_s)
+        whole.seconds += one.seconds
+        whole.cpu_s += one.cpu_s
+        whole.code, whole.stderr = one.code, one.stderr
+        whole.timed_out = one.timed_out
+        whole.rss_bytes = max(whole.rss_bytes, one.rss_bytes)
+        whole.pss_bytes = max(whole.pss_bytes, one.pss_bytes)
+        whole.largest_bytes = max(whole.largest_bytes, one.largest_bytes)
+        if one.code:
+            break
+    return whole
