@@ -94,7 +94,7 @@ def pin_builds(
     is noted: its images are unavailable, and all others are locked.
     """
     builds: list[WheelBuild] = []
-    notes: list[str] = []
+    notes = _of_several_pythons(lock)
     for platform in sorted({locked_for for _, locked_for in lock.images}):
         for wheel, target in targets_of(lock, graph, platform).items():
             before = previous.build_of(wheel, platform)
@@ -116,6 +116,21 @@ def pin_builds(
             builds.append(_fitting(_with_wheel_of(new, before), target))
     # The images may hold wheels that the previous lock built: they become sdists first.
     return replace(lock, builds=previous.builds).with_builds(builds), notes
+
+
+def _of_several_pythons(lock: Lock) -> list[str]:
+    """Return notes of sdists that images of several Pythons want: each is built for one."""
+    pythons: dict[LockedWheel, set[str]] = {}
+    for adds in lock.images.values():
+        for file in adds.wheels:
+            if not file.is_wheel:
+                pythons.setdefault(file, set()).add(adds.python or lock.python)
+    return [
+        f"{file.name} {file.version} comes as source only, and images of Python "
+        f"{' and '.join(sorted(wanted))} want it; it is built for one of them"
+        for file, wanted in pythons.items()
+        if len(wanted) > 1
+    ]
 
 
 def _with_wheel_of(new: WheelBuild, before: WheelBuild | None) -> WheelBuild:

@@ -36,6 +36,7 @@ class Scene:
     house: House
     settings: list[str] = field(default_factory=list)
     lock: Lock = field(default_factory=Lock)
+    notes: list[str] = field(default_factory=list)
 
     def add(
         self, name: str, dockerfile: str, *lines: str, settings: str = "", locked: bool = True
@@ -56,7 +57,8 @@ class Scene:
         archive = FakeArchive()
         archive.packages = ["libc6 2.36-9"]
         sources = Sources(lambda: cast("DebianArchive", archive), self.house.uv, measure_files)
-        self.lock = resolve_lock(*self.read(), sources, self.lock, Upgrade()).lock
+        resolution = resolve_lock(*self.read(), sources, self.lock, Upgrade())
+        self.lock, self.notes = resolution.lock, resolution.notes
         assert parse_lock(format_lock(self.lock)) == self.lock
 
     def adds(self, name: str) -> list[str]:
@@ -97,10 +99,13 @@ def test_an_image_whose_requirements_are_not_named_is_not_locked(scene: Scene) -
 
 
 def test_counting_ends_below_an_image_of_which_nothing_is_known(scene: Scene) -> None:
+    for tag in (OLD, NEW):
+        scene.house.add("fast 1.0", tag=tag)
     scene.add("mid", "FROM base\n", locked=False)
-    scene.add("api", "FROM mid\n", "web")
+    scene.add("api", "FROM mid\n", "web", "fast")
     scene.resolve()
-    assert scene.adds("api") == ["deep 1.0", "lib 1.0", "web 1.0"]
+    assert scene.adds("api") == ["deep 1.0", "fast 1.0", "lib 1.0", "web 1.0"]
+    assert f"fast-1.0-{OLD}.whl" in scene.files("api")
 
 
 def test_an_image_that_installs_nothing_hands_down_what_is_below(scene: Scene) -> None:
@@ -163,6 +168,15 @@ def test_an_image_of_another_python_has_wheels_of_its_own(scene: Scene) -> None:
     again = format_lock(scene.lock)
     scene.resolve()
     assert format_lock(scene.lock) == again
+
+
+def test_an_sdist_that_images_of_two_pythons_want_is_warned_of(scene: Scene) -> None:
+    scene.house.add_sdist("raw", "1.0")
+    scene.add("old", "FROM base\n", "raw")
+    scene.add("new", "FROM base\n", "raw", settings='python = "3.12"\n')
+    scene.resolve()
+    said = "raw 1.0 comes as source only, and images of Python 3.11 and 3.12 want it"
+    assert [note for note in scene.notes if note.startswith(said)]
 
 
 @pytest.mark.parametrize(
