@@ -43,7 +43,7 @@ class FaultProxy:
     """Passes requests on to `upstream`; those whose numbers are in `at`, from 1, meet the fault.
 
     `asked` has `METHOD PATH` of each request. `challenge` is what a 401 asks for. `is_stalled` is
-    set when a request waits in vain.
+    set when a request waits in vain. `handler` may do more than this.
     """
 
     upstream: str
@@ -52,6 +52,7 @@ class FaultProxy:
     challenge: str = 'Basic realm="tests"'
     asked: list[str] = field(default_factory=list)
     address: str = ""
+    handler: type[Handler] | None = None
     is_stalled: threading.Event = field(default_factory=threading.Event)
     _released: threading.Event = field(default_factory=threading.Event)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -59,12 +60,8 @@ class FaultProxy:
     @contextmanager
     def running(self) -> Iterator[FaultProxy]:
         """Listen on a free port of 127.0.0.1."""
-        proxy = self
-
-        class Handler(_Handler):
-            owner = proxy
-
-        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        handler = type("Owned", (self.handler or Handler,), {"owner": self})
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
         server.daemon_threads = True
         server.block_on_close = False
         self.address = f"127.0.0.1:{server.server_port}"
@@ -90,7 +87,7 @@ class FaultProxy:
         self._released.wait()
 
 
-class _Handler(http.server.BaseHTTPRequestHandler):
+class Handler(http.server.BaseHTTPRequestHandler):
     owner: FaultProxy
     protocol_version = "HTTP/1.1"
 
