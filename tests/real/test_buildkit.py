@@ -99,6 +99,21 @@ def test_an_edit_that_keeps_size_and_time_reaches_the_image(
     assert output(client, "api", "cat", "/www/health") == "ko\n"
 
 
+def test_an_image_of_nothing_may_copy_from_one_of_the_workspace(
+    site26: Site, docker26: DockerEngine
+) -> None:
+    site26.write(
+        {
+            **TREE,
+            "services/tool/Dockerfile": "FROM scratch\nCOPY --from=root /bin/busybox /tool\n",
+        }
+    )
+    assert well(site26.build("tool")).with_status("built") == {"root", "tool"}
+    engine = docker26.client()
+    assert len(layers(engine, "tool")) == 1
+    engine.close()
+
+
 def test_recipes_and_dockerfiles_stand_on_each_other(
     site: Site, client: docker.DockerClient, busybox: Path
 ) -> None:
