@@ -16,6 +16,7 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import boto3
@@ -33,11 +34,12 @@ TOKEN = f"{ACCOUNT}-auth-token"
 
 @dataclass
 class EcrSite:
-    """An ECR; `asked` has `METHOD PATH` of each request for data."""
+    """An ECR; `asked` has `METHOD PATH` of each request for data, which needs the `token`."""
 
     endpoint: str
     upstream: str
     address: str = ""
+    token: str = TOKEN
     asked: list[str] = field(default_factory=list)
 
     @contextmanager
@@ -53,6 +55,7 @@ class EcrSite:
             self.address = proxy.address
             yield self
 
+    @cached_property
     def client(self) -> Any:
         """Return a client with credentials of its own."""
         return boto3.client(
@@ -75,7 +78,7 @@ class EcrSite:
         manifest = json.dumps({"mediaType": MANIFEST_MEDIA_TYPE, "layers": layers, "config": {}})
         digest = "sha256:" + hashlib.sha256(manifest.encode()).hexdigest()
         for tag in tags:
-            self.client().put_image(
+            self.client.put_image(
                 repositoryName=name, imageManifest=manifest, imageTag=tag, imageDigest=digest
             )
         return digest
@@ -115,12 +118,12 @@ class _Gate(Handler):
             self._pass_on(None)
 
     def _is_authorised(self) -> bool:
-        wanted = "Basic " + base64.b64encode(f"AWS:{TOKEN}".encode()).decode()
+        wanted = "Basic " + base64.b64encode(f"AWS:{self.ecr.token}".encode()).decode()
         return self.headers.get("Authorization") == wanted
 
     def _tell(self, name: str, kind: str, pointer: str) -> tuple[int, str] | None:
         """Tell moto of a manifest; return a refusal."""
-        client = self.ecr.client()
+        client = self.ecr.client
         try:
             (repository,) = client.describe_repositories(repositoryNames=[name])["repositories"]
         except client.exceptions.RepositoryNotFoundException:
@@ -131,7 +134,9 @@ class _Gate(Handler):
         digest = "sha256:" + hashlib.sha256(self.body).hexdigest()
         known = client.batch_get_image(repositoryName=name, imageIds=[{"imageDigest": digest}])
         tag = {} if ":" in pointer else {"imageTag": pointer}
-        if tag or not known["images"]:
+        if not tag and repository.get("imageTagMutabilityExclusionFilters"):
+            tag = {"imageTag": f"untagged-{digest[-12:]}"}  # moto knows no image without one there
+        if ":" not in pointer or not known["images"]:
             try:
                 client.put_image(
                     repositoryName=name,
