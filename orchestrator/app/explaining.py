@@ -18,7 +18,7 @@ from orchestrator.lockfile import ImageLock, Lock, parse_lock
 from orchestrator.model import Image
 from orchestrator.plan import Step
 from orchestrator.resolve.python.requirements import names_that_differ, requirement_files
-from orchestrator.resolve.slices import what_matters
+from orchestrator.resolve.slices import pinned_in, what_matters
 
 
 def chain_of(planned: Planned, name: str) -> tuple[Step, ...]:
@@ -75,19 +75,22 @@ def _spared_by_slices(opened: Opened, path: Path) -> set[str]:
     try:
         before, now, lock = committed_text(path), path.read_text("utf-8"), read_lock(opened)
         names = names_that_differ(before, now, path.name)
+        pinned = pinned_in(before) & pinned_in(now)
     except (OrchError, OSError, UnicodeDecodeError):  # which is warned of already
         return set()
     return {
         name
         for name, image in opened.graph.images.items()
-        if image.build and _is_sliced_without(opened, lock, name, names)
+        if image.build and _is_sliced_without(opened, lock, name, names, pinned)
     }
 
 
-def _is_sliced_without(opened: Opened, lock: Lock, name: str, names: frozenset[str]) -> bool:
+def _is_sliced_without(
+    opened: Opened, lock: Lock, name: str, names: frozenset[str], pinned: frozenset[str]
+) -> bool:
     file = Path(opened.workspace.settings.constraints).name
     of_platforms = [
-        what_matters(opened.graph, lock, platform, name, file)
+        what_matters(opened.graph, lock, platform, name, file, pinned)
         for platform in opened.workspace.settings.platforms
     ]
     return not any(matters.whole or matters.projects & names for matters in of_platforms)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 from collections.abc import Callable, Sequence
@@ -9,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from packaging.requirements import InvalidRequirement, Requirement
+from packaging.specifiers import Specifier
 from packaging.utils import canonicalize_name
 
 from orchestrator.files import SourceFile
@@ -38,11 +40,14 @@ class Sliced:
 
 
 def slice_constraints(
-    files: Sequence[SourceFile], constraints: Path, find_what_matters: Callable[[], Mattering]
+    files: Sequence[SourceFile],
+    constraints: Path,
+    find_what_matters: Callable[[frozenset[str]], Mattering],
 ) -> Sliced:
     """Cut the constraints file where it is among the files of a context.
 
-    It is the workspace's own, `constraints`, or one of its name with the same content.
+    It is the workspace's own, `constraints`, or one of its name with the same content. What
+    matters is asked for with the projects that it pins.
     """
     named = [file for file in files if _may_be(file, constraints)]
     text = _read(constraints) if named else None
@@ -52,7 +57,7 @@ def slice_constraints(
     mine = {file for file in named if file.sha256 == digest}
     if not mine:
         return Sliced(tuple(files))
-    matters = find_what_matters()
+    matters = find_what_matters(pinned_in(text.decode("utf-8")))
     part = None if matters.whole else cut(text.decode("utf-8"), matters.projects)
     if part is None:
         return Sliced(tuple(files), matters.whole or "it has options, hashes or addresses in it")
@@ -74,11 +79,30 @@ def cut(text: str, projects: frozenset[str]) -> str | None:
     return "".join(kept)
 
 
-def what_matters(graph: Graph, lock: Lock, platform: Platform, name: str, file: str) -> Mattering:
+def pinned_in(text: str) -> frozenset[str]:
+    """Return the projects that constraints pin to one version, whatever they are installed on."""
+    found = set()
+    for _, line in logical_lines(text):
+        with contextlib.suppress(InvalidRequirement):
+            requirement = Requirement(line)
+            if requirement.marker is None and any(map(_is_exact, requirement.specifier)):
+                found.add(canonicalize_name(requirement.name))
+    return frozenset(found)
+
+
+def _is_exact(specifier: Specifier) -> bool:
+    return specifier.operator in {"==", "==="} and not specifier.version.endswith("*")
+
+
+def what_matters(
+    graph: Graph, lock: Lock, platform: Platform, name: str, file: str, pinned: frozenset[str]
+) -> Mattering:
     """Return the projects whose constraints matter to an image.
 
     They are those it holds and those that build them. What stands on it may use the constraints
     that it finds there, unless it copies a `file` of its own; so what that holds matters too.
+    Who installs from an index may get other versions than the lock has, which need others again:
+    what those are is known only where all that it adds is `pinned`.
     """
     image = graph.images[name]
     if image.build and image.build.settings.whole_constraints:
@@ -94,6 +118,11 @@ def what_matters(graph: Graph, lock: Lock, platform: Platform, name: str, file: 
         held = _held(graph, lock, platform, user.name)
         if held is None:
             return Mattering(whole=f"the requirements of {user.name} are not locked")
+        adds = {wheel.name for wheel in lock.image(user.name, platform).wheels}
+        if user.name not in graph.takes_wheels and (loose := min(adds - pinned, default="")):
+            return Mattering(
+                whole=f"{user.name} installs {loose} from an index, and no line pins it with =="
+            )
         projects |= held
     return Mattering(frozenset(projects))
 

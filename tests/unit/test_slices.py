@@ -104,8 +104,8 @@ def test_a_line_about_a_package_that_no_image_has_is_no_change_for_them(ws: Path
 
 
 def test_a_line_about_a_package_changes_the_images_that_hold_it(ws: Path) -> None:
-    assert change(ws, "api", CONSTRAINTS.replace("Web==1", "Web<2")) == {"api"}
-    assert change(ws, "api", CONSTRAINTS.replace("lib==1", "lib<2")) == {"root", "api"}
+    assert change(ws, "api", CONSTRAINTS.replace("Web==1", "Web==1.0")) == {"api"}
+    assert change(ws, "api", CONSTRAINTS.replace("lib==1", "lib==1.0")) == {"root", "api"}
 
 
 def test_comments_are_no_change(ws: Path) -> None:
@@ -148,6 +148,23 @@ def test_where_requirements_are_not_named_the_file_is_whole_and_a_plan_says_why(
     )
 
 
+@pytest.mark.parametrize("line", ["Web<2", "Web==1.*", "Web==1; python_version < '3'", ""])
+def test_who_installs_from_an_index_what_no_line_pins_gets_the_whole_file(
+    ws: Path, line: str
+) -> None:
+    write_tree(ws, {"constraints.txt": CONSTRAINTS.replace("Web==1", line)})
+    assert given(ws, "api") is None
+    why = "api installs web from an index, and no line pins it with =="
+    assert details(ws) == (f"api gets the whole of constraints.txt: {why}",)
+
+
+def test_who_installs_from_the_lock_needs_no_pins_in_the_constraints(tmp_path: Path) -> None:
+    dockerfile = f"{TREE['api.Dockerfile']}RUN --mount=from=wheels,target=/w true\n"
+    text = CONSTRAINTS.replace("Web==1", "Web<2")
+    ws = house(tmp_path, {"api.Dockerfile": dockerfile, "constraints.txt": text})
+    assert given(ws, "api") == "lib==1\nWeb<2\npip<30\n"
+
+
 def test_the_whole_file_can_be_asked_for(tmp_path: Path) -> None:
     ws = house(tmp_path, {"orch.toml": f"{SETTINGS}whole-constraints = true\n"})
     assert given(ws, "api") is None
@@ -184,7 +201,7 @@ def test_what_files_reach_goes_by_slices(ws: Path) -> None:
         return affected(open_workspace(ws), [ws / "constraints.txt"], said.append)
 
     assert reached(CONSTRAINTS.replace("other==1", "other==2")) == ()
-    assert reached(CONSTRAINTS.replace("Web==1", "Web<2")) == ("api",)
+    assert reached(CONSTRAINTS.replace("Web==1", "Web==1.0")) == ("api",)
     assert said == []
 
 
