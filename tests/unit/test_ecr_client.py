@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -10,12 +13,14 @@ import pytest
 from botocore.stub import Stubber
 
 from orchestrator.model import EcrSettings
+from orchestrator.publish.ecr import client
 from orchestrator.publish.ecr.address import EcrAddress
 from orchestrator.publish.ecr.api import EcrError, NotAllowedError, Present
 from orchestrator.publish.ecr.client import BotoEcr
 from orchestrator.publish.ecr.wish import Wish
 from orchestrator.publish.findings import ScanStatus
 
+ROOT = Path(__file__).parents[2]
 ACCOUNT, NAME = "123456789012", "team/api"
 DIGEST = "sha256:" + "1" * 64
 WHERE = {"repositoryName": NAME, "imageId": {"imageDigest": DIGEST}, "registryId": ACCOUNT}
@@ -36,6 +41,26 @@ def aws(ecr: BotoEcr) -> Iterator[Stubber]:
     with Stubber(ecr._client) as stubber:
         yield stubber
         stubber.assert_no_pending_responses()
+
+
+def test_the_documented_rights_are_those_that_are_used() -> None:
+    page = (ROOT / "docs/explanation/ecr.md").read_text("utf-8")
+    policy = json.loads(page.partition("```json\n")[2].partition("```")[0])
+    (everywhere, here) = policy["Statement"]
+    allowed = {everywhere["Action"], *here["Action"]}
+    source = Path(client.__file__).read_text("utf-8")
+    operations = set(re.findall(r"_ecr\(\)\.([a-z]\w+)\(", source))
+    used = {f"ecr:{name.title().replace('_', '')}" for name in operations}
+    by_the_protocol = {
+        "ecr:BatchCheckLayerAvailability",
+        "ecr:CompleteLayerUpload",
+        "ecr:GetDownloadUrlForLayer",
+        "ecr:InitiateLayerUpload",
+        "ecr:PutImage",
+        "ecr:UploadLayerPart",
+    }
+    assert len(used) > 8
+    assert allowed == used | by_the_protocol | {"ecr:TagResource"}
 
 
 def page(name: str, more: str = "") -> dict[str, Any]:

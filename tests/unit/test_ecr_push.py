@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +13,8 @@ import pytest
 from orchestrator.errors import OrchError
 from orchestrator.model import ScanException
 from orchestrator.oci.layout import Layout
+from orchestrator.publish.auth import Authoriser
+from orchestrator.publish.credentials import Credentials
 from orchestrator.publish.crew import Crew
 from orchestrator.publish.ecr.api import EcrError, NotAllowedError
 from orchestrator.publish.ecr.login import EcrLogin
@@ -240,6 +243,7 @@ def test_findings_are_not_waited_for_for_ever(pushing: Pushing) -> None:
     error = pushing.push(api)["api"].error
     assert "did not come within 60 s" in str(error)
     assert sum(pushing.waits_s) <= 60
+    assert max(pushing.waits_s) == 15
     assert pushing.tags() == set()
 
 
@@ -376,6 +380,22 @@ def test_a_token_is_renewed_before_it_runs_out(place: Repository) -> None:
     later = login.find(place)
     assert later is not None
     assert given.renew_at_s < later.renew_at_s
+
+
+@pytest.mark.parametrize(("renew_at_s", "asked"), [(0.0, 2), (math.inf, 1)])
+def test_credentials_that_ran_out_are_asked_for_before_they_are_refused(
+    place: Repository, renew_at_s: float, asked: int
+) -> None:
+    found: list[Repository] = []
+
+    def find(repository: Repository) -> Credentials:
+        found.append(repository)
+        return Credentials("AWS", f"token-{len(found)}", renew_at_s=renew_at_s)
+
+    authoriser = Authoriser(find, lambda *_: (500, b""))
+    first = authoriser.renew(place, (), 'Basic realm="ecr"', "")
+    assert (authoriser.header(place, ()) == first) == (asked == 1)
+    assert len(found) == asked
 
 
 def test_tags_are_looked_up_in_one_request(place: Repository) -> None:
