@@ -7,13 +7,15 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO
 
 from orchestrator.errors import disk_error
 
 
 @contextmanager
-def replacing(path: Path, *, mode: int = 0o644, sync: bool = False) -> Iterator[BinaryIO]:
+def replacing(
+    path: Path, *, mode: int = 0o644, sync: bool = False, buffer_bytes: int = -1
+) -> Iterator[BinaryIO]:
     """Open a new file beside `path` that takes its place when the block ends well.
 
     `mode` is subject to the umask. `sync` waits until the bytes are on the disk.
@@ -25,8 +27,8 @@ def replacing(path: Path, *, mode: int = 0o644, sync: bool = False) -> Iterator[
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        with os.fdopen(handle, "wb") as file:
-            yield cast("BinaryIO", file)
+        with os.fdopen(handle, "wb", buffer_bytes) as file:
+            yield file
             file.flush()
             os.fchmod(file.fileno(), mode & ~_umask())
             if sync:

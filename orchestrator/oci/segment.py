@@ -134,6 +134,7 @@ class SegmentWriter:
         self._plain = plain
         self._pending = bytearray()
         self._pending_has_data = False
+        self._ended = b""
 
     def add(self, entry: Entry, data: bytes = b"") -> None:
         """Add an entry whose data, `entry.size_bytes` long, is at hand."""
@@ -176,8 +177,7 @@ class SegmentWriter:
     def begin_deflated(self, entry: Entry) -> None:
         """Begin a file whose deflate data comes by `deflated`, to be ended by `end_deflated`."""
         self._pending += tar_header(entry)
-        self._flush()
-        self._emit(_GZIP_HEADER)
+        self._emit(self._take_pending() + _GZIP_HEADER)
 
     def deflated(self, compressed: bytes | memoryview, plain: bytes) -> None:
         """Take over a piece of a deflate stream (RFC 1951), and what it inflates to."""
@@ -187,7 +187,7 @@ class SegmentWriter:
 
     def end_deflated(self, entry: Entry, crc32: int, sha256: str) -> None:
         """End the file begun last; CRC-32 and SHA-256 are those of its uncompressed data."""
-        self._emit(_GZIP_TRAILER.pack(crc32, entry.size_bytes & 0xFFFFFFFF))
+        self._ended = _GZIP_TRAILER.pack(crc32, entry.size_bytes & 0xFFFFFFFF)
         self._pending += padding(entry.size_bytes)
         self.info.note(entry, sha256)
 
@@ -206,15 +206,21 @@ class SegmentWriter:
         self._out.write(data)
 
     def _flush(self) -> None:
-        data, has_data = self._pending, self._pending_has_data
+        if taken := self._take_pending():
+            self._emit(taken)
+
+    def _take_pending(self) -> bytes:
+        """Return what is pending as it is written: the end of a member, and a member."""
+        ended, data, has_data = self._ended, self._pending, self._pending_has_data
+        self._ended = b""
         if not data:
-            return
+            return ended
         if self._plain is not None:
             self._plain.update(data)
         stored = not has_data and len(data) <= _STORED_MAX
-        self._emit(_gzip_member(bytes(data), stored=stored))
         self._pending = bytearray()
         self._pending_has_data = False
+        return ended + _gzip_member(bytes(data), stored=stored)
 
 
 def _gzip_member(data: bytes, *, stored: bool) -> bytes:

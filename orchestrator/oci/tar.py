@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import tarfile
+import zlib
 from dataclasses import dataclass
 from enum import Enum
 
@@ -75,7 +76,8 @@ def tar_header(entry: Entry) -> bytes:
             b"",
         )
     )
-    block[_CHECKSUM] = b"%06o\0 " % sum(block)
+    # Adler-32's low half is 1 and the sum of the bytes, modulo 65521: that of ASCII is below.
+    block[_CHECKSUM] = b"%06o\0 " % ((zlib.adler32(block) & 0xFFFF) - 1)
     return bytes(block)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 
 from orchestrator.engines.assembler.elf import ElfFile, is_elf, read_elf
 from tests.debs import make_elf
@@ -30,6 +31,19 @@ def test_machines_are_named_as_the_kernel_does() -> None:
     elf = read(make_elf(machine=183))
     assert elf is not None
     assert elf.machine == "aarch64"
+
+
+def test_a_file_of_32_bits_in_the_other_byte_order_is_read() -> None:
+    strings = b"\0libx.so.2\0libc.so.6\0"
+    tags = struct.pack(">" + "iI" * 4, 14, 1, 1, 11, 5, 0x1000 + 160, 0, 0)
+    size = 160 + len(strings)
+    load = struct.pack(">8I", 1, 0, 0x1000, 0x1000, size, size, 5, 0x1000)
+    dynamic = struct.pack(">8I", 2, 116, 0x1074, 0x1074, len(tags), len(tags), 6, 4)
+    ident = b"\x7fELF\x01\x02\x01".ljust(16, b"\0")
+    header = struct.pack(">HHIIIIIHHHHHH", 3, 20, 1, 0, 52, 0, 0, 52, 32, 2, 40, 0, 0)
+    data = (ident + header + load + dynamic + tags).ljust(160, b"\0") + strings
+    expected = ElfFile("usr/lib/libx.so", "EM_20", 32, "dyn", "libx.so.2", ("libc.so.6",))
+    assert read(data) == expected
 
 
 def test_what_is_no_elf_file_is_nothing() -> None:

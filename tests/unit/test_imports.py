@@ -153,7 +153,6 @@ HOMES = {
     "boto3": ("aws", "wheelhouse"),
     "click": ("cli",),
     "docker": ("engines.docker.engine",),
-    "elftools": ("engines.assembler.elf",),
     "httpx": ("fetch", "resolve.debian.fetch", "publish.connections", "publish.wire"),
     "installer": ("engines.assembler.wheel",),
     "networkx": ("graph",),

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.engines.assembler.wheel.archive import MemberHash, WheelArchive
+from orchestrator.engines.assembler.wheel.archive import MemberHash, Pieces, WheelArchive
 from orchestrator.errors import ArtifactError
 from tests.wheels import lay_wheel, make_wheel, record_hash
 
@@ -246,3 +246,13 @@ def test_a_digest_is_written_as_record_writes_it() -> None:
     digest.update(b"abc")
     assert digest.record == record_hash(b"abc")
     assert digest.hex == hashlib.sha256(b"abc").hexdigest()
+
+
+def test_pieces_are_read_across_their_ends_as_one_file() -> None:
+    data = bytes(range(100))
+    pieces = Pieces([data[:10], data[10:11], b"", data[11:60], data[60:]])
+    for start, size in ((0, 100), (5, 3), (9, 4), (10, 1), (55, 10), (98, 50), (100, 1)):
+        assert pieces.seek(start) == start
+        assert pieces.read(size) == data[start : start + size]
+    pieces.seek(8)
+    assert pieces.read(4) + pieces.read(4) == data[8:16]

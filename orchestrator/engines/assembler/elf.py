@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, BinaryIO
-
-from elftools.common.exceptions import ELFError, ELFParseError
-from elftools.elf.elffile import ELFFile
+from typing import Any, Protocol
 
 MAGIC = b"\x7fELF"
 
-_MACHINES = {"EM_X86_64": "x86_64", "EM_AARCH64": "aarch64", "EM_386": "i686", "EM_ARM": "arm"}
-_TYPES = {"ET_EXEC": "exec", "ET_DYN": "dyn", "ET_REL": "rel", "ET_CORE": "core"}
+_MACHINES = {3: "i686", 40: "arm", 62: "x86_64", 183: "aarch64"}
+_TYPES = {1: "rel", 2: "exec", 3: "dyn", 4: "core"}
+_CLASSES, _ORDERS = {1: 32, 2: 64}, {1: "<", 2: ">"}
+_IDENT_BYTES = 16
+_LOAD, _DYNAMIC, _INTERP = 1, 2, 3
 _NEEDED, _STRTAB, _SONAME, _RPATH, _RUNPATH, _NULL = 1, 5, 14, 15, 29, 0
 
 
@@ -21,8 +21,8 @@ _NEEDED, _STRTAB, _SONAME, _RPATH, _RUNPATH, _NULL = 1, 5, 14, 15, 29, 0
 class ElfFile:
     """An ELF file's header and dynamic section; `path` is where the image has it.
 
-    `machine` is the kernel's name (`x86_64`, `aarch64`), or `EM_...` for others; `elf_class`
-    is 32 or 64; `elf_type` is `exec`, `dyn`, `rel` or `core`.
+    `machine` is the kernel's name (`x86_64`, `aarch64`), or `EM_` and its number for others;
+    `elf_class` is 32 or 64; `elf_type` is `exec`, `dyn`, `rel` or `core`.
     """
 
     path: str
@@ -72,12 +72,20 @@ class ElfFile:
         )
 
 
+class Readable(Protocol):
+    """What can be read at random."""
+
+    def seek(self, offset: int, /) -> int: ...
+
+    def read(self, size: int, /) -> bytes: ...
+
+
 def is_elf(first_bytes: bytes) -> bool:
     """Tell from a file's first four bytes, or more, whether it is an ELF file."""
     return first_bytes[:4] == MAGIC
 
 
-def read_elf(data: BinaryIO, path: str) -> ElfFile | None:
+def read_elf(data: Readable, path: str) -> ElfFile | None:
     """Read an ELF file that is open for reading and seeking; `path` is its place in the image.
 
     None for what is no ELF file, or is a damaged one: such files are data (test fixtures of
@@ -89,30 +97,57 @@ def read_elf(data: BinaryIO, path: str) -> ElfFile | None:
         OSError: The file cannot be read.
     """
     data.seek(0)
-    if not is_elf(data.read(4)):
+    ident = data.read(_IDENT_BYTES)
+    if not is_elf(ident):
         return None
     try:
-        return _read(ELFFile(data), data, path)
-    except (ELFError, ELFParseError, struct.error, UnicodeDecodeError, ValueError, KeyError):
+        return _read(_Shape(_CLASSES[ident[4]], _ORDERS[ident[5]]), data, path)
+    except (struct.error, UnicodeDecodeError, ValueError, KeyError, IndexError):
         return None
 
 
-def _read(elf: Any, data: BinaryIO, path: str) -> ElfFile:
-    header = elf.header
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """How numbers lie in a file: in words of 32 or 64 bits, in which order."""
+
+    elf_class: int
+    order: str
+
+    def unpack(self, wide: str, narrow: str, data: bytes) -> tuple[int, ...]:
+        """Unpack a structure, given as it is in files of 64 and of 32 bits."""
+        form = self.order + (wide if self.elf_class == 64 else narrow)
+        return struct.unpack_from(form, data)
+
+
+@dataclass(frozen=True, slots=True)
+class _Segment:
+    """A program header, as far as it is used."""
+
+    kind: int
+    offset: int
+    address: int
+    file_bytes: int
+
+
+def _read(shape: _Shape, data: Readable, path: str) -> ElfFile:
+    header = data.read(48)
+    elf_type, machine, _, _, start, _, _, _, entry_bytes, count = shape.unpack(
+        "HHIQQQIHHH", "HHIIIIIHHH", header
+    )
+    segments = _segments(shape, data, start, entry_bytes, count)
     strings: dict[int, list[str]] = {}
     interpreter = ""
-    for index in range(elf.num_segments()):
-        segment = elf._get_segment_header(index)  # noqa: SLF001  # skips slow section lookups
-        if segment["p_type"] == "PT_INTERP":
-            data.seek(segment["p_offset"])
-            interpreter = data.read(segment["p_filesz"]).rstrip(b"\0").decode()
-        elif segment["p_type"] == "PT_DYNAMIC":
-            strings = _dynamic_strings(elf, data, segment["p_offset"], segment["p_filesz"])
+    for segment in segments:
+        if segment.kind == _INTERP:
+            data.seek(segment.offset)
+            interpreter = data.read(segment.file_bytes).rstrip(b"\0").decode()
+        elif segment.kind == _DYNAMIC:
+            strings = _dynamic_strings(shape, data, segment, segments)
     return ElfFile(
         path,
-        _MACHINES.get(header["e_machine"], str(header["e_machine"])),
-        elf.elfclass,
-        _TYPES.get(header["e_type"], str(header["e_type"])),
+        _MACHINES.get(machine, f"EM_{machine}"),
+        shape.elf_class,
+        _TYPES.get(elf_type, f"ET_{elf_type}"),
         next(iter(strings.get(_SONAME, ())), ""),
         tuple(strings.get(_NEEDED, ())),
         _search_path(strings.get(_RPATH, ())),
@@ -121,17 +156,33 @@ def _read(elf: Any, data: BinaryIO, path: str) -> ElfFile:
     )
 
 
+def _segments(
+    shape: _Shape, data: Readable, start: int, entry_bytes: int, count: int
+) -> list[_Segment]:
+    data.seek(start)
+    table = data.read(entry_bytes * count)
+    found = []
+    for number in range(count):
+        entry = table[number * entry_bytes :]
+        if shape.elf_class == 64:
+            kind, _, offset, address, _, size = shape.unpack("IIQQQQ", "", entry)
+        else:
+            kind, offset, address, _, size = shape.unpack("", "IIIII", entry)
+        found.append(_Segment(kind, offset, address, size))
+    return found
+
+
 def _search_path(values: Any) -> tuple[str, ...]:
     return tuple(part for value in values for part in value.split(":") if part)
 
 
-def _dynamic_strings(elf: Any, data: BinaryIO, offset: int, size: int) -> dict[int, list[str]]:
-    data.seek(offset)
-    tags = list(_dynamic_tags(elf, data.read(size)))
+def _dynamic_strings(
+    shape: _Shape, data: Readable, dynamic: _Segment, segments: Sequence[_Segment]
+) -> dict[int, list[str]]:
+    data.seek(dynamic.offset)
+    tags = list(_dynamic_tags(shape, data.read(dynamic.file_bytes)))
     table = next((value for tag, value in tags if tag == _STRTAB), None)
-    if table is None:
-        return {}
-    start = next(elf.address_offsets(table), None)
+    start = None if table is None else _offset_of(table, segments)
     if start is None:
         return {}
     found: dict[int, list[str]] = {}
@@ -141,9 +192,16 @@ def _dynamic_strings(elf: Any, data: BinaryIO, offset: int, size: int) -> dict[i
     return found
 
 
-def _dynamic_tags(elf: Any, section: bytes) -> Iterator[tuple[int, int]]:
-    order = "<" if elf.little_endian else ">"
-    pair = struct.Struct(order + ("qQ" if elf.elfclass == 64 else "iI"))
+def _offset_of(address: int, segments: Sequence[_Segment]) -> int | None:
+    """Return where in the file lies what is loaded at an address."""
+    for segment in segments:
+        if segment.kind == _LOAD and 0 <= address - segment.address < segment.file_bytes:
+            return segment.offset + address - segment.address
+    return None
+
+
+def _dynamic_tags(shape: _Shape, section: bytes) -> Iterator[tuple[int, int]]:
+    pair = struct.Struct(shape.order + ("qQ" if shape.elf_class == 64 else "iI"))
     whole = len(section) - len(section) % pair.size
     for tag, value in pair.iter_unpack(section[:whole]):
         if tag == _NULL:
@@ -151,7 +209,7 @@ def _dynamic_tags(elf: Any, section: bytes) -> Iterator[tuple[int, int]]:
         yield tag, value
 
 
-def _string_at(data: BinaryIO, offset: int) -> str:
+def _string_at(data: Readable, offset: int) -> str:
     data.seek(offset)
     text = b""
     while b"\0" not in text:

@@ -20,6 +20,9 @@ from orchestrator.oci.tar import Entry
 FORMAT = 4
 """Part of every key; raised when segments or layers are written differently."""
 
+_BUFFER_BYTES = 1 << 18
+"""What is gathered before it is written: most files of a package are small."""
+
 
 @dataclass(frozen=True, slots=True)
 class FileData:
@@ -87,7 +90,7 @@ class Store:
         """Make a segment, unless it is there."""
         if self.has_segment(key):
             return
-        with replacing(self.segment_path(key)) as file:
+        with replacing(self.segment_path(key), buffer_bytes=_BUFFER_BYTES) as file:
             writer = SegmentWriter(file)
             write(writer)
             info = writer.close()
@@ -180,7 +183,7 @@ class Store:
         what: str,
     ) -> Layer:
         unnamed = self.folder / "blobs" / f"unnamed-{uuid.uuid4().hex}"
-        with replacing(unnamed) as file:
+        with replacing(unnamed, buffer_bytes=_BUFFER_BYTES) as file:
             writer = LayerWriter(file, directories)
             unpacked = write(writer)
             layer = writer.close(what, unpacked)

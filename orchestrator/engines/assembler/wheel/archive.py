@@ -10,9 +10,9 @@ import tempfile
 import zipfile
 import zlib
 from base64 import urlsafe_b64encode
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from io import BytesIO
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self, cast
@@ -25,7 +25,7 @@ from orchestrator.errors import ArtifactError
 
 _LOCAL_HEADER = struct.Struct("<4s22xHH")
 _RAW_DEFLATE = -15
-_CHUNK = 1 << 20
+_CHUNK = 1 << 18  # with what it inflates to, about what a processor's cache holds
 _KEEP_IN_MEMORY = 32 << 20
 _BOMB_BYTES = 64 << 20
 _BOMB_RATIO = 200
@@ -62,6 +62,7 @@ class WheelArchive:
 
     def __init__(self, file: Path, name: str) -> None:
         self.name = name
+        self._members: tuple[Member, ...] | None = None
         with contextlib.ExitStack() as opened:
             try:
                 stream = opened.enter_context(file.open("rb"))
@@ -95,6 +96,11 @@ class WheelArchive:
 
     def members(self) -> tuple[Member, ...]:
         """Return the files in the archive's order."""
+        if self._members is None:
+            self._members = self._read_members()
+        return self._members
+
+    def _read_members(self) -> tuple[Member, ...]:
         found: dict[str, Member] = {}
         for info in self._zip.infolist():
             if info.is_dir():
@@ -192,15 +198,47 @@ class MemberHash:
         """Return the digest in hexadecimal digits."""
         return self._hash.hexdigest()
 
-    @property
+    @cached_property
     def record(self) -> str:
-        """Return the digest as RECORD writes it: `sha256=` and unpadded URL-safe base64."""
+        """Return the digest as RECORD writes it: `sha256=` and unpadded URL-safe base64.
+
+        It is that of all data; none comes afterwards.
+        """
         encoded = urlsafe_b64encode(self._hash.digest()).rstrip(b"=").decode()
         return f"{self._hash.name}={encoded}"
 
 
-def scratch(size_bytes: int) -> BinaryIO:
-    """Return a place to keep a member that must be read at random: memory, or a file if large."""
+class Pieces:
+    """Pieces of data, read at random like a file and never joined."""
+
+    def __init__(self, pieces: Sequence[bytes]) -> None:
+        self._pieces = pieces
+        self._at = 0
+
+    def seek(self, offset: int, /) -> int:
+        """Go to an offset from the start."""
+        self._at = offset
+        return offset
+
+    def read(self, size: int, /) -> bytes:
+        """Return up to `size` bytes, fewer only at the end."""
+        found, start = b"", 0
+        for piece in self._pieces:
+            end = start + len(piece)
+            if start <= self._at < end and len(found) < size:
+                taken = piece[self._at - start : self._at - start + size - len(found)]
+                found += taken
+                self._at += len(taken)
+            start = end
+        return found
+
+
+@contextlib.contextmanager
+def gathered(chunks: Iterable[bytes], size_bytes: int) -> Iterator[Pieces | BinaryIO]:
+    """Lend a member as something to be read at random: in memory, or a file if large."""
     if size_bytes <= _KEEP_IN_MEMORY:
-        return BytesIO()
-    return cast("BinaryIO", tempfile.TemporaryFile())
+        yield Pieces(list(chunks))
+        return
+    with tempfile.TemporaryFile() as file:
+        file.writelines(chunks)
+        yield cast("BinaryIO", file)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import configparser
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,7 +18,7 @@ from orchestrator.engines.assembler.wheel.archive import (
     Member,
     MemberHash,
     WheelArchive,
-    scratch,
+    gathered,
 )
 from orchestrator.oci.joining import directories_of
 from orchestrator.oci.segment import SegmentInfo, SegmentWriter
@@ -78,7 +79,7 @@ def write_wheel_segment(
     Raises:
         ArtifactError: The wheel is damaged, or its files are not those RECORD names.
     """
-    install = _Installation(archive, venv, writer)
+    install = _Installation(archive, venv, writer, keeps_sources=compiler is not None)
     hashes = archive.record()
     for member in archive.members():
         if member.path != f"{archive.dist_info}/RECORD":
@@ -137,6 +138,7 @@ class _Installation:
     archive: WheelArchive
     venv: Venv
     writer: SegmentWriter
+    keeps_sources: bool
     sources: list[tuple[str, bytes]] = field(default_factory=list)
     elf: list[dict[str, Any]] = field(default_factory=list)
     rows: dict[str, tuple[str, int]] = field(default_factory=dict)
@@ -216,13 +218,11 @@ class _Installation:
     def _keep(self, target: str, chunks: Iterator[bytes], size_bytes: int) -> None:
         """Run through a file's data, keeping sources and what the dynamic linker reads."""
         first = next(chunks, b"")
-        if target.endswith(".py"):
+        if self.keeps_sources and target.endswith(".py"):
             self.sources.append((f"/{target}", b"".join([first, *chunks])))
         elif is_elf(first):
-            with scratch(size_bytes) as file:
-                file.write(first)
-                file.writelines(chunks)
-                found = read_elf(file, target)
+            with gathered(itertools.chain([first], chunks), size_bytes) as data:
+                found = read_elf(data, target)
             if found:
                 self.elf.append(found.to_json())
         else:
