@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from orchestrator.engines.buildkit.shelves import Shelf
     from orchestrator.engines.docker.engine import DockerEngine
     from orchestrator.engines.docker.exchange import Exchange
-    from orchestrator.wheelhouse.workshop import Workshop
 
 
 @dataclass(slots=True)
@@ -37,7 +36,7 @@ class Engines:
     docker: DockerEngine | None = None
     exchange: Exchange | None = None
     gone: set[str] = field(default_factory=set)
-    workshop: Workshop | None = None
+    packages: Packages | None = None
     hopeless: Mapping[str, OrchError] = field(default_factory=dict)
     warnings: Callable[[], list[str]] = list
 
@@ -58,9 +57,9 @@ class Engines:
         return engine.build(step, parents)
 
     def stop(self) -> None:
-        """Tell both engines to give up, and builds of wheels."""
-        if self.workshop is not None:
-            self.workshop.stop()
+        """Tell both engines to give up, and what fetches and builds packages."""
+        if self.packages is not None:
+            self.packages.stop()
         for engine in (self.recipes, self.dockerfiles):
             if engine is not None:
                 engine.stop()
@@ -93,7 +92,7 @@ def open_engines(
         from orchestrator.app.packages import open_packages  # noqa: PLC0415 - slow to import
 
         packages = open_packages(planned, options, observer, resources)
-        engines.workshop, engines.gone = packages.workshop, packages.downloads.gone
+        engines.packages, engines.gone = packages, packages.downloads.gone
         engines.warnings = packages.warnings
     if dockerfiles:
         engines.dockerfiles = _open_buildkit(planned, engines, builder, layout, packages)

@@ -44,6 +44,12 @@ class Packages:
             *absent_warning(self.absent),
         ]
 
+    def stop(self) -> None:
+        """Give up what is being fetched or built; what waits for it is cancelled."""
+        self.downloads.stop()
+        if self.workshop is not None:
+            self.workshop.stop()
+
     def wheel_contexts(
         self, planned: Planned, steps: Sequence[Step]
     ) -> dict[str, Callable[[], Sequence[SourceFile]]]:
