@@ -109,9 +109,10 @@ class _Gate(Handler):
         self.owner.fault_of(f"{self.command} {self.path}")
         self.body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         found = re.fullmatch(r"/v2/(.+?)/(blobs|manifests|tags)/([^?]*).*", self.path)
-        assert found, self.path
         if not self._is_authorised():
             self.refuse(401, "UNAUTHORIZED")
+        elif found is None:  # is there a registry at all?
+            self._pass_on(None)
         elif (refusal := self._tell(found[1], found[2], found[3])) is not None:
             self.refuse(*refusal)
         else:

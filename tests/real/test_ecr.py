@@ -149,6 +149,18 @@ def test_what_was_pushed_is_there_with_its_details(orch: Orch, site: EcrSite, pr
         assert image["scan"]["counts"] == {"high": 1}, "below the threshold"
 
 
+def test_others_read_the_digest_that_was_reported(
+    orch: Orch, require_tool: Callable[[str], Path]
+) -> None:
+    skopeo = require_tool("skopeo")
+    for image in images(orch("push", "--format", "json")).values():
+        command = [skopeo, "inspect", "--tls-verify=false", "--creds", f"AWS:{TOKEN}"]
+        done = subprocess.run(
+            [*command, f"docker://{image['repository']}:latest"], capture_output=True, check=True
+        )
+        assert json.loads(done.stdout)["Digest"] == image["digest"]
+
+
 def test_pushing_again_sends_nothing(orch: Orch, site: EcrSite) -> None:
     orch("push")
     site.asked.clear()
