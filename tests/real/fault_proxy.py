@@ -116,9 +116,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def _pass_on(self, fault: Fault | None) -> None:
         upstream = http.client.HTTPConnection(self.owner.upstream, timeout=60)
         try:
-            headers = {k: v for k, v in self.headers.items() if k.lower() != "connection"}
+            headers = [item for item in self.headers.items() if item[0].lower() != "connection"]
             upstream.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
-            for name, value in headers.items():
+            for name, value in headers:
                 upstream.putheader(name, value)
             upstream.endheaders()
             for piece in self._pieces():
