@@ -11,6 +11,7 @@ from lab import Lab
 from processes import Measured
 from seed import EXTRA_PACKAGES, raise_own
 from sides import Side, Workspace
+from tables import EQUAL
 from trees import (
     ONE,
     Own,
@@ -69,7 +70,7 @@ def show_equal(lab: Lab, case: str, workspaces: Sequence[Workspace]) -> None:
     by_side = {workspace.side: workspace for workspace in workspaces}
     if {Side.ORCH, Side.BAKE} <= set(by_side):
         found = check_equal(lab, by_side[Side.ORCH], by_side[Side.BAKE])
-        lab.put(case, "equal", "orch and bake", 0, None, "", found)
+        lab.put(case, EQUAL, "orch and bake", 0, None, "", found)
 
 
 # --- nothing, and changes ---

@@ -48,3 +48,6 @@ CASES: Mapping[str, Callable[[Lab, str, Sequence[Side]], None]] = {
 
 LONG = ("noop-1000",)
 """What only `--full` measures."""
+
+IN_PROCESS = ("wheel-layer", "deb-layer")
+"""What runs no command: the work is done in the bench's own process."""

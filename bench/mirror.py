@@ -15,7 +15,7 @@ import shutil
 import subprocess
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -95,6 +95,10 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
         super().end_headers()
 
     def do_GET(self) -> None:
+        with suppress(ConnectionError):  # clients hang up when they have seen enough
+            self._get()
+
+    def _get(self) -> None:
         if self.path.startswith("/simple/"):
             self._list(self.path.strip("/").rpartition("/")[2])
         else:

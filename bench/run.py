@@ -25,7 +25,7 @@ from machine import describe
 from plot import draw
 from results import Results, summarise
 from sides import Side
-from tables import format_tables, update_page
+from tables import FAILED, format_tables, update_page
 
 PAGE = REPOSITORY / "docs/performance.md"
 PLOT = REPOSITORY / "docs/performance.svg"
@@ -41,7 +41,8 @@ def main() -> int:
     text = write_report(results)
     print(text)
     if given.update_page:
-        update_page(PAGE, text)
+        picture = f"![orch's share of the others' seconds]({PLOT.name})"
+        update_page(PAGE, f"{picture}\n\n{text}")
         PLOT.write_text((results.folder / "plot.svg").read_text())
     return failed
 
@@ -91,7 +92,7 @@ def _one(made: Lab, results: Results, name: str, sides: Sequence[Side]) -> int:
     except Exception as error:  # noqa: BLE001 - the other cases are to be measured all the same
         made.say(f"  {name} failed: {error}")
         traceback.print_exc(file=sys.stderr)
-        made.put(name, "failed", "orch", 0, None, "", f"failed: {str(error).splitlines()[0]}")
+        made.put(name, FAILED, "orch", 0, None, "", f"failed: {str(error).splitlines()[0]}")
         return 1
     results.end(name)
     return 0

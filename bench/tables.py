@@ -10,6 +10,10 @@ from typing import Any
 from results import Summary
 
 BEGIN, END = "<!-- figures: bench/run.py --update-page -->", "<!-- end of figures -->"
+BUILDERS = ("orch", "orch, Dockerfiles", "bake", "compose", "make")
+EQUAL, FAILED = "equal", "failed"
+"""Measures that have no value: what was compared, and why there are no figures."""
+
 Rows = Mapping[tuple[str, str], Mapping[str, Summary]]
 
 
@@ -60,7 +64,7 @@ def reference_of(sides: Mapping[str, Summary]) -> str:
 
 def format_tables(rows: Rows, machine: Mapping[str, Any]) -> str:
     """Return everything as Markdown."""
-    parts = [_targets(rows), *_measures(rows), _machine(machine)]
+    parts = [_targets(rows), *_measures(rows), *_notes(rows), _machine(machine)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -80,22 +84,41 @@ def _targets(rows: Rows) -> str:
 
 
 def _measures(rows: Rows) -> list[str]:
-    """Return a table for each set of sides: rows that are about the same ones stand together."""
+    """Return a table for each set of sides; what orch alone has comes last."""
     tables: dict[tuple[str, ...], list[str]] = {}
+    alone = []
     for (case, measure), sides in rows.items():
-        columns = ("orch", "orch, Dockerfiles", "bake", "compose", "make")
-        names = columns if set(sides) <= set(columns) else tuple(sides)
-        lines = tables.setdefault(names, [])
+        if measure in {EQUAL, FAILED}:
+            continue
+        if set(sides) == {"orch"}:
+            alone.append(f"| {case} | {measure} | {_cell(sides['orch'])} |")
+            continue
+        names = BUILDERS if set(sides) <= set(BUILDERS) else tuple(sides)
         cells = [_cell(sides.get(name)) for name in names]
         ratio = ratio_of(sides, "orch", reference_of(sides))
         shown = "" if ratio is None else f"{ratio:.3f}"
-        lines.append(f"| {' | '.join([case, measure, *cells, shown])} |")
-    found = []
-    for names, lines in tables.items():
-        heads = ["case", "measure", *names, "ratio"]
-        rule = "|".join(["---"] * len(heads))
-        found.append("\n".join([f"| {' | '.join(heads)} |", f"|{rule}|", *lines]))
-    return found
+        what = [case, *([] if names == BUILDERS else [measure])]
+        tables.setdefault(names, []).append(f"| {' | '.join([*what, *cells, shown])} |")
+    found = [
+        _table(["case", *([] if names == BUILDERS else ["measure"]), *names, "ratio"], lines)
+        for names, lines in tables.items()
+    ]
+    return [*found, _table(["case", "measure", "orch alone"], alone)] if alone else found
+
+
+def _notes(rows: Rows) -> list[str]:
+    """Return what was compared, and the cases that have no figures."""
+    lines = [
+        f"- `{case}`: {summary.note}"
+        for (case, measure), sides in rows.items()
+        if measure in {EQUAL, FAILED}
+        for summary in sides.values()
+    ]
+    return ["\n".join(lines)] if lines else []
+
+
+def _table(heads: list[str], lines: list[str]) -> str:
+    return "\n".join([f"| {' | '.join(heads)} |", f"|{'---|' * len(heads)}", *lines])
 
 
 def _cell(summary: Summary | None) -> str:
