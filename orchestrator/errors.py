@@ -70,6 +70,10 @@ class LockBehindError(OrchError):
     """A check found that `orch.lock` does not match the workspace."""
 
 
+class BaseMovedError(OrchError):
+    """A check found that an external image is another one upstream than the lock pins."""
+
+
 class ResolutionError(OrchError):
     """No set of packages satisfies what was asked for."""
 

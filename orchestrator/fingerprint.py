@@ -72,11 +72,12 @@ def fingerprint_recipe(
     adds: ImageLock,
     files: Sequence[SourceFile],
     parents: Mapping[str, Fingerprint],
+    pins: Mapping[str, str] = MappingProxyType({}),
 ) -> Fingerprint:
     """Fingerprint an image that a recipe defines.
 
     `adds` is the image's own slice of the lock: what other images hold is no input. `parents`
-    are the fingerprints of the siblings it stands on.
+    are the fingerprints of the siblings it stands on, `pins` the digests of external images.
     """
     inputs = [
         Input("orch", "fingerprint", str(FINGERPRINT_VERSION)),
@@ -88,7 +89,7 @@ def fingerprint_recipe(
         *(Input("parent", name, parent.digest) for name, parent in parents.items()),
     ]
     if not parents:
-        inputs.append(Input("external", "from", image.parent))
+        inputs.append(Input("external", "from", pins.get(image.parent, image.parent)))
     return Fingerprint.of(inputs)
 
 
@@ -100,13 +101,14 @@ def fingerprint_dockerfile(
     external: Sequence[str],
     contexts: Mapping[str, Sequence[SourceFile]] = MappingProxyType({}),
     wheels: Sequence[LockedWheel] = (),
+    pins: Mapping[str, str] = MappingProxyType({}),
 ) -> Fingerprint:
     """Fingerprint an image that a Dockerfile defines.
 
     `files` are those of the context that its instructions can reach, `parents` the fingerprints
     of the siblings it uses, `external` the other images it names, `contexts` the folders that
-    it has as named contexts, `wheels` what the lock gives it. Secrets, and where caches are, are
-    no input.
+    it has as named contexts, `wheels` what the lock gives it, `pins` the digests of external
+    images that have none of their own. Secrets, and where caches are, are no input.
     """
     build = image.build or DockerfileBuild(ImageSettings(), Uses(), "")
     options = build.settings.options
@@ -128,7 +130,7 @@ def fingerprint_dockerfile(
         ),
         *(_wheel_input(wheel) for wheel in wheels),
         *(Input("parent", name, parent.digest) for name, parent in parents.items()),
-        *(Input("external", name.partition("@")[0], name) for name in external),
+        *(Input("external", name.partition("@")[0], pins.get(name, name)) for name in external),
     ]
     return Fingerprint.of(inputs)
 

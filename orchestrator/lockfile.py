@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from orchestrator.errors import LockError
+from orchestrator.externals import LockedExternal, format_externals, parse_externals
 from orchestrator.lockbuilds import (
     format_builds,
     parse_builds,
@@ -63,6 +64,7 @@ class Lock:
     `release_dates` maps a Debian suite to the date of the Release file it was resolved from.
     `asked` is empty in a lock that an older orch wrote. `builds` say how what has no wheel on the
     index is built; the images hold the wheels that were built, and sdists that were not yet.
+    `externals` are sorted by reference.
     """
 
     python: str = ""
@@ -71,6 +73,7 @@ class Lock:
     images: Mapping[tuple[str, Platform], ImageLock] = field(default_factory=dict)
     asked: Mapping[str, Asked] = field(default_factory=dict)
     builds: tuple[WheelBuild, ...] = ()
+    externals: tuple[LockedExternal, ...] = ()
 
     def build_of(self, wheel: LockedWheel, platform: Platform) -> WheelBuild | None:
         """Return how a wheel is built, given itself or its sdist; None for what an index has."""
@@ -177,7 +180,8 @@ def _parse(raw: dict[str, Any]) -> Lock:
         )
         for name, row in raw.get("asked", {}).items()
     }
-    lock = Lock(raw["python"], raw["suite"], raw.get("release-dates", {}), images, asked)
+    dates, externals = raw.get("release-dates", {}), parse_externals(raw.get("external", ()))
+    lock = Lock(raw["python"], raw["suite"], dates, images, asked, externals=externals)
     return lock.with_builds(builds)
 
 
@@ -236,6 +240,8 @@ def format_lock(lock: Lock) -> str:
         "deb": _format_debs(lock.images.values()),
         "wheel": _format_wheels(lock),
     }
+    if lock.externals:
+        document["external"] = format_externals(lock.externals)
     if lock.builds:
         document["built"] = format_builds(lock.builds)
     return _HEADER + toml.dumps(document)

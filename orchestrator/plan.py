@@ -26,7 +26,7 @@ _CHANGED = {
     "orch": "orch-changed",
 }
 _VERSION = ("orch", "fingerprint")
-_SHA256 = re.compile(r"[0-9a-f]{64}")
+_SHA256 = re.compile(r"(?:sha256:)?([0-9a-f]{64})")
 _PARTS = re.compile(r"[\s:@]+")
 _DIGITS = 12
 _TEXT = 40
@@ -198,8 +198,8 @@ def _short(kind: str, value: str | None) -> str:
         return "(none)"
     if kind in {"package", "wheel"}:
         return value.partition(" ")[0]
-    if _SHA256.fullmatch(value):
-        return value[:_DIGITS]
+    if digest := _SHA256.fullmatch(value):
+        return digest[1][:_DIGITS]
     text = " ".join(value.split())
     return text if len(text) <= _TEXT else f"{text[:_TEXT]}..."
 

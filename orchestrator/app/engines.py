@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 
 from orchestrator.app.planning import BuildOptions, Planned
 from orchestrator.errors import OrchError
+from orchestrator.externals import external_parent, pins_of
 from orchestrator.oci.layout import Layout
 from orchestrator.plan import Step
 from orchestrator.ports import Engine, Made, Observer
 
 if TYPE_CHECKING:
+    from orchestrator.app.base_images import BaseImages
     from orchestrator.app.packages import Packages
     from orchestrator.engines.buildkit.engine import BuildKit
     from orchestrator.engines.buildkit.shelves import Shelf
@@ -28,7 +30,7 @@ class Engines:
     `hopeless` are images that want a wheel that could not be built, with the reason.
     `docker` is there if a step is built from a Dockerfile, or stands on one's image. `gone` are
     the sha256 of the files that no place has. `warnings` gives what a person should know at the
-    end.
+    end. `bases` gives recipes the external images that they stand on.
     """
 
     recipes: Engine | None = None
@@ -39,6 +41,7 @@ class Engines:
     packages: Packages | None = None
     hopeless: Mapping[str, OrchError] = field(default_factory=dict)
     warnings: Callable[[], list[str]] = list
+    bases: BaseImages | None = None
 
     def build(self, step: Step, parents: Mapping[str, str]) -> Made:
         """Build an image with its engine.
@@ -54,12 +57,15 @@ class Engines:
             parents = {
                 name: self.exchange.to_layout(name, digest) for name, digest in parents.items()
             }
+        if step.image.build is None and not parents and self.bases is not None:
+            parents = self.bases.parents_of(step)
         return engine.build(step, parents)
 
     def stop(self) -> None:
         """Tell both engines to give up, and what fetches and builds packages."""
-        if self.packages is not None:
-            self.packages.stop()
+        for source in (self.packages, self.bases):
+            if source is not None:
+                source.stop()
         for engine in (self.recipes, self.dockerfiles):
             if engine is not None:
                 engine.stop()
@@ -95,9 +101,17 @@ def open_engines(
         engines.packages, engines.gone = packages, packages.downloads.gone
         engines.warnings = packages.warnings
     if dockerfiles:
-        engines.dockerfiles = _open_buildkit(planned, engines, builder, layout, packages)
+        buildkit = _open_buildkit(planned, engines, builder, layout, packages)
+        said, engines.dockerfiles = engines.warnings, buildkit
+        engines.warnings = lambda: [*said(), *dict.fromkeys(buildkit.warnings)]
     if packages and any(step.image.build is None for step in steps):
         _open_assembler(engines, planned, packages, jobs, resources)
+    if any(external_parent(graph, step.image.name) for step in steps):
+        from orchestrator.app.base_images import BaseImages  # noqa: PLC0415 - slow to import
+
+        engines.bases = BaseImages(
+            planned.opened, planned.lock, layout, resources, offline=options.offline
+        )
     return engines
 
 
@@ -131,7 +145,9 @@ def _open_buildkit(
         if step.image.build and step.image.name in opened.graph.takes_wheels
     ]
     wheels = packages.wheel_contexts(planned, steps) if packages else {}
-    sources = ContextFiles(planned.files, planned.contexts, wheels)
+    graph, externals = opened.graph, planned.lock.externals
+    pins = {name: pins_of(graph, externals, name) for name in planned.plan.steps}
+    sources = ContextFiles(planned.files, planned.contexts, wheels, pins)
     return BuildKit(opened.workspace, opened.paths, sources, shelf, buildx)
 
 

@@ -12,6 +12,7 @@ from orchestrator.app.opened import Opened, read_lock
 from orchestrator.app.planning import Planned
 from orchestrator.context import context_filter, is_folder
 from orchestrator.errors import OrchError
+from orchestrator.externals import pins_of
 from orchestrator.files import source_path
 from orchestrator.git import NoComparisonError, committed_text
 from orchestrator.lockfile import ImageLock, Lock, parse_lock
@@ -59,7 +60,9 @@ def _reached_by_pins(opened: Opened, path: Path, warn: Callable[[str], None]) ->
         if before == now:
             raise NoComparisonError("it is as it was committed, so what changed is not known")
         if path == opened.paths.lock:
-            return _pinned_otherwise(parse_lock(before), lock) & opened.graph.takes_wheels
+            old = parse_lock(before)
+            reached = _pinned_otherwise(old, lock) & opened.graph.takes_wheels
+            return reached | _on_moved_bases(opened, old, lock)
         names = names_that_differ(before, now, path.name)
         holding = {name for (name, _), adds in lock.images.items() if names & _projects(adds)}
         return holding & opened.graph.takes_wheels
@@ -102,6 +105,16 @@ def _pinned_otherwise(before: Lock, now: Lock) -> set[str]:
         key[0]
         for key in before.images.keys() | now.images.keys()
         if _packages(before.images.get(key)) != _packages(now.images.get(key))
+    }
+
+
+def _on_moved_bases(opened: Opened, before: Lock, now: Lock) -> set[str]:
+    """Return the images that name an external image which is pinned otherwise."""
+    graph = opened.graph
+    return {
+        name
+        for name in graph.images
+        if pins_of(graph, before.externals, name) != pins_of(graph, now.externals, name)
     }
 
 

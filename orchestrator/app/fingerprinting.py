@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from orchestrator.app.opened import Opened
 from orchestrator.context import read_context, read_named_contexts
 from orchestrator.digests import CachedDigests
+from orchestrator.externals import pins_of
 from orchestrator.files import SourceFile, read_files
 from orchestrator.fingerprint import Fingerprint, fingerprint_dockerfile, fingerprint_recipe
 from orchestrator.lockfile import Lock
@@ -43,6 +44,7 @@ def fingerprint_images(
     for name in names:
         image = graph.images[name]
         parents = {parent: prints[parent] for parent in graph.parents[name]}
+        pins = pins_of(graph, lock.externals, name)
         if image.build is not None:
             found = read_context(
                 opened.workspace, image, digests, whole=needs_whole_context(opened, image)
@@ -54,12 +56,14 @@ def fingerprint_images(
             contexts[name] = read_named_contexts(opened.workspace, image, digests)
             wheels = lock.image(name, platform).wheels if name in graph.takes_wheels else ()
             prints[name] = fingerprint_dockerfile(
-                image, platform, files[name], parents, external, contexts[name], wheels
+                image, platform, files[name], parents, external, contexts[name], wheels, pins
             )
             continue
         files[name] = read_files(opened.workspace, image, digests)
         adds = lock.image(name, platform)
-        prints[name] = fingerprint_recipe(image, settings, platform, adds, files[name], parents)
+        prints[name] = fingerprint_recipe(
+            image, settings, platform, adds, files[name], parents, pins
+        )
     digests.save()
     return Fingerprinted(prints, files, contexts, whole)
 

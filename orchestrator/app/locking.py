@@ -4,24 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orchestrator.app.opened import archive_of, open_workspace, read_lock, uv_of
+from orchestrator.app.opened import Opened, archive_of, open_workspace, read_lock, uv_of
+from orchestrator.externals import LockedExternal, find_externals
 from orchestrator.lockfile import Lock
 
 if TYPE_CHECKING:
     from orchestrator.model import LockedWheel
+    from orchestrator.resolve.pinning import BaseMove, Upstream
     from orchestrator.resolve.python.uv import DistributionFile, Target
     from orchestrator.resolve.upgrading import Move
 
 
 @dataclass(frozen=True, slots=True)
 class LockWritten:
-    """What `orch lock` did: versions that moved, notes for a person, images left out."""
+    """What `orch lock` did: versions and pins that moved, notes for a person, images left out."""
 
     moves: tuple[Move, ...]
+    base_moves: tuple[BaseMove, ...]
     notes: tuple[str, ...]
     unavailable: tuple[str, ...]
     summary: str
@@ -31,13 +34,15 @@ def lock(
     directory: Path,
     *,
     upgrade: bool = False,
+    upgrade_bases: bool = False,
     packages: Sequence[str] = (),
     dry_run: bool = False,
     progress: Callable[[str], None] = lambda _: None,
 ) -> LockWritten:
     """Resolve the workspace and write its lock.
 
-    `packages`, each `NAME` or `NAME==VERSION`, are to move; with `upgrade` and none, all are.
+    `packages`, each `NAME` or `NAME==VERSION`, are to move; with `upgrade` and none, all are, and
+    external images too; these alone with `upgrade_bases`.
 
     Raises:
         WorkspaceError: No image holds or asks for one of `packages`.
@@ -47,6 +52,7 @@ def lock(
     from orchestrator.fetch import Downloads  # noqa: PLC0415 - likewise
     from orchestrator.lockfile import format_lock  # noqa: PLC0415 - likewise
     from orchestrator.resolve.lock import Sources, Upgrade, resolve_lock  # noqa: PLC0415
+    from orchestrator.resolve.pinning import find_base_moves  # noqa: PLC0415
     from orchestrator.resolve.upgrading import (  # noqa: PLC0415
         explain_stays,
         find_moves,
@@ -75,17 +81,45 @@ def lock(
     if upgrade and not packages:
         moving = Upgrade(everything=True)
     resolution = resolve_lock(opened.workspace, opened.graph, sources, previous, moving)
+    move_bases = upgrade_bases or moving.everything
+    externals, said = _pin(opened, previous.externals, move=move_bases, progress=progress)
+    new = replace(resolution.lock, externals=externals)
     if not dry_run:
-        write_text(opened.paths.lock, format_lock(resolution.lock), sync=True)
-    stays = explain_stays(opened.workspace, previous, resolution.lock, moving)
-    moves = find_moves(previous, resolution.lock) if previous.images else ()
-    return _written(resolution.lock, moves, (*resolution.notes, *stays))
+        write_text(opened.paths.lock, format_lock(new), sync=True)
+    stays = explain_stays(opened.workspace, previous, new, moving)
+    moves = find_moves(previous, new) if previous.images else ()
+    base_moves = find_base_moves(previous.externals, externals) if previous.externals else ()
+    return _written(new, moves, base_moves, (*resolution.notes, *stays, *said))
 
 
-def _written(new: Lock, moves: tuple[Move, ...], notes: tuple[str, ...]) -> LockWritten:
+def _pin(
+    opened: Opened,
+    previous: tuple[LockedExternal, ...],
+    *,
+    move: bool,
+    progress: Callable[[str], None],
+) -> tuple[tuple[LockedExternal, ...], list[str]]:
+    """Pin external images; registries are asked where there is something to ask."""
+    from orchestrator.resolve.pinning import pin_externals  # noqa: PLC0415 - slow to import
+
+    def ask(references: Sequence[str]) -> Mapping[str, Upstream]:
+        from orchestrator.app.bases import ask_upstream  # noqa: PLC0415 - slow to import
+
+        progress("external images")
+        return ask_upstream(opened, references)
+
+    return pin_externals(find_externals(opened.graph), previous, move=move, ask=ask)
+
+
+def _written(
+    new: Lock, moves: tuple[Move, ...], base_moves: tuple[BaseMove, ...], notes: tuple[str, ...]
+) -> LockWritten:
     unavailable = tuple(name for (name, _), adds in new.images.items() if adds.unavailable)
     images = len({name for name, _ in new.images})
     debs = {deb for adds in new.images.values() for deb in adds.debs}
     wheels = {wheel for adds in new.images.values() for wheel in adds.wheels}
     summary = f"locked {images} images: {len(debs)} Debian packages and {len(wheels)} Python files"
-    return LockWritten(moves, notes, unavailable, summary)
+    if new.externals:
+        pinned = sum(bool(row.digest) for row in new.externals)
+        summary += f"; pinned {pinned} of {len(new.externals)} external images"
+    return LockWritten(moves, base_moves, notes, unavailable, summary)

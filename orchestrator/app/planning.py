@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from orchestrator.app.fingerprinting import Fingerprinted, fingerprint_images
 from orchestrator.app.opened import Opened, read_lock
 from orchestrator.errors import MissingToolError
+from orchestrator.externals import external_parent, find_externals
 from orchestrator.files import SourceFile
 from orchestrator.lockfile import Lock
 from orchestrator.model import LockedWheel, Platform
@@ -91,7 +92,7 @@ def plan(opened: Opened, options: BuildOptions) -> Planned:
         check_builds(opened.workspace.settings, lock, options.platform)
     chosen = options.selection.choose(opened.graph)
     now = fingerprint_images(opened, lock, options.platform, opened.graph.ancestors(chosen))
-    notes: list[str] = []
+    notes = _unlocked_externals(opened, lock)
     wanted = _narrow(opened, options, now, chosen, notes)
     state = State(opened.paths.database)
     records = state.read(options.platform.key)
@@ -198,11 +199,35 @@ def _why_unavailable(
     adds = lock.image(name, platform)
     if adds.unavailable:
         return adds.unavailable
-    is_root = image.build is None and not opened.graph.parents[name]
-    if is_root and not image.parent.startswith("debian:"):
-        return f"it stands on {image.parent}, and recipes cannot stand on external images yet"
+    if why := _why_unpinned(opened, lock, name):
+        return why
     sdists = (wheel for wheel in adds.wheels if not wheel.is_wheel)
     return next((why for why in (_why_unbuilt(lock, s, platform) for s in sdists) if why), "")
+
+
+def _unlocked_externals(opened: Opened, lock: Lock) -> list[str]:
+    """Return a note for each external image that came after the lock was written."""
+    if not lock.externals:
+        return []
+    known = {row.reference for row in lock.externals}
+    return [
+        f"{item.where}: {item.reference} is not in orch.lock, and is built from its tag; "
+        "run: orch lock"
+        for item in find_externals(opened.graph)
+        if item.reference not in known
+    ]
+
+
+def _why_unpinned(opened: Opened, lock: Lock, name: str) -> str:
+    """Return why it is not known what a recipe's external image is; nothing where it is known."""
+    parent = external_parent(opened.graph, name)
+    if not parent or "@" in parent:
+        return ""
+    row = next((row for row in lock.externals if row.reference == parent), None)
+    if row and row.digest:
+        return ""
+    why = f": {row.unpinned}" if row else ""
+    return f"it stands on {parent}, which is not pinned{why}; run: orch lock"
 
 
 def _why_unbuilt(lock: Lock, sdist: LockedWheel, platform: Platform) -> str:

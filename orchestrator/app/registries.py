@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from orchestrator.app.opened import Opened
 from orchestrator.publish.credentials import CredentialStore
 from orchestrator.publish.crew import Crew
-from orchestrator.publish.ecr.address import address_of
+from orchestrator.publish.ecr.address import address_of, parse_host
 from orchestrator.publish.ecr.api import Ecr
 from orchestrator.publish.ecr.client import BotoEcr
 from orchestrator.publish.ecr.login import EcrLogin
@@ -22,6 +22,9 @@ from orchestrator.publish.outgoing import OutgoingImage, Pushed, PushStatus
 from orchestrator.publish.premises import OpenPremises, Premises
 from orchestrator.publish.reference import Namespace
 from orchestrator.publish.wire import Wire
+
+_IN_PASSING_S = 20.0
+_IN_PASSING_ATTEMPTS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,5 +114,30 @@ def connected(
     registry = EcrRegistry(wire, on_bytes, ecr, host) if ecr else HttpRegistry(wire, on_bytes)
     try:
         yield Place(opened, wire, registry, ecr)
+    finally:
+        wire.close()
+
+
+@contextmanager
+def reading(
+    opened: Opened, host: str, *, in_passing: bool = False
+) -> Iterator[tuple[Wire, HttpRegistry]]:
+    """Read from the registry of an external image while the block runs; it may be anyone's.
+
+    What the settings say of the workspace's own registry of ECR does not hold for others. Asked
+    `in_passing`, a registry that is out of reach is soon given up.
+    """
+    settings, find = opened.workspace.settings.ecr, CredentialStore().find
+    own = opened.workspace.settings.registry.partition("/")[0]
+    address = address_of(host, settings) if host == own else parse_host(host)
+    if address and host != own:
+        settings = replace(settings, account="", region="")
+    ecr = BotoEcr(address, settings) if address else None
+    find = EcrLogin(ecr, host, find).find if ecr else find
+    wire = Wire(find=find)
+    if in_passing:
+        wire = Wire(find=find, timeout_s=_IN_PASSING_S, attempts=_IN_PASSING_ATTEMPTS)
+    try:
+        yield wire, HttpRegistry(wire)
     finally:
         wire.close()

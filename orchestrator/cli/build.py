@@ -14,7 +14,7 @@ from orchestrator.app.planning import BuildOptions, default_platform
 from orchestrator.app.planning import plan as make_plan
 from orchestrator.cli.options import format_option, selection_of, selection_options
 from orchestrator.cli.output import Session, is_terminal
-from orchestrator.errors import ExitCode
+from orchestrator.errors import BaseMovedError, ExitCode, MissingToolError
 from orchestrator.model import Platform
 from orchestrator.ports import Outcome, Status
 from orchestrator.report.documents import plan_document
@@ -26,6 +26,7 @@ from orchestrator.report.progress import (
     SilentProgress,
 )
 from orchestrator.report.text import format_outcome, format_summary, plan_lines
+from orchestrator.select import Selection
 
 _platform = click.option("--platform", metavar="OS/ARCH", help="Instead of this machine's.")
 
@@ -113,12 +114,51 @@ def build(session: Session, /, report: Path | None, **values: Any) -> int:
 @selection_options
 @_platform
 @click.option("--force", is_flag=True, help="As if the selected images had to be built.")
+@click.option(
+    "--check-bases",
+    is_flag=True,
+    help="Instead of the plan: have external images moved upstream? Ends with 1 if so.",
+)
 @format_option
 @click.pass_obj
 def plan(session: Session, /, format_: str, **values: Any) -> int:
     """Show what a build would do, and why; write nothing."""
     opened = open_workspace(session.directory)
+    if values["check_bases"]:
+        return _check_bases(session, opened, selection_of(values), format_)
     return _show_plan(session, opened, _options(opened, values), format_)
+
+
+def _check_bases(session: Session, opened: Opened, selection: Selection, format_: str) -> int:
+    from orchestrator.app.bases import check_bases  # noqa: PLC0415 - only when asked
+    from orchestrator.report.bases import bases_document, bases_lines  # noqa: PLC0415 - likewise
+    from orchestrator.resolve.pinning import BaseStatus  # noqa: PLC0415 - likewise
+
+    bases = check_bases(opened, selection)
+    if format_ == "json":
+        click.echo(json.dumps(bases_document(bases), indent=2))
+    else:
+        for line in bases_lines(bases):
+            click.echo(line)
+    by_status = {
+        status: [base.external.reference for base in bases if base.status is status]
+        for status in BaseStatus
+    }
+    if moved := [*by_status[BaseStatus.MOVED], *by_status[BaseStatus.GONE]]:
+        raise BaseMovedError(
+            f"upstream is not what orch.lock pins: {', '.join(moved)}",
+            hint="run: orch lock --upgrade-bases",
+        )
+    if unknown := by_status[BaseStatus.UNKNOWN]:
+        raise MissingToolError(
+            f"it is not known whether these moved: {', '.join(unknown)}",
+            hint="see to their registries, or to the network",
+        )
+    if unpinned := by_status[BaseStatus.UNPINNED]:
+        session.warn(f"not pinned, so they may move unseen: {', '.join(unpinned)}; run: orch lock")
+    else:
+        session.note("external images are upstream as orch.lock pins them")
+    return ExitCode.DONE
 
 
 def _options(opened: Opened, values: dict[str, Any]) -> BuildOptions:

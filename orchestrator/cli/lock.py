@@ -15,7 +15,7 @@ from orchestrator.errors import ExitCode, LockBehindError
 from orchestrator.report import locks
 
 _READING = ("check", "outdated", "explain")
-_WRITING = ("upgrade", "upgrade_package", "dry_run", "strict")
+_WRITING = ("upgrade", "upgrade_package", "upgrade_bases", "dry_run", "strict")
 
 
 @click.command()
@@ -26,6 +26,9 @@ _WRITING = ("upgrade", "upgrade_package", "dry_run", "strict")
     multiple=True,
     metavar="NAME[==VERSION]",
     help="Move this package and what must move with it; may be given several times.",
+)
+@click.option(
+    "--upgrade-bases", is_flag=True, help="Pin external images to what their tags name now."
 )
 @click.option("--check", is_flag=True, help="Write nothing; fail if the lock is behind.")
 @click.option("--outdated", is_flag=True, help="Write nothing; list what is newer elsewhere.")
@@ -44,6 +47,7 @@ def lock(session: Session, /, format_: str, **options: Any) -> int:
     orch lock --upgrade                   move everything
     orch lock --upgrade numpy scipy       move these
     orch lock --upgrade-package numpy==2  move this, to that version
+    orch lock --upgrade-bases             move the pins of external images
     orch lock --check                     does the lock match? for CI, without network
     orch lock --outdated                  what is newer, and what holds it back?
     orch lock --explain numpy             who brings it?
@@ -59,13 +63,16 @@ def lock(session: Session, /, format_: str, **options: Any) -> int:
     written = locking.lock(
         session.directory,
         upgrade=options["upgrade"],
+        upgrade_bases=options["upgrade_bases"],
         packages=(*options["packages"], *options["upgrade_package"]),
         dry_run=options["dry_run"],
         progress=session.note,
     )
     for note in written.notes:
         session.warn(note)
-    _print(map(str, written.moves), locks.lock_document(written.moves), as_json=as_json)
+    lines = map(str, (*written.moves, *written.base_moves))
+    document = locks.lock_document(written.moves, written.base_moves)
+    _print(lines, document, as_json=as_json)
     session.note(written.summary)
     strictly = options["strict"] and written.unavailable
     return ExitCode.MISSING_TOOL if strictly else ExitCode.DONE

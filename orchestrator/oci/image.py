@@ -14,6 +14,20 @@ from orchestrator.oci.layer import Layer
 CONFIG_MEDIA_TYPE = "application/vnd.oci.image.config.v1+json"
 MANIFEST_MEDIA_TYPE = "application/vnd.oci.image.manifest.v1+json"
 INDEX_MEDIA_TYPE = "application/vnd.oci.image.index.v1+json"
+RUNTIME_KEYS = (
+    "User",
+    "ExposedPorts",
+    "Env",
+    "Entrypoint",
+    "Cmd",
+    "Volumes",
+    "WorkingDir",
+    "Labels",
+    "StopSignal",
+    "Healthcheck",
+    "Shell",
+)
+"""What of Docker's `config` goes into ours; the rest is of containers, or of Docker alone."""
 
 
 @dataclass(frozen=True, slots=True)

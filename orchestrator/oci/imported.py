@@ -16,27 +16,13 @@ from isal import igzip
 
 from orchestrator.errors import AssemblyError
 from orchestrator.model import Platform
-from orchestrator.oci.image import make_image
+from orchestrator.oci.image import RUNTIME_KEYS, make_image
 from orchestrator.oci.layer import Layer
 from orchestrator.oci.layout import Layout
 
 _CHUNK = 1 << 20
 _LEVEL = 1
 _GZIP = b"\x1f\x8b"
-_KEPT = (
-    "User",
-    "ExposedPorts",
-    "Env",
-    "Entrypoint",
-    "Cmd",
-    "Volumes",
-    "WorkingDir",
-    "Labels",
-    "StopSignal",
-    "Healthcheck",
-    "Shell",
-)
-"""What of Docker's `config` goes into ours; the rest is of containers, or of Docker alone."""
 
 
 def import_archive(layout: Layout, archive: Iterator[bytes]) -> str:
@@ -143,7 +129,7 @@ def _import_layer(layout: Layout, path: Path, diff_id: str, what: str) -> Layer:
 
 
 def _runtime(config: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: config[key] for key in _KEPT if config.get(key)}
+    return {key: config[key] for key in RUNTIME_KEYS if config.get(key)}
 
 
 class _Stream(io.RawIOBase):

@@ -14,7 +14,13 @@ from typing import Any
 from orchestrator.atomic import replacing, write_text
 from orchestrator.errors import AssemblyError, disk_error
 from orchestrator.model import Platform
-from orchestrator.oci.image import INDEX_MEDIA_TYPE, MANIFEST_MEDIA_TYPE, Blob, make_index
+from orchestrator.oci.image import (
+    INDEX_MEDIA_TYPE,
+    MANIFEST_MEDIA_TYPE,
+    RUNTIME_KEYS,
+    Blob,
+    make_index,
+)
 from orchestrator.oci.layer import UNPACKED, Layer
 
 REF_NAME = "org.opencontainers.image.ref.name"
@@ -70,7 +76,9 @@ class Layout:
         """
         manifest = self.read_json(digest)
         config = self.read_json(manifest["config"]["digest"])
-        history = [item for item in config["history"] if not item.get("empty_layer")]
+        history = [item for item in config.get("history") or () if not item.get("empty_layer")]
+        if len(history) != len(manifest["layers"]):  # who made it elsewhere may leave it out
+            history = [{} for _ in manifest["layers"]]
         rows = zip(manifest["layers"], config["rootfs"]["diff_ids"], history, strict=True)
         layers = [
             Layer(
@@ -82,7 +90,8 @@ class Layout:
             )
             for item, diff_id, says in rows
         ]
-        return layers, config["config"]
+        runtime = config.get("config") or {}
+        return layers, {key: runtime[key] for key in RUNTIME_KEYS if runtime.get(key) is not None}
 
     def add_blob(self, blob: Blob) -> None:
         """Keep a config or a manifest."""

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from orchestrator.model import Platform
 from orchestrator.oci.image import INDEX_MEDIA_TYPE
@@ -36,7 +36,15 @@ class PulledImage:
     layers: tuple[BlobInfo, ...]
 
 
-def find_image(registry: Registry, reference: Reference, platform: Platform) -> PulledImage:
+class Manifests(Protocol):
+    """What a reference is looked up in: a registry, or what was kept of one."""
+
+    def read_manifest(self, repository: Repository, pointer: str) -> Manifest:
+        """Read a manifest; its digest is that of its bytes."""
+        ...
+
+
+def find_image(registry: Manifests, reference: Reference, platform: Platform) -> PulledImage:
     """Find what a reference names on a platform; only manifests are read.
 
     Raises:

@@ -66,10 +66,12 @@ class Wire:
         retry_s: float = RETRY_S,
         find: Callable[[Repository], Credentials | None] | None = None,
         certificates: tuple[Path, ...] = CERTIFICATES,
+        attempts: int = ATTEMPTS,
     ) -> None:
         self.retries: Counter[Repository] = Counter()
         self._actions = actions
         self._retry_s = retry_s
+        self._attempts = attempts
         self._auth = Authoriser(find or CredentialStore().find, self._request_token)
         self._connections = Connections(timeout_s, certificates)
         self._stopping = threading.Event()
@@ -88,7 +90,7 @@ class Wire:
         if self._stopping.is_set():
             raise InterruptedByUserError("the push was given up")
 
-    def send(self, request: Request, *, attempts: int = ATTEMPTS) -> Answer:
+    def send(self, request: Request, *, attempts: int = 0) -> Answer:
         """Send a request, again while that may help; return what is no passing fault.
 
         Raises:
@@ -96,7 +98,7 @@ class Wire:
             CredentialsError: The registry wants other credentials.
         """
         error = RegistryUnreachableError("")
-        for attempt in range(attempts):
+        for attempt in range(attempts or self._attempts):
             if attempt:
                 self.retries[request.repository] += 1
                 self.pause(attempt, error)
@@ -112,7 +114,7 @@ class Wire:
             )
         raise error
 
-    def expect(self, request: Request, *statuses: int, attempts: int = ATTEMPTS) -> Answer:
+    def expect(self, request: Request, *statuses: int, attempts: int = 0) -> Answer:
         """Send a request that must be answered with one of some statuses.
 
         Raises:
@@ -164,7 +166,7 @@ class Wire:
             RegistryError: As for `send`.
         """
         error = RegistryUnreachableError("")
-        for attempt in range(ATTEMPTS):
+        for attempt in range(self._attempts):
             if attempt:
                 self.retries[request.repository] += 1
                 self.pause(attempt, error)
@@ -239,7 +241,7 @@ class Wire:
         """Ask a token server, again while that may help."""
         where = f"{method} {urlsplit(url).netloc}{urlsplit(url).path}"
         error = RegistryUnreachableError("")
-        for attempt in range(ATTEMPTS):
+        for attempt in range(self._attempts):
             if attempt:
                 self.pause(attempt, error)
             try:

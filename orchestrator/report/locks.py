@@ -9,19 +9,21 @@ if TYPE_CHECKING:
     from orchestrator.resolve.behind import Difference
     from orchestrator.resolve.explained import Chain, Explained, Held, Line, Step
     from orchestrator.resolve.outdated import Outdated
+    from orchestrator.resolve.pinning import BaseMove
     from orchestrator.resolve.upgrading import Move
 
 _CHAINS_SHOWN = 6
 _COLUMNS = ("package", "kind", "locked", "wanted", "latest", "held back by", "added by")
 
 
-def lock_document(moves: Sequence[Move]) -> dict[str, Any]:
-    """Return the versions that moved, `orch.lock/1`."""
+def lock_document(moves: Sequence[Move], base_moves: Sequence[BaseMove]) -> dict[str, Any]:
+    """Return the versions and the pins of external images that moved, `orch.lock/1`."""
     rows = [
         {"name": move.name, "platform": move.platform.key, "old": move.old, "new": move.new}
         for move in moves
     ]
-    return {"schema": "orch.lock/1", "moves": rows}
+    bases = [{"reference": move.reference, "old": move.old, "new": move.new} for move in base_moves]
+    return {"schema": "orch.lock/1", "moves": rows, "external": bases}
 
 
 def check_document(differences: Sequence[Difference]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from enum import Enum
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
+from orchestrator.externals import find_externals
 from orchestrator.graph import Graph
 from orchestrator.lockfile import Asked, ImageLock, Lock
 from orchestrator.model import Image, Platform, Workspace
@@ -35,6 +36,7 @@ class Input(Enum):
     REQUIREMENT = "requirement"
     CONSTRAINT = "constraint"
     WHEEL_BUILD = "wheel-build"
+    EXTERNAL = "external"
     UNKNOWN = "unknown"
 
 
@@ -64,7 +66,7 @@ def find_differences(workspace: Workspace, graph: Graph, lock: Lock) -> tuple[Di
     """
     lines = read_tree_requirements(workspace)
     found = [*_of_settings(workspace, graph, lock), *_of_images(workspace, graph, lock)]
-    found += _of_builds(workspace, lock)
+    found += [*_of_builds(workspace, lock), *_of_externals(graph, lock)]
     for name in graph.locked:
         now = asked_of(workspace, graph, name, lines[name])
         found += _of_asked(graph.images[name], lines[name], lock, now)
@@ -104,6 +106,21 @@ def _of_builds(workspace: Workspace, lock: Lock) -> Iterator[Difference]:
         if build.settings != settings_digest(settings, build.name):
             detail = f"[wheels.{build.name}] asks for something else than when it was locked"
             yield Difference(Input.WHEEL_BUILD, build.name, detail, settings.file.name)
+
+
+def _of_externals(graph: Graph, lock: Lock) -> Iterator[Difference]:
+    """Yield the external images that came or went; one that could not be pinned is known."""
+    if not lock.python:  # there is no lock, and nothing that needs one
+        return
+    known = {row.reference for row in lock.externals}
+    externals = {item.reference: item for item in find_externals(graph)}
+    for reference, item in externals.items():
+        if reference not in known:
+            detail = f"{item.images[0]} uses the external image {reference}, which is not locked"
+            yield Difference(Input.EXTERNAL, reference, detail, item.where, item.images[0])
+    for reference in sorted(known - externals.keys()):
+        detail = f"the external image {reference} is locked, and nothing uses it any more"
+        yield Difference(Input.EXTERNAL, reference, detail, "orch.lock")
 
 
 def _of_images(workspace: Workspace, graph: Graph, lock: Lock) -> Iterator[Difference]:

@@ -84,6 +84,9 @@ def resolve_lock(
         ResolutionError: An image's packages cannot be resolved, or contradict an ancestor's.
         FetchError: An index is out of reach or not to be trusted.
     """
+    settings = workspace.settings
+    if not graph.locked:
+        return Resolution(Lock(settings.python.version, settings.debian.suite))
     asked = _Asked(
         workspace,
         graph,
@@ -93,7 +96,7 @@ def resolve_lock(
         read_tree_requirements(workspace),
         (*read_constraints(workspace), *upgrade.exact_lines),
     )
-    platforms = workspace.settings.platforms
+    platforms = settings.platforms
     images: dict[tuple[str, Platform], ImageLock] = {}
     notes: list[str] = []
     with ThreadPoolExecutor(len(platforms)) as pool:
@@ -101,7 +104,6 @@ def resolve_lock(
             images |= locked
             notes += said
     dates = sources.archive().release_dates() if any(a.debs for a in images.values()) else {}
-    settings = workspace.settings
     inputs = {name: asked_of(workspace, graph, name, asked.lines[name]) for name in graph.locked}
     lock = Lock(settings.python.version, settings.debian.suite, dates, images, inputs)
     build_sources = BuildSources(sources.uv, sources.measure, sources.read_requires)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import cast
 
 import pytest
 
 from orchestrator.errors import LockError, OrchError, WorkspaceError
+from orchestrator.externals import LockedExternal, find_externals
 from orchestrator.graph import Graph, build_graph
 from orchestrator.lockfile import Lock, format_lock, parse_lock
 from orchestrator.model import Workspace
@@ -57,8 +58,13 @@ class Scene:
         archive = FakeArchive()
         archive.packages = ["libc6 2.36-9"]
         sources = Sources(lambda: cast("DebianArchive", archive), self.house.uv, measure_files)
-        resolution = resolve_lock(*self.read(), sources, self.lock, Upgrade())
-        self.lock, self.notes = resolution.lock, resolution.notes
+        workspace, graph = self.read()
+        resolution = resolve_lock(workspace, graph, sources, self.lock, Upgrade())
+        known = [
+            LockedExternal(item.reference, f"sha256:{0:064}") for item in find_externals(graph)
+        ]
+        self.lock = replace(resolution.lock, externals=tuple(known))
+        self.notes = resolution.notes
         assert parse_lock(format_lock(self.lock)) == self.lock
 
     def adds(self, name: str) -> list[str]:

@@ -21,6 +21,7 @@ from orchestrator.engines.buildkit.secrets import masking
 from orchestrator.engines.buildkit.shelves import Shelf
 from orchestrator.engines.buildkit.staging import Source, Staged, staged
 from orchestrator.errors import BuildError, MissingToolError, disk_error
+from orchestrator.externals import pinned
 from orchestrator.files import SourceFile
 from orchestrator.model import DockerfileBuild, Image, ImageSettings, Workspace
 from orchestrator.paths import Paths
@@ -35,12 +36,14 @@ _LAST_LINES = 20
 class ContextFiles:
     """The files of each image's context, and those of its named contexts.
 
-    `wheels` gives, for images that use that context, what is in it, once it is there.
+    `wheels` gives, for images that use that context, what is in it, once it is there. `pins` are
+    the digests of the external images that an image names.
     """
 
     files: Mapping[str, tuple[SourceFile, ...]]
     named: Mapping[str, Mapping[str, tuple[SourceFile, ...]]]
     wheels: Mapping[str, Callable[[], Sequence[SourceFile]]] = field(default_factory=dict)
+    pins: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,7 @@ class BuildKit:
         self._processes = Processes()
         self._begun: set[str] = set()
         self._lock = threading.Lock()
+        self.warnings: list[str] = []
 
     def stop(self) -> None:
         """End all builds; their steps are cancelled."""
@@ -155,13 +159,26 @@ class BuildKit:
         where there is one.
         """
         contexts = {name: at for name, at in table.options.contexts.items() if not is_folder(at)}
-        stages = self._stages_of(step) if used else set()
+        pins = self._sources.pins.get(step.image.name, {})
+        stages = self._stages_of(step) if used or pins else set()
+        for reference, digest in pins.items():
+            if self._shelf.named_contexts and familiar_name(reference) not in stages:
+                contexts[reference] = f"docker-image://{pinned(reference, digest)}"
+            else:
+                self._warn_unheld(step, reference, stages)
         for item in used:
             if self._shelf.named_contexts and familiar_name(item.reference) not in stages:
                 contexts[item.reference] = self._shelf.address(item.name, item.digest)
             else:
                 self._shelf.name(item.name, item.digest, item.reference)
         return contexts
+
+    def _warn_unheld(self, step: Step, reference: str, stages: set[str]) -> None:
+        is_stage = familiar_name(reference) in stages
+        why = "a stage has that name" if is_stage else "this Docker engine knows no named contexts"
+        self.warnings.append(
+            f"{step.image.file}: {reference} is taken by its tag, not as orch.lock pins it: {why}"
+        )
 
     def _stages_of(self, step: Step) -> set[str]:
         file = self._workspace.root / step.image.file
