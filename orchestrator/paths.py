@@ -32,6 +32,11 @@ class Paths:
         return self.state / "layout"
 
     @property
+    def elsewhere(self) -> Path:
+        """Return the folder that says in which registry layers lie that the layout lacks."""
+        return self.state / "elsewhere"
+
+    @property
     def database(self) -> Path:
         """Return the file of records."""
         return self.state / "state.db"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ from orchestrator.ports import Observer, Outcome, Status
 from orchestrator.state import State
 
 if TYPE_CHECKING:
+    from orchestrator.engines.assembler.published import PublishedImage
     from orchestrator.engines.docker.engine import DockerEngine
 
 _RELOCKS = 3
@@ -26,7 +27,11 @@ _RELOCKS = 3
 
 @dataclass(slots=True)
 class BuildRun:
-    """What a build came to; `hopeless` are images whose wheels could not be built, and why."""
+    """What a build came to.
+
+    `hopeless` are images whose wheels could not be built, and why. `earlier` is what a registry
+    has of images that are to be built.
+    """
 
     planned: Planned
     started: datetime
@@ -34,6 +39,7 @@ class BuildRun:
     duration_s: float = 0.0
     notes: list[str] = field(default_factory=list)
     hopeless: dict[str, OrchError] = field(default_factory=dict)
+    earlier: Mapping[str, PublishedImage] = field(default_factory=dict)
 
     @property
     def ok(self) -> bool:
@@ -60,6 +66,8 @@ def build(
     """
     run = BuildRun(plan(opened, options), datetime.now(UTC))
     clock = time.monotonic()
+    if options.published:
+        _reuse_published(run, options, say)
     _build_wheels(run, options, say)
     for _ in range(_RELOCKS):
         gone = _carry_out(run, options, observer)
@@ -69,6 +77,23 @@ def build(
         run.planned = plan(opened, options)
     run.duration_s = time.monotonic() - clock
     return run
+
+
+def _reuse_published(run: BuildRun, options: BuildOptions, say: Callable[[str], None]) -> None:
+    """Record what a registry has of all that is selected, and plan again with that."""
+    from orchestrator.app.published import find_published  # noqa: PLC0415 - slow to import
+
+    opened = run.planned.opened
+    everything = replace(options, selection=replace(options.selection, changed=False))
+    found = find_published(plan(opened, everything))
+    run.earlier = found.earlier
+    run.notes += [
+        f"{name} is built: what its content tag names in the registry is something else"
+        for name in found.doubtful
+    ]
+    if found.reused:
+        say(f"{len(found.reused)} published already: {', '.join(found.reused)}")
+    run.planned = plan(opened, options)
 
 
 def _build_wheels(run: BuildRun, options: BuildOptions, say: Callable[[str], None]) -> None:
@@ -121,7 +146,9 @@ def _carry_out(run: BuildRun, options: BuildOptions, observer: Observer) -> froz
     state = State(planned.opened.paths.database)
     before = state.digests()
     with ExitStack() as resources:
-        engines = open_engines(planned, options, jobs, observer, resources, run.hopeless)
+        engines = open_engines(
+            planned, options, jobs, observer, resources, run.hopeless, run.earlier
+        )
         scheduled = Run(
             planned.plan,
             planned.opened.graph,

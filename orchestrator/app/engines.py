@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from orchestrator.app.planning import BuildOptions, Planned
+from orchestrator.app.remote import RemoteLayers
 from orchestrator.errors import OrchError
 from orchestrator.externals import external_parent, pins_of
 from orchestrator.oci.layout import Layout
@@ -17,6 +18,7 @@ from orchestrator.ports import Engine, Made, Observer
 if TYPE_CHECKING:
     from orchestrator.app.base_images import BaseImages
     from orchestrator.app.packages import Packages
+    from orchestrator.engines.assembler.published import PublishedImage
     from orchestrator.engines.buildkit.engine import BuildKit
     from orchestrator.engines.buildkit.shelves import Shelf
     from orchestrator.engines.docker.engine import DockerEngine
@@ -28,11 +30,13 @@ class Engines:
     """An engine for all images: gives each step to the one that its definition asks for.
 
     `hopeless` are images that want a wheel that could not be built, with the reason.
+    `remote` brings layers that lie in a registry.
     `docker` is there if a step is built from a Dockerfile, or stands on one's image. `gone` are
     the sha256 of the files that no place has. `warnings` gives what a person should know at the
     end. `bases` gives recipes the external images that they stand on.
     """
 
+    remote: RemoteLayers
     recipes: Engine | None = None
     dockerfiles: Engine | None = None
     docker: DockerEngine | None = None
@@ -53,13 +57,20 @@ class Engines:
             raise self.hopeless[step.image.name]
         engine = self.recipes if step.image.build is None else self.dockerfiles
         assert engine is not None, "what is to be built has its engine open"  # noqa: S101
-        if step.image.build is None and self.exchange is not None:
-            parents = {
-                name: self.exchange.to_layout(name, digest) for name, digest in parents.items()
-            }
-        if step.image.build is None and not parents and self.bases is not None:
+        if step.image.build is not None:
+            for digest in parents.values():
+                self.remote.complete(digest)
+            return engine.build(step, parents)
+        parents = {name: self._in_layout(name, digest) for name, digest in parents.items()}
+        if not parents and self.bases is not None:
             parents = self.bases.parents_of(step)
         return engine.build(step, parents)
+
+    def _in_layout(self, name: str, digest: str) -> str:
+        """Return the digest of a parent in the layout; its layers may be elsewhere."""
+        if self.exchange is None or self.remote.elsewhere.covers(digest):
+            return digest
+        return self.exchange.to_layout(name, digest)
 
     def stop(self) -> None:
         """Tell both engines to give up, and what fetches and builds packages."""
@@ -78,19 +89,26 @@ def open_engines(
     observer: Observer,
     resources: ExitStack,
     hopeless: Mapping[str, OrchError],
+    earlier: Mapping[str, PublishedImage],
 ) -> Engines:
     """Open what a plan needs; `resources` closes it. `hopeless` images fail for these reasons.
+
+    `earlier` is what a registry has of images that are built.
 
     Raises:
         MissingToolError: There are Dockerfiles to build, and Docker or buildx is missing.
     """
-    engines = Engines(hopeless=hopeless)
-    steps = planned.plan.to_build
-    graph, layout = planned.opened.graph, Layout(planned.opened.paths.layout)
+    steps, opened = planned.plan.to_build, planned.opened
+    graph, remote = opened.graph, RemoteLayers(opened)
+    layout = remote.layout
+    engines = Engines(remote, hopeless=hopeless)
     builder = options.builder or planned.opened.workspace.settings.buildkit.builder
     dockerfiles = any(step.image.build for step in steps)
     above = {parent for step in steps for parent in graph.parents[step.image.name]}
-    stand_on_one = any(graph.images[name].build for name in above)
+    stand_on_one = any(
+        graph.images[name].build and not remote.elsewhere.covers(planned.plan.steps[name].digest)
+        for name in above
+    )
     if (dockerfiles or stand_on_one) and not builder:
         _open_docker(engines, layout, resources)
     packages = None
@@ -105,7 +123,7 @@ def open_engines(
         said, engines.dockerfiles = engines.warnings, buildkit
         engines.warnings = lambda: [*said(), *dict.fromkeys(buildkit.warnings)]
     if packages and any(step.image.build is None for step in steps):
-        _open_assembler(engines, planned, packages, jobs, resources)
+        _open_assembler(engines, planned, packages, jobs, resources, earlier)
     if any(external_parent(graph, step.image.name) for step in steps):
         from orchestrator.app.base_images import BaseImages  # noqa: PLC0415 - slow to import
 
@@ -152,7 +170,12 @@ def _open_buildkit(
 
 
 def _open_assembler(
-    engines: Engines, planned: Planned, packages: Packages, jobs: int, resources: ExitStack
+    engines: Engines,
+    planned: Planned,
+    packages: Packages,
+    jobs: int,
+    resources: ExitStack,
+    earlier: Mapping[str, PublishedImage],
 ) -> None:
     """Open the assembler, with all downloads begun."""
     from orchestrator.engines.assembler.engine import Assembler as Engine  # noqa: PLC0415 - slow
@@ -172,6 +195,7 @@ def _open_assembler(
         Layout(opened.paths.layout),
         packages.downloads,
         workers,
+        earlier,
     )
     if jobs > 1 and engine.missing_bytes(steps) > Workers.WORTH_STARTING_BYTES:
         workers.start()

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from contextlib import closing
 
 from orchestrator.app.building import BuildRun
+from orchestrator.app.remote import RemoteLayers
 from orchestrator.engines.docker.engine import DockerEngine
 from orchestrator.oci.archive import docker_archive
-from orchestrator.oci.layout import Layout
 
 
 def load(run: BuildRun, say: Callable[[str], None]) -> None:
@@ -18,12 +18,14 @@ def load(run: BuildRun, say: Callable[[str], None]) -> None:
         MissingToolError: No Docker engine answers.
         OrchError: The engine refuses an image.
     """
-    layout = Layout(run.planned.opened.paths.layout)
+    remote = RemoteLayers(run.planned.opened)
+    layout = remote.layout
     digests = {name: run.outcomes[name].digest for name in run.planned.wanted}
     loaded: dict[str, str] = {}
     kept: dict[str, str] = {}
     for name, digest in digests.items():
         if digest:
+            remote.complete(digest)
             (loaded if layout.has_image(digest) else kept)[f"{name}:latest"] = digest
     with closing(DockerEngine()) as engine:
         for tag in engine.load(docker_archive(layout, loaded)) if loaded else ():

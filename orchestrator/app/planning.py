@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from orchestrator.app.fingerprinting import Fingerprinted, fingerprint_images
 from orchestrator.app.opened import Opened, read_lock
+from orchestrator.elsewhere import Elsewhere
 from orchestrator.errors import MissingToolError
 from orchestrator.externals import external_parent, find_externals
 from orchestrator.files import SourceFile
@@ -21,7 +22,10 @@ from orchestrator.state import State
 
 @dataclass(frozen=True, slots=True)
 class BuildOptions:
-    """What to build, and how; `jobs` 0 means as many as there are processors."""
+    """What to build, and how; `jobs` 0 means as many as there are processors.
+
+    With `published` an image that the registry of the settings has need not be built here.
+    """
 
     platform: Platform
     selection: Selection = field(default_factory=Selection)
@@ -32,6 +36,7 @@ class BuildOptions:
     relock_missing: bool = False
     retries: int = 2
     builder: str = ""
+    published: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,10 +136,11 @@ def _plan(
     docker: _Docker,
 ) -> Plan:
     names = opened.graph.ancestors(wanted)
-    layout, platform = Layout(opened.paths.layout), options.platform
+    platform = options.platform
+    held = Elsewhere(opened.paths.elsewhere, Layout(opened.paths.layout))
     recorded = {
         name: record
-        if docker.has(name, record.digest) or layout.has_image(record.digest)
+        if docker.has(name, record.digest) or held.covers(record.digest)
         else record.without_image()
         for name, record in records.items()
         if name in names

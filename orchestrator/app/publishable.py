@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from orchestrator.app.opened import Opened
 from orchestrator.app.planning import BuildOptions, Planned, default_platform, plan
+from orchestrator.app.remote import RemoteLayers
 from orchestrator.app.tag_values import TagValues, templates_of
 from orchestrator.errors import WorkspaceError
 from orchestrator.fingerprint import Fingerprint, Input
 from orchestrator.model import Platform
 from orchestrator.oci.image import MANIFEST_MEDIA_TYPE, make_index
-from orchestrator.oci.layout import Layout
 from orchestrator.plan import Action, Step
 from orchestrator.publish.outgoing import OutgoingImage, PlatformImage
-from orchestrator.publish.reference import Namespace
+from orchestrator.publish.reference import Namespace, Reference
 from orchestrator.publish.registry import BlobInfo, Manifest
 from orchestrator.select import Selection
+from orchestrator.state import State
 from orchestrator.tagging import content_tag
 
 _STALE_SHOWN = 5
@@ -39,8 +41,8 @@ def collect(opened: Opened, selection: Selection) -> Collected:
     Raises:
         WorkspaceError: An image is not up to date.
     """
-    layout = Layout(opened.paths.layout)
-    names = layout.names()
+    docker = _InDocker(opened)
+    names = _platforms_of(opened)
     plans = _plans(opened, selection, {key for named in names.values() for key in named})
     first, planned = next(iter(plans.items()))
     steps: dict[str, dict[Platform, Step]] = {}
@@ -49,12 +51,12 @@ def collect(opened: Opened, selection: Selection) -> Collected:
     for name in planned.wanted:
         for platform in [p for p in plans if p.key in names.get(name, {})] or [first]:
             step = plans[platform].plan.steps[name]
-            if why := _why_not(layout, step):
-                unavailable[name] = why
+            if step.action is Action.UNAVAILABLE:
+                unavailable[name] = step.unavailable
             elif step.action is Action.BUILD:
                 stale.append(f"{name} ({platform}: {step.reasons[0]})")
             else:
-                steps.setdefault(name, {})[platform] = step
+                steps.setdefault(name, {})[platform] = docker.to_layout(step)
     if stale:
         more = len(stale) - _STALE_SHOWN
         shown = ", ".join(stale[:_STALE_SHOWN]) + (f", and {more} more" if more > 0 else "")
@@ -75,16 +77,39 @@ def _plans(opened: Opened, selection: Selection, built: Iterable[str]) -> dict[P
     return plans
 
 
-def _why_not(layout: Layout, step: Step) -> str:
-    if step.action is Action.UNAVAILABLE:
-        return step.unavailable
-    in_docker = step.image.build is not None and not layout.has_image(step.digest)
-    if in_docker and step.action is Action.REUSE:
-        return (
-            "it lies in Docker, and what is pushed lies in the layout: build it with --builder, "
-            "or use docker push"
-        )
-    return ""
+def _platforms_of(opened: Opened) -> dict[str, set[str]]:
+    """Return the platforms that each image was built for, or found in a registry."""
+    remote = RemoteLayers(opened)
+    found = {name: set(named) for name, named in remote.layout.names().items()}
+    state = State(opened.paths.database)
+    for platform in opened.workspace.settings.platforms:
+        for name, record in state.read(platform.key).items():
+            if remote.elsewhere.lacking(record.digest):
+                found.setdefault(name, set()).add(platform.key)
+    return found
+
+
+class _InDocker:
+    """Images that only Docker has, brought into the layout; Docker is asked when one is."""
+
+    def __init__(self, opened: Opened) -> None:
+        remote = RemoteLayers(opened)
+        self._layout, self._elsewhere = remote.layout, remote.elsewhere
+
+    def to_layout(self, step: Step) -> Step:
+        """Return the step with the digest of its image in the layout.
+
+        Raises:
+            OrchError: Docker does not answer, or has lost the image.
+        """
+        if step.image.build is None or self._elsewhere.covers(step.digest):
+            return step
+        from orchestrator.engines.docker.engine import DockerEngine  # noqa: PLC0415 - slow
+        from orchestrator.engines.docker.exchange import Exchange  # noqa: PLC0415 - likewise
+
+        with closing(DockerEngine()) as engine:
+            digest = Exchange(engine, self._layout).to_layout(step.image.name, step.digest)
+        return replace(step, digest=digest)
 
 
 class Publishables:
@@ -101,7 +126,8 @@ class Publishables:
         self._opened, self._namespace = opened, namespace
         self._tags = tags
         self._values = TagValues(opened.paths.root, now, notes)
-        self._layout = Layout(opened.paths.layout)
+        self._remote = RemoteLayers(opened)
+        self._layout = self._remote.layout
 
     def image(self, name: str, steps: Mapping[Platform, Step]) -> OutgoingImage:
         """Return an image with its manifests, its tags and where its blobs may lie already.
@@ -115,6 +141,10 @@ class Publishables:
             blob = make_index({image.platform.key: _descriptor(image) for image in images})
             index = Manifest(blob.media_type, blob.data)
         above = reversed(self._opened.graph.ancestors([name]))
+        sources = [self._namespace.repository(other) for other in above if other != name]
+        blobs = {blob.digest for image in images for blob in image.blobs}
+        places = {self._remote.elsewhere.place(digest) for digest in sorted(blobs)} - {""}
+        sources += [Reference.parse(place).repository for place in sorted(places)]
         return OutgoingImage(
             name,
             self._namespace.repository(name),
@@ -125,7 +155,7 @@ class Publishables:
             ),
             tuple(content_tag(image.fingerprint) for image in images),
             index,
-            tuple(self._namespace.repository(other) for other in above if other != name),
+            tuple(dict.fromkeys(sources)),
         )
 
     def _platform(self, step: Step) -> PlatformImage:

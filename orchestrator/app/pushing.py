@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from orchestrator.app.opened import Opened
 from orchestrator.app.publishable import Publishables, collect
 from orchestrator.app.registries import connected
+from orchestrator.app.remote import RemoteLayers
 from orchestrator.errors import WorkspaceError
-from orchestrator.oci.layout import Layout
 from orchestrator.publish.crew import Crew
 from orchestrator.publish.outgoing import Pushed, PushStatus
 from orchestrator.publish.promote import Promoted
@@ -71,9 +71,8 @@ def push(opened: Opened, options: PushOptions, observer: PushObserver) -> PushRu
     with connected(opened, namespace, actions, observer.sent) as place:
         crew = Crew(options.jobs, place.wire.stop)
         try:
-            layout = Layout(opened.paths.layout)
             premises = place.premises(crew, started, run.notes, observer.examining)
-            pushing = Push(place.registry, crew, layout.blob_path, observer, premises)
+            pushing = Push(place.registry, crew, RemoteLayers(opened).path, observer, premises)
             run.images = pushing.run(images, dry_run=options.dry_run)
             place.tell_details(crew, run.images)
         finally:

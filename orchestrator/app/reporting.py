@@ -8,6 +8,7 @@ from pathlib import Path
 
 from orchestrator.app.building import BuildRun
 from orchestrator.atomic import write_text
+from orchestrator.elsewhere import Elsewhere
 from orchestrator.errors import OrchError
 from orchestrator.oci.layout import Layout
 from orchestrator.ports import Made, Outcome, Status
@@ -20,7 +21,9 @@ def write_report(run: BuildRun, file: Path) -> None:
     Raises:
         OrchError: The file cannot be written.
     """
-    layout = Layout(run.planned.opened.paths.layout)
+    paths = run.planned.opened.paths
+    layout = Layout(paths.layout)
+    elsewhere = Elsewhere(paths.elsewhere, layout)
     document = {
         "schema": "orch.build/1",
         "ok": run.ok,
@@ -28,17 +31,17 @@ def write_report(run: BuildRun, file: Path) -> None:
         "duration_s": round(run.duration_s, 3),
         "notes": run.notes,
         "images": [
-            outcome_document(outcome, _made(layout, outcome), _log(run, outcome))
+            outcome_document(outcome, _made(layout, elsewhere, outcome), _log(run, outcome))
             for outcome in run.outcomes.values()
         ],
     }
     write_text(file, json.dumps(document, indent=2) + "\n")
 
 
-def _made(layout: Layout, outcome: Outcome) -> Made | None:
+def _made(layout: Layout, elsewhere: Elsewhere, outcome: Outcome) -> Made | None:
     if outcome.made or outcome.status is not Status.REUSED:
         return outcome.made
-    if not layout.has_image(outcome.digest):
+    if not elsewhere.covers(outcome.digest):
         return _made_in_docker(outcome.digest)
     layers, _ = layout.read_image(outcome.digest)
     manifest = layout.read_json(outcome.digest)

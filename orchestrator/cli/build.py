@@ -173,6 +173,7 @@ def _options(opened: Opened, values: dict[str, Any]) -> BuildOptions:
         relock_missing=values.get("relock_missing", False),
         retries=values.get("retries", 0),
         builder=values.get("builder") or "",
+        published=values.get("push", False),
     )
 
 

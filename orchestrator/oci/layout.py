@@ -21,7 +21,7 @@ from orchestrator.oci.image import (
     Blob,
     make_index,
 )
-from orchestrator.oci.layer import UNPACKED, Layer
+from orchestrator.oci.layer import KEY, UNPACKED, Layer
 
 REF_NAME = "org.opencontainers.image.ref.name"
 _LAYOUT = json.dumps({"imageLayoutVersion": "1.0.0"})
@@ -87,6 +87,7 @@ class Layout:
                 item["size"],
                 int(item.get("annotations", {}).get(UNPACKED, 0)),
                 says.get("created_by", "").removeprefix("orch: "),
+                item.get("annotations", {}).get(KEY, ""),
             )
             for item, diff_id, says in rows
         ]

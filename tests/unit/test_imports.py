@@ -28,6 +28,7 @@ ROOMS = (
     "schedule",
     "state",
     "digests",
+    "elsewhere",
     "ports",
     "oci",
     "select",

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import chain
+from types import MappingProxyType
 from typing import Any
 
 from orchestrator.atomic import write_text
 from orchestrator.engines.assembler.clashes import check_clashes
 from orchestrator.engines.assembler.closure import check_closure, closure_key
 from orchestrator.engines.assembler.contents import Contents, Part, contents_of, package_groups
+from orchestrator.engines.assembler.deb.accounts import User
 from orchestrator.engines.assembler.jobs import Workers
 from orchestrator.engines.assembler.layers import (
     fetched_layers,
@@ -18,6 +20,13 @@ from orchestrator.engines.assembler.layers import (
     system_layer,
     user_of,
     venv_layer,
+)
+from orchestrator.engines.assembler.published import (
+    PublishedImage,
+    by_key,
+    find_user,
+    known_layers,
+    notes_of,
 )
 from orchestrator.engines.assembler.runtime import runtime_config
 from orchestrator.engines.assembler.segments import Joined, Materials, SegmentWorks
@@ -53,6 +62,7 @@ class Assembler:
         layout: Layout,
         downloads: Downloads,
         workers: Workers,
+        published: Mapping[str, PublishedImage] = MappingProxyType({}),
     ) -> None:
         self._graph = graph
         self._lock = lock
@@ -61,16 +71,20 @@ class Assembler:
         self._store = store
         self._layout = layout
         self._downloads = downloads
+        self._published = published
         self._works = SegmentWorks(store, downloads, workers, materials)
 
     def start_fetching(self, steps: Sequence[Step]) -> None:
         """Begin all downloads that steps will need, in their order."""
         for step in steps:
-            self._works.fetch(self._contents(step))
+            contents = self._contents(step)
+            if self._known(contents) is None:
+                self._works.fetch(contents)
 
     def missing_bytes(self, steps: Sequence[Step]) -> int:
         """Return the compressed size of the packages that steps need and that are not laid out."""
-        return sum(self._works.missing_bytes(self._contents(step)) for step in steps)
+        wanted = [self._contents(step) for step in steps]
+        return sum(self._works.missing_bytes(c) for c in wanted if self._known(c) is None)
 
     def absent(self, steps: Sequence[Step]) -> list[str]:
         """Return the names of the files that steps need and only a network could give."""
@@ -89,14 +103,24 @@ class Assembler:
         contents = self._contents(step)
         _check_tags(contents)
         self._check_at_hand(contents)
-        for part in contents.inherited:
-            self._know(step, part)
-        joined = self._own_layers(contents)
-        self._check(contents)
+        known = self._known(contents)
+        if known is None:
+            for part in contents.inherited:
+                self._know(step, part)
+            store, user = self._store, None
+            packages = self._works.join(contents, package_groups(contents.own))
+        else:
+            store, user = known
+            packages = known_layers(contents, store) or []
+        joined = self._own_layers(contents, packages, store, user)
+        if known is None:
+            self._check(contents)
         own = [item.layer for item in joined]
-        image = self._make_image(contents, own, next(iter(parents.values()), ""))
+        user = user or user_of(contents, store)
+        image = self._make_image(contents, own, user, next(iter(parents.values()), ""))
         for layer in own:
-            self._layout.add_file(layer.digest, self._store.blob_path(layer.digest))
+            if (blob := self._store.blob_path(layer.digest)).is_file():
+                self._layout.add_file(layer.digest, blob)
         self._layout.add_blob(image.config)
         self._layout.add_blob(image.manifest)
         new = {item.layer.digest for item in joined if item.is_new}
@@ -106,8 +130,26 @@ class Assembler:
     def _contents(self, step: Step) -> Contents:
         return contents_of(self._graph, self._lock, self._settings, step.platform, step.image.name)
 
+    def _known(self, contents: Contents) -> tuple[Store, User] | None:
+        """Return what stands in for packages that were published, and checked, before.
+
+        That is a store that has their layers, and who the image runs as; None where they must be
+        had: a published image with the very same packages is what vouches for them.
+        """
+        own = self._published.get(contents.own.image.name)
+        user = find_user(contents, own)
+        if own is None or user is None:
+            return None
+        names = [part.image.name for part in reversed(contents.chain)]
+        images = [self._published[name] for name in names if name in self._published]
+        store = Store(self._store.folder, by_key(images))
+        return (store, user) if known_layers(contents, store) is not None else None
+
     def _absent(self, contents: Contents) -> list[str]:
-        wanted = [*self._works.missing(contents), *missing_fetches(contents, self._store)]
+        known = self._known(contents)
+        missing = self._works.missing(contents) if known is None else []
+        store = self._store if known is None else known[0]
+        wanted = [*missing, *missing_fetches(contents, store)]
         return [file.name for file in wanted if not self._downloads.is_at_hand(file)]
 
     def _check_at_hand(self, contents: Contents) -> None:
@@ -131,19 +173,21 @@ class Assembler:
             )
             self._works.join(ancestor, package_groups(ancestor.own))
 
-    def _own_layers(self, contents: Contents) -> list[Joined]:
+    def _own_layers(
+        self, contents: Contents, packages: list[list[Joined]], store: Store, user: User | None
+    ) -> list[Joined]:
         """Make the layers an image adds, in their order: what changes seldom comes first."""
         own = contents.own
-        joined = self._works.join(contents, package_groups(own))
-        system, python = (joined[:1], joined[1:]) if own.debs else ([], joined)
-        return [
+        system, python = (packages[:1], packages[1:]) if own.debs else ([], packages)
+        above = [
             *chain.from_iterable(system),
-            *system_layer(contents, self._store),
-            *venv_layer(contents, self._store),
+            *system_layer(contents, store),
+            *venv_layer(contents, store),
             *chain.from_iterable(python),
-            *fetched_layers(contents, self._store, self._downloads),
-            *files_layer(contents, self._store, self._materials.files.get(own.image.name, ())),
+            *fetched_layers(contents, store, self._downloads),
         ]
+        files = self._materials.files.get(own.image.name, ())
+        return [*above, *files_layer(store, files, user or user_of(contents, store))]
 
     def _check(self, contents: Contents) -> None:
         """Check an image's packages against each other; libraries once for the same packages."""
@@ -154,14 +198,11 @@ class Assembler:
             write_text(marker, "")
 
     def _make_image(
-        self, contents: Contents, own: Sequence[Layer], parent_digest: str
+        self, contents: Contents, own: Sequence[Layer], user: User, parent_digest: str
     ) -> BuiltImage:
         image = contents.own.image
         below, runtime = self._parent(parent_digest)
-        user = ""
-        if contents.own.user:
-            found = user_of(contents, self._store)
-            user = f"{found.uid}:{found.gid}"
+        numbers = f"{user.uid}:{user.gid}" if contents.own.user else ""
         venv = contents.venv if contents.has_venv else None
         annotations = {
             "org.opencontainers.image.title": image.name,
@@ -169,10 +210,11 @@ class Assembler:
             "org.opencontainers.image.source": self._settings.source,
             "org.opencontainers.image.base.name": image.parent,
             "org.opencontainers.image.base.digest": parent_digest,
+            **notes_of(contents, user),
         }
         return make_image(
             contents.platform,
-            runtime_config(runtime, image, user, venv),
+            runtime_config(runtime, image, numbers, venv),
             [*below, *own],
             {key: value for key, value in annotations.items() if value},
         )

@@ -85,17 +85,21 @@ def _fetch_artifact(fetch: FileFetch) -> Artifact:
     )
 
 
-def files_layer(contents: Contents, store: Store, files: Sequence[SourceFile]) -> list[Joined]:
-    """Make the layer of an image's `[[files]]`."""
+def files_layer(store: Store, files: Sequence[SourceFile], user: User) -> list[Joined]:
+    """Make the layer of an image's `[[files]]`; `user` is who it runs as."""
     if not files:
         return []
-    user = user_of(contents, store)
     entries = [(_entry_of(file, user), _data_of(file)) for file in files]
+    return [_made(store, files_key(files, user), entries, "files")]
+
+
+def files_key(files: Sequence[SourceFile], user: User) -> str:
+    """Return the key of the layer of an image's `[[files]]`."""
     rows = [
         (entry.path, entry.mode, entry.uid, entry.gid, file.sha256, file.link)
-        for (entry, _), file in zip(entries, files, strict=True)
+        for file, entry in ((file, _entry_of(file, user)) for file in files)
     ]
-    return [_made(store, key_of("files", rows), entries, "files")]
+    return key_of("files", rows)
 
 
 def user_of(contents: Contents, store: Store) -> User:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import defaultdict
 
+from orchestrator.atomic import write_text
 from orchestrator.engines.docker.engine import DockerEngine
 from orchestrator.engines.docker.presence import private_tag
 from orchestrator.errors import OrchError
@@ -26,7 +27,6 @@ class Exchange:
         self._lock = threading.Lock()
         self._locks: dict[str, threading.Lock] = defaultdict(threading.Lock)
         self._diff_ids: dict[str, tuple[str, ...]] = {}
-        self._imported: dict[str, str] = {}
 
     def to_engine(self, name: str, digest: str) -> str:
         """Return the tag of an image in the engine, loaded where it was not there.
@@ -67,11 +67,15 @@ class Exchange:
         if self._layout.has_image(digest):
             return digest
         with self._alone(digest):
-            if digest not in self._imported:
-                if self._engine.find_image(digest) is None:
-                    raise _gone(name, digest)
-                self._imported[digest] = import_archive(self._layout, self._engine.save(digest))
-            return self._imported[digest]
+            kept = self._layout.folder.with_name("imported") / digest.replace(":", "-")
+            known = kept.read_text("utf-8") if kept.is_file() else ""
+            if known and self._layout.has_image(known):
+                return known
+            if self._engine.find_image(digest) is None:
+                raise _gone(name, digest)
+            imported = import_archive(self._layout, self._engine.save(digest))
+            write_text(kept, imported)
+            return imported
 
     def _alone(self, digest: str) -> threading.Lock:
         with self._lock:

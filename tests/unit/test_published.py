@@ -1,0 +1,199 @@
+"""A machine without records, and what a registry has: two machines over one registry."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from orchestrator.cli import main
+from tests.registries import TinyRegistry
+from tests.tiny import Tiny
+from tests.unit.test_cli import Ran
+
+NAMES = {"python-base", "python-web", "api", "worker"}
+
+
+@dataclass
+class Machine:
+    """A checkout and a cache, and `orch` there."""
+
+    tiny: Tiny
+    registry: TinyRegistry
+    run: Callable[..., Ran]
+
+    def orch(self, *arguments: str) -> Ran:
+        return self.run(self, *arguments)
+
+    def publish(self, *arguments: str) -> dict[str, str]:
+        """Run `orch build --changed --push`; return what came of each image it looked at."""
+        self.registry.asked.clear()
+        report = self.tiny.root / "report.json"
+        ran = self.orch("build", "--changed", "--push", "--report", str(report), *arguments)
+        assert ran.code == 0, ran.err
+        images = json.loads(report.read_text())["images"]
+        return {image["name"]: image["status"] for image in images}
+
+    def built(self, *arguments: str) -> set[str]:
+        return {name for name, status in self.publish(*arguments).items() if status == "built"}
+
+    def elsewhere(self, name: str) -> Machine:
+        """Return a machine with the same files, and nothing else."""
+        root = self.tiny.root.with_name(name)
+        shutil.copytree(self.tiny.root, root, ignore=shutil.ignore_patterns(".orch"))
+        tiny = Tiny(root, self.tiny.cache.with_name(f"{name}-cache"), self.tiny.sources)
+        tiny.adds = self.tiny.adds
+        return Machine(tiny, self.registry, self.run)
+
+    def without_packages(self) -> None:
+        """Let there be no place that packages come from."""
+        shutil.rmtree(self.tiny.sources)
+
+    def tag(self, name: str, tag: str) -> str:
+        return self.registry.tags[f"team/{name}", tag]
+
+    def content_tag(self, name: str) -> str:
+        named = [tag for place, tag in self.registry.tags if place == f"team/{name}"]
+        (found,) = [tag for tag in named if tag.startswith("fp-")]
+        return found
+
+
+@pytest.fixture
+def first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Machine]:
+    for name in ("DOCKER_CONFIG", "REGISTRY_AUTH_FILE", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    handler = signal.getsignal(signal.SIGTERM)
+
+    def run(machine: Machine, *arguments: str) -> Ran:
+        capsys.readouterr()
+        monkeypatch.setenv("ORCH_CACHE", str(machine.tiny.cache))
+        with pytest.raises(SystemExit) as ended:
+            main(["-C", str(machine.tiny.root), *arguments])
+        printed = capsys.readouterr()
+        assert "Traceback" not in printed.err
+        return Ran(int(str(ended.value.code)), printed.out, printed.err)
+
+    with TinyRegistry().running() as registry:
+        tiny = Tiny.make(tmp_path / "first", tmp_path / "sources", tmp_path / "first-cache")
+        settings = tiny.root / "orch.toml"
+        settings.write_text(f'registry = "{registry.address}/team"\n' + settings.read_text())
+        yield Machine(tiny, registry, run)
+    signal.signal(signal.SIGTERM, handler)
+
+
+def transfers(registry: TinyRegistry, method: str, *sizes: int) -> list[str]:
+    """Return the requests of a method that concern blobs."""
+    del sizes
+    return [line for line in registry.asked if line.startswith(method) and "/blobs/" in line]
+
+
+def configs(registry: TinyRegistry) -> set[str]:
+    documents = [json.loads(data) for _, data in registry.manifests.values()]
+    return {item["config"]["digest"] for item in documents if "config" in item}
+
+
+def layers_read(registry: TinyRegistry) -> list[str]:
+    known = configs(registry)
+    reads = transfers(registry, "GET")
+    return [line for line in reads if line.rpartition("/")[2] not in known]
+
+
+def test_a_machine_without_records_builds_nothing_that_is_published(first: Machine) -> None:
+    assert first.built() == NAMES
+    second = first.elsewhere("second")
+    second.without_packages()
+    assert second.built() == set()
+    assert layers_read(second.registry) == []
+    assert transfers(second.registry, "POST") == []
+
+
+def test_what_is_published_is_retagged_without_being_read(first: Machine) -> None:
+    first.publish()
+    second = first.elsewhere("second")
+    second.without_packages()
+    settings = second.tiny.root / "orch.toml"
+    settings.write_text('tags = ["next"]\n' + settings.read_text())
+    assert second.built() == set()
+    assert {name: second.tag(name, "next") for name in NAMES} == {
+        name: second.tag(name, "latest") for name in NAMES
+    }
+    assert layers_read(second.registry) == []
+
+
+def test_a_changed_file_costs_its_layer_and_no_package_is_needed(first: Machine) -> None:
+    first.publish()
+    second = first.elsewhere("second")
+    second.without_packages()
+    (second.tiny.root / "services/api/app/main.py").write_text("print('new')\n")
+    before = dict(second.registry.blobs)
+    assert second.built() == {"api"}
+    new = {key for key in second.registry.blobs if key not in before}
+    assert len(new) == 2  # the config and the layer of files
+    assert layers_read(second.registry) == []
+
+
+def test_another_machine_makes_the_same_image_of_a_change(first: Machine) -> None:
+    first.publish()
+    second = first.elsewhere("second")
+    for machine in (second, first):
+        (machine.tiny.root / "services/api/app/main.py").write_text("print('new')\n")
+    second.publish()
+    made = second.tag("api", "latest")
+    assert first.tiny.build().outcomes["api"].digest == made
+
+
+def test_packages_that_changed_are_fetched_and_checked(first: Machine) -> None:
+    first.publish()
+    second = first.elsewhere("second")
+    second.tiny.add_wheel("api", second.tiny.wheel("more", {"alpha/__init__.py": b"other"}))
+    ran = second.orch("build", "--changed", "--push")
+    assert ran.code == 1
+    assert "it is not the same file" in ran.err
+
+
+def test_a_content_tag_that_names_another_image_is_not_believed(first: Machine) -> None:
+    first.publish()
+    old = first.tag("api", "latest")
+    (first.tiny.root / "services/api/app/main.py").write_text("print('new')\n")
+    second = first.elsewhere("second")
+    names = {tag for place, tag in first.registry.tags if place == "team/api"}
+    first.publish()
+    (tag,) = {tag for place, tag in first.registry.tags if place == "team/api"} - names
+    right = first.tag("api", tag)
+    first.registry.tags["team/api", tag] = old
+    ran = second.orch("build", "--changed", "--push")
+    assert ran.code == 0
+    assert "what its content tag names in the registry is something else" in ran.err
+    assert first.tag("api", tag) == right
+
+
+def test_what_the_registry_lost_is_built_again(first: Machine) -> None:
+    first.publish()
+    second = first.elsewhere("second")
+    second.publish()
+    tags = second.registry.tags
+    for key in [key for key in tags if key[0] == "team/worker"]:
+        del tags[key]
+    assert second.built() == {"worker"}
+
+
+def test_what_is_known_to_be_published_is_up_to_date(first: Machine) -> None:
+    first.publish()
+    second = first.elsewhere("second")
+    second.publish()
+    ran = second.orch("plan", "--format", "json")
+    assert {image["action"] for image in ran.data["images"]} == {"reuse"}
+
+
+def test_forced_images_are_built_though_they_are_published(first: Machine) -> None:
+    first.publish()
+    second = first.elsewhere("second")
+    assert second.built("--force", "worker") == {"worker"}
