@@ -86,9 +86,12 @@ ARG default in FROM
 base tag moved upstream
   recipes
     traps_recipes: a_base_that_moved_upstream_counts_by_its_packages_bytes
+    external_verbs: a_moved_pin_rebuilds_the_recipe_on_the_new_image_and_is_explained
   Dockerfiles
     fingerprint_dockerfile: an_external_base_is_its_digest
     traps_dockerfiles: an_external_base_whose_digest_moves_reaches_what_stands_on_it
+    traps_dockerfiles: a_tag_that_moved_upstream_rebuilds_what_stands_on_it_when_its_pin_moves
+    external_verbs: a_tag_that_moves_upstream_changes_nothing_until_the_pin_is_moved
 grandparent
   recipes
     fingerprint: a_change_two_tiers_up_reaches_every_descendant_and_nobody_else

@@ -11,7 +11,9 @@ import pytest
 from orchestrator import fingerprint as fingerprints
 from orchestrator.app.opened import open_workspace
 from orchestrator.app.planning import BuildOptions, plan
+from orchestrator.externals import LockedExternal
 from orchestrator.fingerprint import Fingerprint
+from orchestrator.lockfile import Lock, format_lock
 from orchestrator.plan import Action, Recorded, plan_builds
 from orchestrator.select import Selection
 from tests.dockerfiles import prints_of
@@ -94,6 +96,28 @@ def test_an_external_base_whose_digest_moves_reaches_what_stands_on_it(ws: Path)
     write_tree(ws, {"base/core/Dockerfile": base.format("a" * 64)})
     moved = base.format("b" * 64)
     assert edited(ws, "base/core/Dockerfile", moved) == {"core", "tools", "api"}
+
+
+def test_a_tag_that_moved_upstream_rebuilds_what_stands_on_it_when_its_pin_moves(ws: Path) -> None:
+    pinned = [f"sha256:{letter * 64}" for letter in "ab"]
+    write_lock_of(ws, pinned[0])
+    before = prints_of(ws)
+    assert [item for item in before["core"].inputs if item.kind == "external"] == [
+        ("external", "debian:12", pinned[0])
+    ]
+    write_lock_of(ws, pinned[1])
+    assert changed(ws, before) == {"core", "tools", "api"}
+    write_lock_of(ws, pinned[0])
+    write_tree(ws, {"base/tools/Dockerfile": "FROM scratch\nCOPY x /x\n", "base/tools/x": "x"})
+    before = prints_of(ws)
+    write_lock_of(ws, pinned[1])
+    assert changed(ws, before) == {"core", "api"}
+
+
+def write_lock_of(ws: Path, digest: str) -> None:
+    """Write the lock of a workspace of Dockerfiles with a pin of Debian's image."""
+    lock = Lock("3.11", "bookworm", externals=(LockedExternal("debian:12", digest),))
+    write_tree(ws, {"orch.lock": format_lock(lock)})
 
 
 def test_hostname_and_user_do_not_reach_the_fingerprint(
