@@ -30,6 +30,7 @@ _KEEP_IN_MEMORY = 32 << 20
 _BOMB_BYTES = 64 << 20
 _BOMB_RATIO = 200
 _STORED, _DEFLATED = 0, 8
+_ODD = frozenset({"", ".", ".."})
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +155,7 @@ class WheelArchive:
 
     def _member(self, info: zipfile.ZipInfo) -> Member:
         path = info.filename
-        odd = {"", ".", ".."}.intersection(path.split("/"))
+        odd = _ODD.intersection(path.split("/"))
         if odd or "\\" in path or "\0" in info.orig_filename:
             raise self.error(f"{path!r} would leave the folder that the wheel is installed to")
         if info.compress_type not in {_STORED, _DEFLATED} or info.flag_bits & 1:
@@ -187,7 +188,7 @@ class MemberHash:
     """The digest of a member, comparable with RECORD's form of it."""
 
     def __init__(self, algorithm: str = "sha256") -> None:
-        self._hash = hashlib.new(algorithm)
+        self._hash = hashlib.sha256() if algorithm == "sha256" else hashlib.new(algorithm)
 
     def update(self, data: bytes) -> None:
         """Feed the next piece."""

@@ -106,8 +106,8 @@ def wheel_directories(
     if archive.text("entry_points.txt") is not None:
         paths.append(f"{venv.root}/bin/launcher")
     info = SegmentInfo()
-    for path in paths:
-        info.note(Entry(path))
+    for folder in dict.fromkeys(path.rpartition("/")[0] for path in paths):
+        info.note(Entry(f"{folder}/file"))  # one of its files stands for all
     return directories_of([info])
 
 
