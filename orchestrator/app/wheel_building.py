@@ -17,6 +17,8 @@ from orchestrator.fetch import Downloads
 from orchestrator.lockfile import Lock, format_lock
 from orchestrator.model import LockedWheel, Platform, WheelBuild
 from orchestrator.resolve.builds import targets_of
+from orchestrator.wheelhouse.host import HostPlace
+from orchestrator.wheelhouse.places import BuildIn, BuildPlace
 from orchestrator.wheelhouse.workshop import Places, Workshop
 
 _MATERIAL_JOBS = 4
@@ -39,6 +41,7 @@ def open_workshop(
     say: Callable[[str], None] = lambda _: None,
     *,
     offline: bool = False,
+    build_in: BuildIn = BuildIn.AUTO,
 ) -> Workshop:
     """Return a workshop for the sdists of a lock; `resources` closes it."""
     paths = opened.paths
@@ -49,12 +52,21 @@ def open_workshop(
         levels=levels_of(opened, offline=offline),
     )
     resources.callback(materials.close)
+    artifact = source_artifacts(opened, lock, platform, offline=offline)
+    places: list[BuildPlace] = []
+    if build_in is not BuildIn.CONTAINER:
+        places.append(HostPlace())
+    if build_in is not BuildIn.HOST:
+        from orchestrator.app.wheel_containers import container_place  # noqa: PLC0415 - slow
+
+        places.append(container_place(opened, lock, materials, artifact, resources, say))
     return Workshop(
         Places(paths.wheelhouse, paths.wheel_logs, paths.root),
         materials,
-        source_artifacts(opened, lock, platform, offline=offline),
+        artifact,
         opened.workspace.settings.wheels,
         say,
+        places,
     )
 
 

@@ -19,6 +19,7 @@ from orchestrator.lockfile import Lock
 from orchestrator.model import LockedWheel, Platform, WheelBuild
 from orchestrator.resolve.builds import check_builds
 from orchestrator.resolve.inputs import check_lock
+from orchestrator.wheelhouse.places import BuildIn
 from orchestrator.wheelhouse.shared_transfer import Moved, Status
 from orchestrator.wheelhouse.workshop import Workshop
 
@@ -34,6 +35,7 @@ class WheelOptions:
     offline: bool = False
     dry_run: bool = False
     rebuild: tuple[str, ...] = ()
+    build_in: BuildIn = BuildIn.AUTO
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,13 @@ def gather_wheels(opened: Opened, options: WheelOptions, said: Said) -> Gathered
         return _foresee(opened, lock, builds, options)
     with ExitStack() as resources:
         workshop = open_workshop(
-            opened, lock, options.platform, resources, said.say, offline=options.offline
+            opened,
+            lock,
+            options.platform,
+            resources,
+            said.say,
+            offline=options.offline,
+            build_in=options.build_in,
         )
         jobs = min(options.jobs, os.cpu_count() or 1)
         result = build_sdists(opened, lock, builds, workshop, jobs, anew=options.rebuild)

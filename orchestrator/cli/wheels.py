@@ -35,6 +35,13 @@ _STEPS = 10
     multiple=True,
     help="Build this project's wheel anew and record it in the lock.",
 )
+@click.option(
+    "--build-in",
+    type=click.Choice(["auto", "host", "container"]),
+    default="auto",
+    show_default=True,
+    help="Where to build: on this machine where that will do, there only, or in containers only.",
+)
 @click.option("--offline", is_flag=True, help="Fetch nothing; only what is in the cache.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done; do nothing.")
 @format_option
@@ -59,6 +66,7 @@ def _gather(session: Session, values: dict[str, Any]) -> int:
         moved_lines,
         moved_summary,
     )
+    from orchestrator.wheelhouse.places import BuildIn  # noqa: PLC0415 - likewise
 
     opened = open_workspace(session.directory)
     options = WheelOptions(
@@ -67,6 +75,7 @@ def _gather(session: Session, values: dict[str, Any]) -> int:
         values["offline"],
         values["dry_run"],
         tuple(str(canonicalize_name(name)) for name in values["rebuild"]),
+        BuildIn(values["build_in"]),
     )
     gathered = gather_wheels(opened, options, Said(session.note, _count(session)))
     if values["format_"] == "json":

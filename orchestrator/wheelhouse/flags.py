@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 _NAME = "_orch_build_flags"
 _FLAGS = "-Wall -O2 -fwrapv -DNDEBUG -fPIC"
@@ -46,3 +46,28 @@ def write_flags(site_packages: Path, compiler: Mapping[str, str]) -> None:
     )
     (site_packages / f"{_NAME}.py").write_text(text, "utf-8")
     (site_packages / f"{_NAME}.pth").write_text(f"import {_NAME}\n", "utf-8")
+
+
+def environment(given: Mapping[str, str], root: str, path: str, time_s: int) -> dict[str, str]:
+    """Return all variables that a build has.
+
+    `given` are the settings'. `root` is the folder it works in, as it sees it: what the compiler
+    writes into its output names `/build` instead. `path` is where programs are looked for.
+    """
+    mapped = f"-ffile-prefix-map={root}=/build"
+    flags = {"CFLAGS": f"-g0 {mapped}", "CXXFLAGS": f"-g0 {mapped}"}
+    flags["RUSTFLAGS"] = f"--remap-path-prefix={root}=/build"
+    return {
+        "PATH": path,
+        "HOME": str(PurePosixPath(root, "home")),
+        "TMPDIR": str(PurePosixPath(root, "tmp")),
+        "LANG": "C.UTF-8",
+        "LC_ALL": "C.UTF-8",
+        "TZ": "UTC",
+        "SOURCE_DATE_EPOCH": str(time_s),
+        "PYTHONHASHSEED": "0",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "UV_PYTHON_DOWNLOADS": "never",
+        **given,
+        **{name: f"{given.get(name, '')} {flag}".strip() for name, flag in flags.items()},
+    }

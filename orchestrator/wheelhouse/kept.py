@@ -19,7 +19,7 @@ from packaging.utils import (
     parse_wheel_filename,
 )
 
-from orchestrator.wheelhouse.workshop import BuiltRecord, read_record
+from orchestrator.wheelhouse.records import BuiltRecord, read_record
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _ZIP = b"PK\x03\x04"

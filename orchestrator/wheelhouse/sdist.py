@@ -19,6 +19,8 @@ from orchestrator.resolve.builds import requires_of
 EARLIEST_S = 315_532_800
 """1980-01-01, the first time that a zip archive can write."""
 
+_LEGACY = "setuptools.build_meta:__legacy__"
+
 
 def read_build_requires(file: Path, name: str) -> tuple[str, ...]:
     """Return what an sdist's build needs (PEP 518), as PEP 508 lines.
@@ -38,6 +40,24 @@ def read_build_requires(file: Path, name: str) -> tuple[str, ...]:
             return requires_of(tomllib.loads(member.read().decode("utf-8")))
         except (ValueError, InvalidRequirement) as error:
             raise _broken(name, f"its pyproject.toml cannot be used: {error}") from error
+
+
+def read_backend(source: Path) -> tuple[str, tuple[str, ...]]:
+    """Return an unpacked sdist's build backend, and the folders in it that it is found in.
+
+    Source: PEP 517, "build-backend" and "backend-path"; without one it is setuptools' old way.
+
+    Raises:
+        ArtifactError: Its pyproject.toml cannot be read.
+    """
+    try:
+        text = (source / "pyproject.toml").read_text("utf-8")
+        table = tomllib.loads(text).get("build-system", {})
+        return str(table.get("build-backend", _LEGACY)), tuple(table.get("backend-path", ()))
+    except FileNotFoundError:
+        return _LEGACY, ()
+    except (ValueError, AttributeError, TypeError) as error:
+        raise _broken(source.name, f"its pyproject.toml cannot be used: {error}") from error
 
 
 def unpack_sdist(file: Path, name: str, folder: Path) -> tuple[Path, int]:

@@ -1,10 +1,11 @@
-"""What this machine builds wheels with: a Python, a compiler, a way to cut off the network."""
+"""What wheels are built with, and what this machine has of it: a Python, a compiler."""
 
 from __future__ import annotations
 
 import functools
 import os
 import platform as machine
+import re
 import shutil
 import subprocess
 import sys
@@ -13,41 +14,67 @@ from pathlib import Path
 
 from orchestrator.errors import UnavailableError
 from orchestrator.model import Platform
+from orchestrator.resolve.python.uv import Target
+
+SHARED = "or take the wheel from a shared place: orch wheels pull"
+"""The last way out of every build that is not possible."""
 
 _TIMEOUT_S = 30
 _ASK = "import platform, sys; print(platform.python_implementation(), platform.python_version())"
-_WAYS_OUT = "build it on one that has it, or take the wheel from a shared place: orch wheels pull"
+_WAYS_OUT = f"build it on one that has it; {SHARED}"
 _CUT_OFF = (("unshare", "--net"), ("unshare", "--map-current-user", "--net"))
 
 
 @dataclass(frozen=True, slots=True)
 class Toolchain:
-    """A Python with what stands behind it; `description` is what the lock says of them all."""
+    """A Python with what stands behind it; `description` is what the lock says of them all.
+
+    `doubt` says why a wheel built with it may not do. `image` is that of the container it is in.
+    """
 
     python: Path
     implementation: str
     description: str
+    doubt: str = ""
+    image: str = ""
 
 
-def find_toolchain(version: str, platform: Platform, compiler: str = "gcc") -> Toolchain:
+def find_toolchain(target: Target, compiler: str = "gcc") -> Toolchain:
     """Return what builds wheels for a platform and a minor version of Python on this machine.
+
+    In doubt is what has no compiler, which not every sdist needs, and what has a newer C library
+    than the images, which not every wheel asks for.
 
     Raises:
         UnavailableError: This machine is of another platform, or has no such Python.
     """
-    if not is_native(platform):
+    if not is_native(target.platform):
         raise UnavailableError(
-            f"this machine is not {platform}, and wheels are built on their own platform",
+            f"this machine is not {target.platform}, and wheels are built on their own platform",
             hint=_WAYS_OUT,
         )
-    python, implementation, release = _find_python(version)
+    python, implementation, release = _find_python(target.python)
+    name = "CS_GNU_LIBC_VERSION"
+    libc = (os.confstr(name) if name in os.confstr_names else "") or ""
     parts = [
         _first_line(compiler, "--version"),
         _first_line("ld", "--version"),
-        os.confstr("CS_GNU_LIBC_VERSION") if "CS_GNU_LIBC_VERSION" in os.confstr_names else "",
+        libc,
         f"{implementation} {release}",
     ]
-    return Toolchain(python, implementation, ", ".join(part for part in parts if part))
+    doubt = _doubt(compiler, libc, target)
+    return Toolchain(python, implementation, ", ".join(part for part in parts if part), doubt)
+
+
+def _doubt(compiler: str, libc: str, target: Target) -> str:
+    program = next(iter(compiler.split()), "gcc")
+    if shutil.which(program) is None:
+        return f"there is no {program}"
+    if match := re.search(r"(\d+)\.(\d+)", libc):
+        newest = (int(match[1]), int(match[2]))
+        if newest > target.glibc:
+            return f"{libc} is newer than the images'"
+    return ""
 
 
 def is_native(platform: Platform) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from orchestrator.model import LockedWheel, Platform, WheelBuild
-from orchestrator.wheelhouse.workshop import BuiltRecord
+from orchestrator.wheelhouse.records import BuiltRecord
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,31 +15,16 @@ from pathlib import Path
 
 from orchestrator import logs
 from orchestrator.atomic import replacing, write_text
-from orchestrator.errors import ArtifactError, UnavailableError, disk_error
+from orchestrator.errors import ArtifactError, OrchError, UnavailableError, disk_error
 from orchestrator.fetch import Artifact, Downloads
 from orchestrator.model import LockedWheel, WheelBuild, WheelSettings
 from orchestrator.resolve.python.uv import Target
-from orchestrator.wheelhouse.building import Builds, Ingredients, build_wheel
-from orchestrator.wheelhouse.toolchain import Toolchain, find_toolchain
-
-_FORMAT = 1
-"""Raised when the same inputs begin to give other bytes."""
-
-
-@dataclass(frozen=True, slots=True)
-class BuiltRecord:
-    """What a build gave, and of what: kept under the key of its inputs."""
-
-    name: str
-    version: str
-    file: str
-    sha256: str
-    size_bytes: int
-    sdist: str
-    platform: str
-    compiler: str
-    requires: tuple[str, ...] = ()
-    settings: str = ""
+from orchestrator.wheelhouse.building import build_wheel
+from orchestrator.wheelhouse.host import HostPlace
+from orchestrator.wheelhouse.places import BuildPlace, Ingredients, nowhere
+from orchestrator.wheelhouse.records import BuiltRecord, build_key, read_record
+from orchestrator.wheelhouse.running import Builds
+from orchestrator.wheelhouse.toolchain import Toolchain
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +40,8 @@ class Workshop:
     """Builds sdists. Threads and processes may share a folder: who comes second waits.
 
     `materials` are the downloads that sdists and build requirements come through, and in which
-    the wheels are put; a workshop must not be called from within one of their threads. `built`
+    the wheels are put; a workshop must not be called from within one of their threads. `build_in`
+    are the places to build in: the first that gives no reason for doubt is taken. `built`
     are the sha256 of what was built in this run, `warnings` what a person should know at its end.
     """
 
@@ -66,12 +52,14 @@ class Workshop:
         artifact: Callable[[LockedWheel], Artifact],
         settings: Mapping[str, WheelSettings],
         say: Callable[[str], None] = lambda _: None,
+        build_in: Sequence[BuildPlace] = (HostPlace(),),
     ) -> None:
         self._places = places
         self._materials = materials
         self._artifact = artifact
         self._settings = settings
         self._say = say
+        self._build_in = build_in
         self._builds = Builds()
         self._lock = threading.Lock()
         self._one_by_one: dict[str, threading.Lock] = {}
@@ -89,18 +77,69 @@ class Workshop:
         What was built before from the same inputs on this machine is taken, unless `anew`.
 
         Raises:
-            UnavailableError: This machine cannot build it.
+            UnavailableError: It can be built in no place; the reason of each is named.
             FetchError: The sdist or a requirement cannot be had.
             ArtifactError: The build fails.
         """
+        return next(self._makes(build, target, anew=anew))
+
+    def _makes(
+        self, build: WheelBuild, target: Target, *, anew: bool = False
+    ) -> Iterator[WheelBuild]:
+        """Yield what one place after the other makes of a build.
+
+        Raises:
+            UnavailableError: None could.
+        """
         asked = self._settings.get(build.name, WheelSettings())
-        compiler = asked.env.get("CC", "gcc")
-        toolchain = find_toolchain(target.python, build.platform, compiler)
+        reasons: dict[str, OrchError] = {}
+        is_made = False
+        for place, toolchain in self._possible(build, target, asked, reasons):
+            try:
+                yield self._make(build, target, place, toolchain, anew=anew)
+                is_made = True
+            except UnavailableError as error:
+                reasons[place.where] = error
+        if not is_made:
+            places = [place.where for place in self._build_in]
+            raise nowhere(build, {where: reasons[where] for where in places})
+
+    def _possible(
+        self,
+        build: WheelBuild,
+        target: Target,
+        asked: WheelSettings,
+        reasons: dict[str, OrchError],
+    ) -> Iterator[tuple[BuildPlace, Toolchain]]:
+        """Yield the places that a build is possible in, those in doubt last."""
+        doubtful: list[tuple[BuildPlace, Toolchain]] = []
+        for place in self._build_in:
+            try:
+                toolchain = place.find(build, target, asked)
+            except UnavailableError as error:
+                reasons[place.where] = error
+                continue
+            if toolchain.doubt:
+                doubtful.append((place, toolchain))
+            else:
+                yield place, toolchain
+        yield from doubtful
+
+    def _make(
+        self,
+        build: WheelBuild,
+        target: Target,
+        place: BuildPlace,
+        toolchain: Toolchain,
+        *,
+        anew: bool,
+    ) -> WheelBuild:
+        asked = self._settings.get(build.name, WheelSettings())
         key = build_key(build, toolchain, asked)
         with self._alone(key):
             record = None if anew else self._known(key)
             if record is None:
-                record = self._build(build, target, toolchain, asked, key)
+                record = self._build(build, target, place, toolchain, key)
         wheel = LockedWheel(
             build.name, build.sdist.version, record.file, record.sha256, record.size_bytes
         )
@@ -118,18 +157,21 @@ class Workshop:
         )
 
     def _again(self, build: WheelBuild, wheel: LockedWheel, target: Target) -> Sequence[str]:
-        made = self.make(build, target)
-        if made.wheel is None or made.wheel.sha256 != wheel.sha256:
-            found = made.wheel.sha256 if made.wheel else "nothing"
-            # Another compiler cannot be expected to give the same: this machine is not at fault.
-            kind = ArtifactError if made.compiler == build.compiler else UnavailableError
-            raise kind(
-                f"{build.title} was built again and is not what the lock records: expected sha256 "
-                f"{wheel.sha256} ({build.compiler}), found {found} ({made.compiler})",
-                hint=f"take it from a shared place (orch wheels pull), or record what is built "
-                f"here: orch wheels --rebuild {build.name}",
-            )
-        return (self._materials.path(wheel.sha256).as_uri(),)
+        others = []
+        for made in self._makes(build, target):
+            if made.wheel is not None and made.wheel.sha256 == wheel.sha256:
+                return (self._materials.path(wheel.sha256).as_uri(),)
+            others.append(made)
+        found = ", ".join(f"{one.wheel.sha256} ({one.compiler})" for one in others if one.wheel)
+        # Another compiler cannot be expected to give the same: this machine is not at fault.
+        is_same = any(made.compiler == build.compiler for made in others)
+        kind = ArtifactError if is_same else UnavailableError
+        raise kind(
+            f"{build.title} was built again and is not what the lock records: expected sha256 "
+            f"{wheel.sha256} ({build.compiler}), found {found}",
+            hint=f"take it from a shared place (orch wheels pull), or record what is built "
+            f"here: orch wheels --rebuild {build.name}",
+        )
 
     def _known(self, key: str) -> BuiltRecord | None:
         """Return what these inputs gave before, if it is still there and whole."""
@@ -153,10 +195,11 @@ class Workshop:
         self,
         build: WheelBuild,
         target: Target,
+        place: BuildPlace,
         toolchain: Toolchain,
-        asked: WheelSettings,
         key: str,
     ) -> BuiltRecord:
+        asked = self._settings.get(build.name, WheelSettings())
         sdist = self._materials.start(self._artifact(build.sdist))
         requires = {
             item.file: self._materials.start(self._artifact(item)) for item in build.requires
@@ -170,11 +213,11 @@ class Workshop:
             asked.env,
         )
         log = self._places.logs / f"{build.name}.log"
-        self._say(f"building {build.title} with {toolchain.description}")
+        self._say(f"building {build.title} {place.where} with {toolchain.description}")
         (self._places.folder / "building").mkdir(parents=True, exist_ok=True)
         with _scratch(self._places.folder / "building") as scratch:
             shown = str(log.relative_to(self._places.root))
-            wheel = build_wheel(given, self._builds, scratch, log, shown)
+            wheel = build_wheel(given, place, self._builds, scratch, log, shown)
             digest, size = self._keep(wheel)
         logs.event("wheel.built", file=wheel.name, sha256=digest, size_bytes=size)
         record = BuiltRecord(
@@ -215,30 +258,6 @@ class Workshop:
         with mine, file.open("ab") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
-
-
-def build_key(build: WheelBuild, toolchain: Toolchain, asked: WheelSettings) -> str:
-    """Return the digest of all that decides a built wheel's bytes."""
-    inputs = {
-        "format": _FORMAT,
-        "sdist": build.sdist.sha256,
-        "requires": sorted(item.sha256 for item in build.requires),
-        "platform": build.platform.key,
-        "implementation": toolchain.implementation,
-        "toolchain": toolchain.description,
-        "system": sorted(build.system),
-        "env": dict(sorted(asked.env.items())),
-    }
-    return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
-
-
-def read_record(file: Path) -> BuiltRecord | None:
-    """Read what a build gave; None where nothing is known, or it cannot be read."""
-    try:
-        raw = json.loads(file.read_text("utf-8"))
-        return BuiltRecord(**{**raw, "requires": tuple(raw["requires"])})
-    except (OSError, ValueError, TypeError, KeyError):
-        return None
 
 
 @contextmanager

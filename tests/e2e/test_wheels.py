@@ -68,7 +68,7 @@ def test_orch_wheels_builds_what_no_index_has_and_the_lock_records_it(repo: Mono
 
 def test_orch_build_builds_missing_wheels_by_itself(repo: Monorepo) -> None:
     done = repo.orch("build")
-    assert "building native 1.0 with" in done.stderr
+    assert "building native 1.0 on this machine with" in done.stderr
     assert "orch.lock changed, review it: native 1.0" in done.stderr
     assert "native" not in repo.orch("build").stderr
 

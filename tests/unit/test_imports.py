@@ -90,6 +90,7 @@ WITHIN = {
     "engines": ("assembler", "buildkit", "docker"),
     "dockerfile": ("reading", "scope", "stages", "references", "variables", "instructions"),
     "resolve": (
+        "tools",
         "relock",
         "outdated",
         "upgrading",

@@ -19,11 +19,15 @@ _TIMEOUT_S = 600
 
 @dataclass(frozen=True, slots=True)
 class EngineVersion:
-    """What an engine says it is; `api` is the version of its API, such as (1, 45)."""
+    """What an engine says it is; `api` is the version of its API, such as (1, 45).
+
+    `platform` is what it runs: `linux/amd64`.
+    """
 
     version: str
     api: tuple[int, int]
     is_podman: bool = False
+    platform: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +61,13 @@ class DockerEngine:
         Raises:
             MissingToolError: It does not answer any more.
         """
-        with self._asking("saying its version"):
+        with self.asking("saying its version"):
             answer: dict[str, Any] = self._client.version()
         parts = [part.get("Name", "") for part in answer.get("Components") or ()]
         major, _, minor = answer["ApiVersion"].partition(".")
         is_podman = any("podman" in name.lower() for name in parts)
-        return EngineVersion(answer["Version"], (int(major), int(minor)), is_podman)
+        platform = f"{answer.get('Os', '')}/{answer.get('Arch', '')}"
+        return EngineVersion(answer["Version"], (int(major), int(minor)), is_podman, platform)
 
     def answers(self) -> bool:
         """Tell whether the engine is still there."""
@@ -82,7 +87,7 @@ class DockerEngine:
         """
         from docker.errors import ImageNotFound  # noqa: PLC0415 - slow to import
 
-        with self._asking(f"looking for {reference}"):
+        with self.asking(f"looking for {reference}"):
             try:
                 answer: dict[str, Any] = self._client.api.inspect_image(reference)  # type: ignore[no-untyped-call]
             except ImageNotFound:
@@ -100,7 +105,7 @@ class DockerEngine:
         Raises:
             OrchError: The engine does not say.
         """
-        with self._asking("listing its images"):
+        with self.asking("listing its images"):
             rows = self._client.api.images(filters={"reference": f"{registry}/*"})
         return [tag for row in rows for tag in row.get("RepoTags") or ()]
 
@@ -111,7 +116,7 @@ class DockerEngine:
             OrchError: The engine lacks the image.
         """
         repository, _, name = tag.rpartition(":")
-        with self._asking(f"tagging {tag}"):
+        with self.asking(f"tagging {tag}"):
             self._client.api.tag(image, repository, name)
 
     def untag(self, tag: str) -> bool:
@@ -124,7 +129,7 @@ class DockerEngine:
         """
         from docker.errors import APIError, ImageNotFound  # noqa: PLC0415 - slow to import
 
-        with self._asking(f"taking off {tag}"):
+        with self.asking(f"taking off {tag}"):
             try:
                 self._client.api.remove_image(tag)
             except ImageNotFound:
@@ -141,7 +146,7 @@ class DockerEngine:
         Raises:
             OrchError: The engine refused it.
         """
-        with self._asking("loading images"):
+        with self.asking("loading images"):
             # The stubs know files alone; requests streams any iterator of bytes.
             images = self._client.images.load(archive)  # type: ignore[arg-type]
         return [tag for image in images for tag in image.tags]
@@ -152,7 +157,7 @@ class DockerEngine:
         Raises:
             OrchError: The engine lacks the image.
         """
-        with self._asking(f"saving {image}"):
+        with self.asking(f"saving {image}"):
             yield from self._client.api.get_image(image)
 
     def close(self) -> None:
@@ -160,12 +165,18 @@ class DockerEngine:
         self._client.close()
 
     @contextmanager
-    def _asking(self, doing: str) -> Iterator[None]:
+    def asking(self, doing: str) -> Iterator[docker.APIClient]:
+        """Give the library's client of the API, and its errors as ours.
+
+        Raises:
+            MissingToolError: The engine does not answer.
+            OrchError: It refuses; `doing` says what.
+        """
         from docker.errors import DockerException  # noqa: PLC0415 - slow to import
         from requests import RequestException  # noqa: PLC0415 - likewise
 
         try:
-            yield
+            yield self._client.api
         except RequestException as error:
             if "APIError" in type(error).__name__:
                 raise OrchError(f"Docker, {doing}: {error}") from error
