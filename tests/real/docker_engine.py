@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,20 +62,24 @@ class DockerEngine:
 
 
 @contextmanager
-def docker_engine(version: str, features: Mapping[str, bool] = NONE) -> Iterator[DockerEngine]:
+def docker_engine(
+    version: str, features: Mapping[str, bool] = NONE, inside: Sequence[str] = ()
+) -> Iterator[DockerEngine]:
     """Run an engine, `"20"` or `"26"`, and leave nothing of it behind.
 
-    `features` are those of the daemon's configuration, such as `containerd-snapshotter`.
+    `features` are those of the daemon's configuration, such as `containerd-snapshotter`. `inside`
+    goes before its command: what enters another network, for example.
 
     Raises:
         MissingPartError: The engine is not installed, or this is not root.
         RuntimeError: It does not start.
     """
     root = find_root(version)
-    with _folder("/var/tmp") as data, _folder("/tmp") as folder, _bridge() as number:
+    with _folder("/var/tmp") as data, _folder("/tmp") as folder, _bridge(inside) as number:
         _link_client(folder)
         (folder / "daemon.json").write_text(json.dumps({"features": dict(features)}))
-        process = start(_command(root, data, folder, number), folder / "dockerd.log")
+        command = [*inside, *_command(root, data, folder, number)]
+        process = start(command, folder / "dockerd.log")
         engine = DockerEngine(version, folder, _bridge_name(number), process)
         try:
             _wait_until_ready(engine)
@@ -149,8 +153,11 @@ def _bridge_name(number: int) -> str:
 
 
 @contextmanager
-def _bridge() -> Iterator[int]:
-    """Make a bridge; creating one is atomic, so its number also reserves the address ranges."""
+def _bridge(inside: Sequence[str]) -> Iterator[int]:
+    """Make a bridge; creating one is atomic, so its number also reserves the address ranges.
+
+    It is reserved on this machine's network, though another one may be where it is used.
+    """
     for number in range(_BRIDGES):
         name = _bridge_name(number)
         added = _ip("link", "add", name, "type", "bridge")
@@ -161,15 +168,19 @@ def _bridge() -> Iterator[int]:
     else:
         raise RuntimeError("making a bridge: all are taken")
     try:
-        _ip("address", "add", f"172.30.{number}.1/24", "dev", name).check_returncode()
-        _ip("link", "set", name, "up").check_returncode()
+        if inside:
+            _ip("link", "add", name, "type", "bridge", inside=inside).check_returncode()
+        address = f"172.30.{number}.1/24"
+        _ip("address", "add", address, "dev", name, inside=inside).check_returncode()
+        _ip("link", "set", name, "up", inside=inside).check_returncode()
         yield number
     finally:
         _ip("link", "delete", name)
 
 
-def _ip(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(["ip", *arguments], capture_output=True, text=True, check=False)
+def _ip(*arguments: str, inside: Sequence[str] = ()) -> subprocess.CompletedProcess[str]:
+    command = [*inside, "ip", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from tests.real.parts import find_tool, start, stop
 from tests.real.token_server import TokenServer
 
 _READY_WITHIN_S = 30
-_LISTENING = re.compile(r"listening on (127\.0\.0\.1:\d+)")
+_LISTENING = re.compile(r"listening on ([0-9.]+:\d+)")
 _CONFIG = """\
 version: 0.1
 log: {{level: info, accesslog: {{disabled: true}}}}
@@ -26,7 +26,7 @@ storage:
   filesystem: {{rootdirectory: {folder}/data}}
   delete: {{enabled: true}}
 http:
-  addr: 127.0.0.1:0
+  addr: {host}:0
   secret: only-for-tests
 """
 _TLS = """\
@@ -47,12 +47,18 @@ _HTPASSWD = f"{USER}:$2b$05$abcdefghijklmnopqrstuuXXXUKy4cODBo6oD0fJZB1CSpIzxX0S
 
 @contextmanager
 def registry(
-    *, passwords: bool = False, tokens: TokenServer | None = None, tls: Path | None = None
+    *,
+    passwords: bool = False,
+    tokens: TokenServer | None = None,
+    tls: Path | None = None,
+    host: str = "127.0.0.1",
+    inside: Sequence[str] = (),
 ) -> Iterator[str]:
     """Run an empty registry; its value is `HOST:PORT`, spoken to in plain HTTP.
 
     With `passwords` it knows `USER` and `PASSWORD` alone, with `tokens` those of a token server.
-    With a folder `tls` it speaks TLS, with the `tls.crt` and `tls.key` of that.
+    With a folder `tls` it speaks TLS, with the `tls.crt` and `tls.key` of that. `host` is the
+    address that it listens on; `inside` goes before its command.
 
     Raises:
         MissingPartError: docker-registry is not installed.
@@ -61,7 +67,7 @@ def registry(
     program = find_tool("docker-registry")
     with tempfile.TemporaryDirectory(prefix="orch-registry-") as name:
         folder = Path(name)
-        config = _CONFIG.format(folder=folder)
+        config = _CONFIG.format(folder=folder, host=host)
         if tls is not None:
             config += _TLS.format(folder=tls)
         if passwords:
@@ -76,7 +82,7 @@ def registry(
             )
         (folder / "config.yml").write_text(config)
         log = folder / "log"
-        process = start([program, "serve", folder / "config.yml"], log)
+        process = start([*inside, program, "serve", folder / "config.yml"], log)
         try:
             yield _address(process, log)
         finally:

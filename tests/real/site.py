@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -51,9 +51,11 @@ class Ran:
 
 
 class Site:
-    """A workspace on an engine."""
+    """A workspace on an engine; `inside` goes before what is run there."""
 
-    def __init__(self, root: Path, engine: DockerEngine, busybox: Path) -> None:
+    def __init__(
+        self, root: Path, engine: DockerEngine, busybox: Path, inside: Sequence[str] = ()
+    ) -> None:
         self.root = root / "ws"
         self.report = root / "report.json"
         self.environment = {
@@ -61,6 +63,7 @@ class Site:
             **engine.environment(),
             "ORCH_CACHE": str(root / "cache"),
         }
+        self.inside = tuple(inside)
         self._busybox = busybox
 
     def write(self, files: Mapping[str, str]) -> None:
@@ -72,7 +75,7 @@ class Site:
                 (self.root / path).with_name("busybox").chmod(0o755)
 
     def command(self, *words: str) -> list[str | Path]:
-        return [ORCH, "-C", self.root, *words]
+        return [*self.inside, ORCH, "-C", self.root, *words]
 
     def orch(self, *words: str) -> Ran:
         done = subprocess.run(
