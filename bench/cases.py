@@ -36,13 +36,16 @@ def interleaved(
     change: Callable[[Workspace, int], None],
     build: Callable[[Workspace], Measured] | None = None,
 ) -> None:
-    """Build each workspace in turn after a change, again and again; each has the limit in all."""
+    """Build each workspace in turn after a change, again and again.
+
+    A side that has taken its share of time already has fewer runs, one at least.
+    """
     build = build or lab.build
     spent = dict.fromkeys((workspace.side for workspace in workspaces), 0.0)
     for run in range(lab.runs):
         for workspace in workspaces:
             side = workspace.side
-            if run and spent[side] * (1 + 1 / run) > lab.limit_s:
+            if run and spent[side] * (1 + 1 / run) > lab.share_s:
                 continue
             change(workspace, run)
             done = build(workspace)
@@ -123,7 +126,7 @@ def settle(lab: Lab, case: str, workspace: Workspace, run: int) -> None:
     lock = parse_lock(lab.lock_text)
     for image in tree.images.values():
         write_pins(root, tree, image, lock)
-        write_dockerfile(root, tree, image, f"{lab.url}/simple")
+        write_dockerfile(root, tree, image, f"{lab.url}/simple", workspace.side.prefix)
 
 
 def edit_file(_lab: Lab, workspace: Workspace, number: int) -> None:

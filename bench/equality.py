@@ -87,7 +87,7 @@ def _difference(one: Mapping[str, str], other: Mapping[str, str]) -> set[tuple[s
 
 def read_images(lab: Lab, workspace: Workspace) -> dict[str, Held]:
     """Run every image of a workspace and read what it holds; orch's are loaded for that."""
-    prefix = ""
+    prefix = workspace.side.prefix
     if workspace.side is Side.ORCH:
         # Loaded under names of their own: the other sides' images are to keep theirs.
         names = list(workspace.tree.images)

@@ -49,6 +49,7 @@ class Lab:
     results: Results
     runs: int
     limit_s: float
+    share_s: float
     profile: Path | None = None
     begun: float = field(default_factory=time.monotonic)
     _real: dict[Side, Workspace | None] = field(default_factory=dict)
@@ -160,9 +161,8 @@ class Lab:
             else:
                 write_empty_lock(root)
         else:
-            write_dockerfiles(
-                root, tree, parse_lock(lock_text) if tree.real else None, f"{self.url}/simple"
-            )
+            lock = parse_lock(lock_text) if tree.real else None
+            write_dockerfiles(root, tree, lock, f"{self.url}/simple", side.prefix)
         return Workspace(side, root, tree)
 
     def lock(self, workspace: Workspace, case: str, run: int) -> None:
@@ -191,8 +191,12 @@ class Lab:
 
 
 @contextmanager
-def lab(out: Path, runs: int, limit_s: float, profile: Path | None = None) -> Iterator[Lab]:
+def lab(
+    out: Path, runs: int, limit_s: float, share_s: float, profile: Path | None = None
+) -> Iterator[Lab]:
     """Start the engine and the mirror; leave nothing running.
+
+    A side's build is ended after `limit_s`, and repeated for about `share_s` in a case.
 
     With `profile` each `orch` that is measured writes that file, the last one remains.
     """
@@ -206,6 +210,8 @@ def lab(out: Path, runs: int, limit_s: float, profile: Path | None = None) -> It
             address = f"172.30.{engine.bridge.removeprefix('orchbr')}.1"
             mirror.folder.mkdir(exist_ok=True)
             with mirror.serving(address) as url:
-                yield Lab(work, kept, engine, mirror, url, Results(out), runs, limit_s, profile)
+                yield Lab(
+                    work, kept, engine, mirror, url, Results(out), runs, limit_s, share_s, profile
+                )
     finally:
         shutil.rmtree(work)

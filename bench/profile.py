@@ -36,7 +36,7 @@ def main() -> None:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="orch-bench-") as folder:
         file = given.keep.absolute() if given.keep else Path(folder) / "profile"
-        with lab(Path(folder), 1, 600.0, file) as made:
+        with lab(Path(folder), 1, 600.0, 600.0, file) as made:
             made.results.begin(given.case)
             here = cProfile.Profile()
             if given.case in IN_PROCESS:

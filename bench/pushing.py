@@ -65,7 +65,8 @@ def _push(lab: Lab, workspace: Workspace, address: str) -> Measured:
     command = [ORCH, "push", "--registry", prefix, "--progress", "none"]
     if workspace.side is not Side.ORCH:
         for name in names:
-            lab.run(["docker", "tag", f"{name}:latest", f"{prefix}/{name}:latest"], workspace.root)
+            image = f"{workspace.side.prefix}{name}:latest"
+            lab.run(["docker", "tag", image, f"{prefix}/{name}:latest"], workspace.root)
         each = f"xargs -P 4 -I NAME docker push --quiet {prefix}/NAME:latest"
         command = ["sh", "-c", f"printf '%s\\n' {' '.join(names)} | {each}"]
     return run_all([command], workspace.root, lab.environment, timeout_s=lab.limit_s)

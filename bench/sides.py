@@ -29,6 +29,11 @@ class Side(Enum):
         return self is Side.ORCH
 
     @property
+    def prefix(self) -> str:
+        """Return what stands before its images' names: each side has names of its own."""
+        return "" if self in {Side.ORCH, Side.ORCH_DOCKERFILES} else f"{self.folder}/"
+
+    @property
     def folder(self) -> str:
         return self.name.lower().replace("_", "-")
 

@@ -204,22 +204,28 @@ RUN --mount=type=cache,target=/root/.cache/pip \\
 """
 
 
-def write_dockerfiles(root: Path, tree: Tree, lock: Lock | None, index: str = "") -> None:
-    """Write Dockerfiles and what drives them: a bake file, a Compose file, a Makefile."""
+def write_dockerfiles(
+    root: Path, tree: Tree, lock: Lock | None, index: str, prefix: str = ""
+) -> None:
+    """Write Dockerfiles and what drives them: a bake file, a Compose file, a Makefile.
+
+    Images are named with the prefix before their names.
+    """
     for image in tree.images.values():
         folder = root / image.folder
-        (folder / "Dockerfile").write_text(_dockerfile(tree, image, index))
+        write_dockerfile(root, tree, image, index, prefix)
         (folder / ".dockerignore").write_text("**/__pycache__\n")
         if lock is not None:
             write_pins(root, tree, image, lock)
-    (root / "docker-bake.json").write_text(json.dumps(_bake(tree), indent=1))
-    (root / "compose.json").write_text(json.dumps(_compose(tree), indent=1))
-    (root / "Makefile").write_text(_makefile(tree))
+    (root / "docker-bake.json").write_text(json.dumps(_bake(tree, prefix), indent=1))
+    (root / "compose.json").write_text(json.dumps(_compose(tree, prefix), indent=1))
+    (root / "Makefile").write_text(_makefile(tree, prefix))
     (root / "orch.toml").write_text("")
 
 
-def write_dockerfile(root: Path, tree: Tree, image: Image, index: str) -> None:
-    (root / image.folder / "Dockerfile").write_text(_dockerfile(tree, image, index))
+def write_dockerfile(root: Path, tree: Tree, image: Image, index: str, prefix: str) -> None:
+    text = _dockerfile(tree, image, index, prefix)
+    (root / image.folder / "Dockerfile").write_text(text)
 
 
 def write_pins(root: Path, tree: Tree, image: Image, lock: Lock) -> None:
@@ -238,8 +244,9 @@ def write_pins(root: Path, tree: Tree, image: Image, lock: Lock) -> None:
         file.write_text("".join(lines))
 
 
-def _dockerfile(tree: Tree, image: Image, index: str) -> str:
-    text = f"FROM {image.parent or (ROOT_IMAGE if tree.real else 'scratch')}\n"
+def _dockerfile(tree: Tree, image: Image, index: str, prefix: str) -> str:
+    outside = ROOT_IMAGE if tree.real else "scratch"
+    text = f"FROM {prefix + image.parent if image.parent else outside}\n"
     if tree.real and not image.parent:
         text += f"ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_INDEX_URL={index}\n"
         text += f"ENV PIP_TRUSTED_HOST={urlsplit(index).hostname}\n"
@@ -254,28 +261,31 @@ def _dockerfile(tree: Tree, image: Image, index: str) -> str:
     return text if image.parent else f"{text}WORKDIR /app\n"
 
 
-def _bake(tree: Tree) -> Mapping[str, object]:
+def _bake(tree: Tree, prefix: str) -> Mapping[str, object]:
     targets = {}
     for image in tree.images.values():
-        target: dict[str, object] = {"context": image.folder, "tags": [f"{image.name}:latest"]}
+        target: dict[str, object] = {
+            "context": image.folder,
+            "tags": [f"{prefix}{image.name}:latest"],
+        }
         if image.parent:
-            target["contexts"] = {image.parent: f"target:{image.parent}"}
+            target["contexts"] = {f"{prefix}{image.parent}": f"target:{image.parent}"}
         targets[image.name] = target
     return {"group": {"default": {"targets": list(targets)}}, "target": targets}
 
 
-def _compose(tree: Tree) -> Mapping[str, object]:
+def _compose(tree: Tree, prefix: str) -> Mapping[str, object]:
     services = {
-        image.name: {"image": f"{image.name}:latest", "build": image.folder}
+        image.name: {"image": f"{prefix}{image.name}:latest", "build": image.folder}
         for image in tree.images.values()
     }
     return {"name": "bench", "services": services}
 
 
-def _makefile(tree: Tree) -> str:
+def _makefile(tree: Tree, prefix: str) -> str:
     names = list(tree.images)
     lines = [f"all: {' '.join(names)}", f".PHONY: all {' '.join(names)}"]
     for image in tree.images.values():
         lines.append(f"{image.name}: {image.parent}")
-        lines.append(f"\tdocker build --quiet --tag {image.name}:latest {image.folder}")
+        lines.append(f"\tdocker build --quiet --tag {prefix}{image.name}:latest {image.folder}")
     return "\n".join([*lines, ""])
