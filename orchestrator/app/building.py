@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from orchestrator.app.opened import Opened, archive_of
+from orchestrator.app.opened import Opened, archive_of, read_lock, writing_lock
 from orchestrator.app.planning import BuildOptions, Planned, plan
 from orchestrator.errors import OrchError
 from orchestrator.oci.layout import Layout
@@ -239,11 +239,11 @@ def _relock(planned: Planned, gone: frozenset[str]) -> list[str]:
     from orchestrator.resolve.relock import relock_debs  # noqa: PLC0415
 
     opened = planned.opened
-    debs = {deb for adds in planned.lock.images.values() for deb in adds.debs if deb.sha256 in gone}
-    lock, moved = relock_debs(
-        planned.lock, opened.graph, opened.workspace, archive_of(opened)(), debs
-    )
-    write_text(opened.paths.lock, format_lock(lock), sync=True)
+    with writing_lock(opened):
+        now = read_lock(opened)
+        debs = {deb for adds in now.images.values() for deb in adds.debs if deb.sha256 in gone}
+        lock, moved = relock_debs(now, opened.graph, opened.workspace, archive_of(opened)(), debs)
+        write_text(opened.paths.lock, format_lock(lock), sync=True)
     return _lock_changes(moved)
 
 

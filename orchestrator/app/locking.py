@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orchestrator.app.opened import Opened, archive_of, open_workspace, read_lock, uv_of
+from orchestrator.app.opened import (
+    Opened,
+    archive_of,
+    open_workspace,
+    read_lock,
+    uv_of,
+    writing_lock,
+)
 from orchestrator.externals import LockedExternal, find_externals
 from orchestrator.lockfile import Lock
 
@@ -62,7 +69,6 @@ def lock(
     from orchestrator.wheelhouse.sdist import read_build_requires  # noqa: PLC0415
 
     opened = open_workspace(directory)
-    previous = read_lock(opened) if opened.paths.lock.exists() else Lock()
     uv = uv_of(opened)
     places = WheelPlaces(opened.paths.wheel_places, uv)
 
@@ -77,15 +83,17 @@ def lock(
         return read_build_requires(file, sdist.file)
 
     sources = Sources(archive_of(opened), uv, measure, progress, read_requires)
-    moving = read_upgrade(opened.workspace, opened.graph, previous, packages)
-    if upgrade and not packages:
-        moving = Upgrade(everything=True)
-    resolution = resolve_lock(opened.workspace, opened.graph, sources, previous, moving)
-    move_bases = upgrade_bases or moving.everything
-    externals, said = _pin(opened, previous.externals, move=move_bases, progress=progress)
-    new = replace(resolution.lock, externals=externals)
-    if not dry_run:
-        write_text(opened.paths.lock, format_lock(new), sync=True)
+    with nullcontext() if dry_run else writing_lock(opened):
+        previous = read_lock(opened) if opened.paths.lock.exists() else Lock()
+        moving = read_upgrade(opened.workspace, opened.graph, previous, packages)
+        if upgrade and not packages:
+            moving = Upgrade(everything=True)
+        resolution = resolve_lock(opened.workspace, opened.graph, sources, previous, moving)
+        move_bases = upgrade_bases or moving.everything
+        externals, said = _pin(opened, previous.externals, move=move_bases, progress=progress)
+        new = replace(resolution.lock, externals=externals)
+        if not dry_run:
+            write_text(opened.paths.lock, format_lock(new), sync=True)
     stays = explain_stays(opened.workspace, previous, new, moving)
     moves = find_moves(previous, new) if previous.images else ()
     base_moves = find_base_moves(previous.externals, externals) if previous.externals else ()

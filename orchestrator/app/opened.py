@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -56,6 +58,15 @@ def read_lock(opened: Opened) -> Lock:
         raise LockError("there is no orch.lock", hint="run: orch lock") from None
     except (OSError, UnicodeDecodeError) as error:
         raise LockError(f"orch.lock cannot be read: {error}") from error
+
+
+@contextmanager
+def writing_lock(opened: Opened) -> Iterator[None]:
+    """Keep other runs from writing the lock until the block ends: it is to be read within it."""
+    opened.paths.state.mkdir(parents=True, exist_ok=True)
+    with (opened.paths.state / "lock.guard").open("ab") as guard:
+        fcntl.flock(guard, fcntl.LOCK_EX)
+        yield
 
 
 def archive_of(opened: Opened) -> Callable[[], DebianArchive]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from orchestrator.app.materials import source_artifacts
-from orchestrator.app.opened import Opened, read_lock
+from orchestrator.app.opened import Opened, read_lock, writing_lock
 from orchestrator.app.sharing import levels_of
 from orchestrator.atomic import write_text
 from orchestrator.errors import InterruptedByUserError, OrchError
@@ -125,7 +124,7 @@ def record(opened: Opened, built: Iterable[WheelBuild]) -> Lock:
     by_sdist: Mapping[tuple[LockedWheel, Platform], WheelBuild] = {
         (build.sdist, build.platform): build for build in built
     }
-    with _writing(opened):
+    with writing_lock(opened):
         now = read_lock(opened)
         builds = [by_sdist.get((build.sdist, build.platform), build) for build in now.builds]
         lock = now.with_builds(builds)
@@ -141,11 +140,3 @@ def changes(built: Iterable[WheelBuild], before: Lock) -> list[str]:
         for build in built
         if build not in before.builds and build.wheel is not None
     ]
-
-
-@contextmanager
-def _writing(opened: Opened) -> Iterator[None]:
-    opened.paths.state.mkdir(parents=True, exist_ok=True)
-    with (opened.paths.state / "lock.guard").open("ab") as guard:
-        fcntl.flock(guard, fcntl.LOCK_EX)
-        yield
