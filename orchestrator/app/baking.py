@@ -6,11 +6,12 @@ import functools
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from orchestrator.app.opened import Opened
+from orchestrator.app.opened import Opened, read_lock
 from orchestrator.app.planning import BuildOptions, default_platform, plan
 from orchestrator.app.tag_values import TagValues, templates_of
 from orchestrator.dockerfile import parse_dockerfile
 from orchestrator.errors import WorkspaceError
+from orchestrator.externals import pins_of
 from orchestrator.model import Image
 from orchestrator.report.bake import Baked, bake_document
 from orchestrator.select import Selection
@@ -65,7 +66,9 @@ def bake(opened: Opened, selection: Selection, now: datetime) -> Baked:
         for name in dockerfiles
     }
     stages = {name: _stages(opened, image) for name, image in dockerfiles.items()}
-    baked = bake_document(workspace, graph, names, tags, stages)
+    externals = read_lock(opened).externals if opened.paths.lock.exists() else ()
+    pins = {name: pins_of(graph, externals, name) for name in dockerfiles}
+    baked = bake_document(workspace, graph, names, tags, stages, pins)
     return Baked(baked.document, (*notes, *baked.warnings))
 
 

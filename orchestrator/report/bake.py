@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from orchestrator.externals import pinned
 from orchestrator.graph import Graph
 from orchestrator.model import Image, Secret, Settings, Workspace
 from orchestrator.siblings import SiblingNames, familiar_name, is_wheels_context
@@ -28,12 +29,14 @@ def bake_document(
     chosen: Collection[str],
     tags: Mapping[str, tuple[str, ...]],
     stages: Mapping[str, Collection[str]],
+    pins: Mapping[str, Mapping[str, str]],
 ) -> Baked:
     """Return what bake is to build: the images chosen, and the Dockerfiles they stand on.
 
     Paths are from the workspace's root. A sibling is a named context under the name that the
-    Dockerfile has for it: another target, or a recipe's image where the builder can see it. `tags`
-    and `stages`, the names of a Dockerfile's stages, are by image.
+    Dockerfile has for it: another target, or a recipe's image where the builder can see it. `tags`,
+    `stages`, the names of a Dockerfile's stages, and `pins`, the digests of external images, are
+    by image.
 
     Source: the Bake file reference of buildx.
     """
@@ -48,6 +51,9 @@ def bake_document(
     for name in names:
         image = graph.images[name]
         contexts = _contexts(workspace, image, siblings, targets, stages[name], warnings)
+        for reference, digest in pins[name].items():
+            if familiar_name(reference) not in stages[name]:
+                contexts[familiar_name(reference)] = f"docker-image://{pinned(reference, digest)}"
         document["target"][targets[name]] = _target(workspace.settings, image, tags, contexts)
     recipes = {name for name in graph.ancestors(chosen) if not graph.images[name].build}
     if skipped := [name for name in graph.images if name in recipes and name in chosen]:

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.errors import LockError, OrchError
+from orchestrator.externals import LockedExternal
 from orchestrator.lockfile import ImageLock, Lock, format_lock, parse_lock
 from orchestrator.model import LockedDeb, LockedWheel, Platform
 from tests.helpers import AMD64, ARM64, deb_of, wheel_of
@@ -43,7 +44,12 @@ def locks(draw: st.DrawFn) -> Lock:
         for platform in draw(st.sampled_from([[AMD64], [ARM64], [AMD64, ARM64]]))
     }
     dates = draw(st.dictionaries(IMAGE_NAMES, TEXT, max_size=2))
-    return Lock(draw(TEXT), draw(TEXT), dates, images)
+    pins = draw(st.dictionaries(IMAGE_NAMES, st.sampled_from(["", f"sha256:{1:064}"]), max_size=3))
+    externals = tuple(
+        LockedExternal(name, digest, "" if digest else draw(TEXT))
+        for name, digest in sorted(pins.items())
+    )
+    return Lock(draw(TEXT), draw(TEXT), dates, images, externals=externals)
 
 
 @settings(max_examples=50)

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from orchestrator.cli import main
+from orchestrator.externals import LockedExternal
+from orchestrator.lockfile import Lock, format_lock
 from tests.helpers import write_tree
 
 Bake = Callable[..., tuple[dict[str, Any], str]]
@@ -75,6 +77,15 @@ def test_siblings_are_contexts_by_the_name_that_buildkit_compares(ws: Path, bake
         "core": "target:core",
     }
     assert "contexts" not in targets["core"]
+
+
+def test_external_images_are_those_that_the_lock_pins(ws: Path, bake: Bake) -> None:
+    digest = f"sha256:{1:064}"
+    lock = Lock("3.11", "bookworm", externals=(LockedExternal("debian:12", digest),))
+    write_tree(ws, {"orch.lock": format_lock(lock)})
+    targets = bake(ws, "api")[0]["target"]
+    assert targets["core"]["contexts"] == {"debian:12": f"docker-image://debian:12@{digest}"}
+    assert "debian:12" not in targets["api"]["contexts"]
 
 
 def test_settings_of_images_and_of_buildkit_are_in_each_target(ws: Path, bake: Bake) -> None:
