@@ -15,6 +15,7 @@ SETUP = {"pip", "setuptools"}
 
 _SCRIPT = r"""
 import hashlib, importlib.metadata as m, json, pathlib as p, re
+SETUP = {"pip", "setuptools", "pkg_resources", "_distutils_hack"}
 def debs():
     files = [p.Path("/var/lib/dpkg/status"), *sorted(p.Path("/var/lib/dpkg/status.d").glob("*"))]
     found = {}
@@ -30,14 +31,17 @@ print(json.dumps({
     "dists": {name(d): d.version for d in m.distributions()},
     "debs": debs(),
     "files": {str(f): hashlib.sha256(f.read_bytes()).hexdigest() for f in files},
-    "modules": sum(1 for f in p.Path("/opt/venv").rglob("*.pyc")),
+    "modules": sum(1 for f in p.Path("/opt/venv").rglob("*.pyc") if not SETUP & set(f.parts)),
 }))
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What an image holds: Python distributions, Debian packages, files of the application."""
+    """What an image holds: Python distributions, Debian packages, files of the application.
+
+    `modules` is how many Python modules of the venv are there as bytecode.
+    """
 
     dists: Mapping[str, str]
     debs: Mapping[str, str]
