@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from orchestrator.app.opened import Opened, archive_of, read_lock, writing_lock
 from orchestrator.app.planning import BuildOptions, Planned, plan
-from orchestrator.errors import OrchError
+from orchestrator.errors import LockError, OrchError
 from orchestrator.oci.layout import Layout
 from orchestrator.plan import Action, Step
 from orchestrator.ports import Observer, Outcome, Status
@@ -80,13 +80,20 @@ def build(
 
 
 def _reuse_published(run: BuildRun, options: BuildOptions, say: Callable[[str], None]) -> None:
-    """Record what a registry has of all that is selected, and plan again with that."""
+    """Record what a registry has of all that is selected, and plan again with that.
+
+    It is asked about all platforms, so that an index of several is not replaced by one of fewer.
+    """
     from orchestrator.app.published import find_published  # noqa: PLC0415 - slow to import
 
     opened = run.planned.opened
     everything = replace(options, selection=replace(options.selection, changed=False))
     found = find_published(plan(opened, everything))
     run.earlier = found.earlier
+    for platform in opened.workspace.settings.platforms:
+        if platform != options.platform:
+            with suppress(LockError):  # nothing is published for what is not locked
+                find_published(plan(opened, replace(everything, platform=platform, force=False)))
     run.notes += [
         f"{name} is built: what its content tag names in the registry is something else"
         for name in found.doubtful

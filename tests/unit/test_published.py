@@ -11,7 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.app.opened import open_workspace
+from orchestrator.app.remote import RemoteLayers
 from orchestrator.cli import main
+from orchestrator.publish.registry import VerificationError
+from tests.helpers import ROOT, write_lock, write_tree, write_workspace
 from tests.registries import TinyRegistry
 from tests.tiny import Tiny
 from tests.unit.test_cli import Ran
@@ -57,11 +61,6 @@ class Machine:
     def tag(self, name: str, tag: str) -> str:
         return self.registry.tags[f"team/{name}", tag]
 
-    def content_tag(self, name: str) -> str:
-        named = [tag for place, tag in self.registry.tags if place == f"team/{name}"]
-        (found,) = [tag for tag in named if tag.startswith("fp-")]
-        return found
-
 
 @pytest.fixture
 def first(
@@ -89,9 +88,8 @@ def first(
     signal.signal(signal.SIGTERM, handler)
 
 
-def transfers(registry: TinyRegistry, method: str, *sizes: int) -> list[str]:
+def transfers(registry: TinyRegistry, method: str) -> list[str]:
     """Return the requests of a method that concern blobs."""
-    del sizes
     return [line for line in registry.asked if line.startswith(method) and "/blobs/" in line]
 
 
@@ -197,3 +195,58 @@ def test_forced_images_are_built_though_they_are_published(first: Machine) -> No
     first.publish()
     second = first.elsewhere("second")
     assert second.built("--force", "worker") == {"worker"}
+
+
+def test_layers_are_brought_when_their_bytes_are_needed(first: Machine) -> None:
+    first.publish()
+    second = first.elsewhere("second")
+    second.publish()
+    remote, digest = RemoteLayers(open_workspace(second.tiny.root)), second.tag("api", "latest")
+    assert not second.tiny.layout.has_image(digest)
+    remote.complete(digest)
+    assert second.tiny.layout.has_image(digest)
+
+
+def test_a_layer_with_other_bytes_is_not_taken(first: Machine) -> None:
+    first.publish()
+    second = first.elsewhere("second")
+    second.publish()
+    remote, digest = RemoteLayers(open_workspace(second.tiny.root)), second.tag("api", "latest")
+    lacking = remote.elsewhere.lacking(digest)
+    for key in [key for key in second.registry.blobs if key[1] in lacking]:
+        second.registry.blobs[key] = b"other bytes"
+    with pytest.raises(VerificationError):
+        remote.complete(digest)
+    assert not second.tiny.layout.has_image(digest)
+
+
+def test_what_is_known_to_be_published_can_be_pushed_to_another_place(first: Machine) -> None:
+    first.publish()
+    second = first.elsewhere("second")
+    second.publish()
+    second.registry.mounts = False
+    ran = second.orch("push", "--registry", f"{second.registry.address}/other")
+    assert ran.code == 0, ran.err
+    assert second.registry.tags["other/api", "latest"] == second.tag("api", "latest")
+
+
+def test_an_index_of_several_platforms_stays(first: Machine) -> None:
+    root = write_workspace(
+        first.tiny.root.with_name("plain"),
+        {"base/a": f'from = "{ROOT}"\n[[files]]\nfrom = "x"\nto = "/x"\n'},
+    )
+    write_tree(root, {"base/a/x": "x"})
+    settings = root / "orch.toml"
+    places = (
+        f'platforms = ["linux/amd64", "linux/arm64"]\nregistry = "{first.registry.address}/p"\n'
+    )
+    settings.write_text(places + settings.read_text())
+    write_lock(root)
+    plain = Machine(Tiny(root, first.tiny.cache, first.tiny.sources), first.registry, first.run)
+    for platform in ("linux/amd64", "linux/arm64"):
+        assert plain.built("--platform", platform) == {"a"}
+    index = first.registry.tags["p/a", "latest"]
+    assert plain.elsewhere("other").built("--platform", "linux/amd64") == set()
+    assert first.registry.tags["p/a", "latest"] == index
+    kind, _ = first.registry.manifests["p/a", index]
+    assert "index" in kind
