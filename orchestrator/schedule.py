@@ -6,6 +6,7 @@ import heapq
 import threading
 import time
 import traceback
+from collections import Counter
 from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
@@ -45,24 +46,28 @@ class Run:
     _ready: list[tuple[float, int, Step]] = field(default_factory=list)
     _order: dict[str, tuple[float, int]] = field(default_factory=dict)
 
-    def run(self, jobs: int) -> dict[str, Outcome]:
-        """Run every step that builds, up to `jobs` at once; return outcomes in plan order.
+    def run(self, recipes: int, dockerfiles: int = 0) -> dict[str, Outcome]:
+        """Run every step that builds; return outcomes in plan order.
+
+        At once up to `recipes` of them are assembled, and as many `dockerfiles` are built, for
+        which the work is done elsewhere; without a number of their own, as many as recipes.
 
         A step begins when those it stands on are settled. A first `KeyboardInterrupt` stops the
         engine, cancels what has not begun and is not raised again: the caller sees it by the
         cancelled outcomes. A second one is raised.
         """
         running: dict[Future[Outcome], Step] = {}
+        room = {False: recipes, True: dockerfiles or recipes}
         self._order = _heaviest_first(self.plan, self.graph, self.durations)
         for name, step in self.plan.steps.items():
             parents = self.graph.parents[name]
             self._unsettled[name] = sum(parent in self.plan.steps for parent in parents)
             if not self._unsettled[name]:
                 self._push(step)
-        with ThreadPoolExecutor(jobs, thread_name_prefix="step") as pool:
+        with ThreadPoolExecutor(sum(room.values()), thread_name_prefix="step") as pool:
             while self._ready or running:
                 try:
-                    self._start_ready(running, pool, jobs)
+                    self._start_ready(running, pool, room)
                     done, _ = wait(running, timeout=_POLL_S, return_when=FIRST_COMPLETED)
                     for future in done:
                         self._settle(future.result())  # first: an interrupt here loses no outcome
@@ -83,9 +88,16 @@ class Run:
         heapq.heappush(self._ready, (*self._order[step.image.name], step))
 
     def _start_ready(
-        self, running: dict[Future[Outcome], Step], pool: ThreadPoolExecutor, jobs: int
+        self,
+        running: dict[Future[Outcome], Step],
+        pool: ThreadPoolExecutor,
+        room: Mapping[bool, int],
     ) -> None:
-        """Settle or start what is ready, until nothing more becomes ready by that."""
+        """Settle or start what is ready, until nothing more becomes ready by that.
+
+        `room` is for how many steps there is, by whether a Dockerfile defines them.
+        """
+        busy = Counter(step.image.build is not None for step in running.values())
         held: list[tuple[float, int, Step]] = []
         while self._ready:
             item = heapq.heappop(self._ready)
@@ -94,7 +106,8 @@ class Run:
                 continue
             if settled := self._without_building(step):
                 self._settle(settled)
-            elif len(running) < jobs:
+            elif busy[kind := step.image.build is not None] < room[kind]:
+                busy[kind] += 1
                 running[pool.submit(self._build, step)] = step
             else:
                 held.append(item)

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from orchestrator.engines.docker.engine import DockerEngine
 
 _RELOCKS = 3
+_DOCKERFILES = 24
+"""How many Dockerfiles are built at once: BuildKit does the work, and shares what it has."""
 
 
 @dataclass(slots=True)
@@ -166,7 +168,7 @@ def _carry_out(run: BuildRun, options: BuildOptions, observer: Observer) -> froz
             durations=state.durations(planned.platform.key),
             retries=options.retries,
         )
-        run.outcomes = scheduled.run(jobs + 1)
+        run.outcomes = scheduled.run(jobs + 1, options.jobs or _DOCKERFILES)
         run.notes += engines.warnings()
         _name(run)
         if engines.docker is not None:

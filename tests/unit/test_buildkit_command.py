@@ -68,7 +68,8 @@ def test_what_of_the_environment_would_reach_the_image_is_left_out() -> None:
     environment = environment_of(
         {"PATH": "/bin", "TOKEN": "t", "SOURCE_DATE_EPOCH": "1", "BUILDX_BUILDER": "mine"}
     )
-    assert environment == {"PATH": "/bin", "TOKEN": "t", "BUILDX_NO_DEFAULT_ATTESTATIONS": "1"}
+    ours = {"BUILDX_NO_DEFAULT_ATTESTATIONS": "1", "BUILDX_GIT_INFO": "0"}
+    assert environment == {"PATH": "/bin", "TOKEN": "t", **ours}
 
 
 def test_an_image_s_own_options_go_before_those_for_all() -> None:

@@ -6,6 +6,7 @@ import errno
 import threading
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import wait
+from dataclasses import replace
 from typing import Any, NoReturn
 
 import pytest
@@ -19,6 +20,7 @@ from orchestrator.errors import (
 )
 from orchestrator.fingerprint import Fingerprint
 from orchestrator.graph import Graph
+from orchestrator.model import DockerfileBuild, ImageSettings, Uses
 from orchestrator.plan import Recorded, plan_builds
 from orchestrator.ports import Outcome, Status
 from orchestrator.schedule import Run
@@ -407,3 +409,20 @@ def test_many_thousand_images_are_scheduled_without_a_quadratic_walk() -> None:
     names = [f"n{number}" for number in range(3000)]
     scene = Scene("; ".join(names), reused=names)
     assert set(scene.statuses().values()) == {"reused"}
+
+
+def test_dockerfiles_are_built_beside_recipes_in_a_number_of_their_own() -> None:
+    barrier = threading.Barrier(3)
+    on = {name: meet(barrier) for name in ("recipe", "one", "two")}
+    scene = Scene("recipe; second; one; two", on)
+    build = DockerfileBuild(ImageSettings(), Uses(), "")
+    steps = {
+        name: replace(step, image=replace(step.image, build=build))
+        if name in {"one", "two"}
+        else step
+        for name, step in scene.run.plan.steps.items()
+    }
+    scene.run.plan = replace(scene.run.plan, steps=steps)
+    outcomes = scene.run.run(1, 2)
+    assert {outcome.status for outcome in outcomes.values()} == {Status.BUILT}
+    assert scene.engine.most_at_once == 3

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from orchestrator.engines.buildkit.staging import Staged
 from orchestrator.model import ImageSettings, Platform, Secret
@@ -56,6 +57,33 @@ class BuildCommand:
         words += [f"--output={self.output}"] if self.output else []
         return [*words, str(self.staged.context)]
 
+    def target(self) -> dict[str, Any]:
+        """Return the build as a target of a bake file, where `is_plain` holds.
+
+        Source: the Bake file reference of buildx; `${` and `%{` would be variables of its own.
+        """
+        table = self.settings
+        said = {
+            "context": str(self.staged.context),
+            "dockerfile": str(self.staged.dockerfile),
+            "target": table.target,
+            "args": {name: _literal(value) for name, value in table.build_args.items()},
+            "contexts": {**self.contexts, **{n: str(at) for n, at in self.staged.named.items()}},
+            "platforms": [str(self.platform)],
+        }
+        return {key: value for key, value in said.items() if value}
+
+    @property
+    def is_plain(self) -> bool:
+        """Tell whether nothing is asked for beyond what `target` says."""
+        options = self.settings.options
+        beyond = (options.secrets, options.ssh, options.network)
+        return not any((*beyond, options.cache_from, options.cache_to, self.output))
+
+
+def _literal(text: str) -> str:
+    return text.replace("${", "$${").replace("%{", "%%{")
+
 
 def _secret(secret: Secret, root: Path) -> str:
     if secret.env:
@@ -71,7 +99,8 @@ def secret_file(secret: Secret, root: Path) -> Path:
 def environment_of(environment: Mapping[str, str]) -> dict[str, str]:
     """Return the environment of a build: what is not part of its inputs does not reach the image.
 
-    Without attestations an image that did not change keeps its digest.
+    Without attestations an image that did not change keeps its digest. Asking git would take
+    four processes a build, and what it says would be attested alone.
     """
     kept = {name: value for name, value in environment.items() if name not in NOT_PASSED_ON}
-    return {**kept, "BUILDX_NO_DEFAULT_ATTESTATIONS": "1"}
+    return {**kept, "BUILDX_NO_DEFAULT_ATTESTATIONS": "1", "BUILDX_GIT_INFO": "0"}

@@ -5,22 +5,19 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import IO
 
 from orchestrator.context import is_folder
 from orchestrator.dockerfile import parse_dockerfile
-from orchestrator.engines.buildkit.command import BuildCommand, environment_of
-from orchestrator.engines.buildkit.failures import find_failure, lost_engine
-from orchestrator.engines.buildkit.process import Processes
-from orchestrator.engines.buildkit.progress import Progress
-from orchestrator.engines.buildkit.secrets import masking
+from orchestrator.dockerfile.stages import Dockerfile
+from orchestrator.engines.buildkit.command import BuildCommand
+from orchestrator.engines.buildkit.runs import Runs
 from orchestrator.engines.buildkit.shelves import Shelf
 from orchestrator.engines.buildkit.staging import Source, Staged, staged
-from orchestrator.errors import BuildError, MissingToolError, disk_error
+from orchestrator.engines.buildkit.together import is_light
+from orchestrator.errors import BuildError, MissingToolError
 from orchestrator.externals import pinned
 from orchestrator.files import SourceFile
 from orchestrator.model import DockerfileBuild, Image, ImageSettings, Workspace
@@ -28,8 +25,6 @@ from orchestrator.paths import Paths
 from orchestrator.plan import Step
 from orchestrator.ports import Made
 from orchestrator.siblings import WHEELS_CONTEXT, SiblingNames, familiar_name
-
-_LAST_LINES = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,16 +70,13 @@ class BuildKit:
         self._paths = paths
         self._sources = sources
         self._shelf = shelf
-        self._buildx = buildx
         self._siblings = SiblingNames(workspace)
-        self._processes = Processes()
-        self._begun: set[str] = set()
-        self._lock = threading.Lock()
+        self._runs = Runs(paths.logs, buildx, shelf)
         self.warnings: list[str] = []
 
     def stop(self) -> None:
         """End all builds; their steps are cancelled."""
-        self._processes.stop()
+        self._runs.stop()
 
     def build(self, step: Step, parents: Mapping[str, str]) -> Made:
         """Build an image, and put it on the shelf.
@@ -97,7 +89,8 @@ class BuildKit:
         build = step.image.build
         assert build is not None, "recipes have another engine"  # noqa: S101 - for the type checker
         used = self._used(step, build, parents)
-        contexts = self._contexts(step, build.settings, used)
+        dockerfile = self._parsed(step)
+        contexts = self._contexts(step, dockerfile, build.settings, used)
         with self._staged(step, build) as place, _scratch() as scratch:
             metadata = scratch / "metadata.json"
             command = BuildCommand(
@@ -110,7 +103,9 @@ class BuildKit:
                 self._workspace.root,
                 self._shelf.output(scratch),
             )
-            self._run(step, command)
+            light = command.is_plain and is_light(dockerfile)
+            pulls = len(used) < len(build.uses.references) or not self._shelf.named_contexts
+            self._runs.run(step.image, command, with_others=light and not pulls)
             made = self._shelf.put(step.image.name, metadata, scratch)
         return self._check_parent(step, build, used, made)
 
@@ -152,7 +147,9 @@ class BuildKit:
                 found.append(_Used(item.name, item.line, name, parents[name]))
         return found
 
-    def _contexts(self, step: Step, table: ImageSettings, used: list[_Used]) -> dict[str, str]:
+    def _contexts(
+        self, step: Step, dockerfile: Dockerfile, table: ImageSettings, used: list[_Used]
+    ) -> dict[str, str]:
         """Return what each reference stands for; where that cannot be said, name it by a tag.
 
         A named context would take the place of a stage of that name too, so it cannot be given
@@ -160,7 +157,7 @@ class BuildKit:
         """
         contexts = {name: at for name, at in table.options.contexts.items() if not is_folder(at)}
         pins = self._sources.pins.get(step.image.name, {})
-        stages = self._stages_of(step) if used or pins else set()
+        stages = {stage.name for stage in dockerfile.stages if stage.name}
         for reference, digest in pins.items():
             if self._shelf.named_contexts and familiar_name(reference) not in stages:
                 contexts[reference] = f"docker-image://{pinned(reference, digest)}"
@@ -180,54 +177,9 @@ class BuildKit:
             f"{step.image.file}: {reference} is taken by its tag, not as orch.lock pins it: {why}"
         )
 
-    def _stages_of(self, step: Step) -> set[str]:
+    def _parsed(self, step: Step) -> Dockerfile:
         file = self._workspace.root / step.image.file
-        parsed = parse_dockerfile(file.read_text("utf-8"), str(file))
-        return {stage.name for stage in parsed.stages if stage.name}
-
-    def _run(self, step: Step, command: BuildCommand) -> None:
-        options = command.settings.options
-        mask = masking(options.secrets, self._workspace.root, os.environ)
-        progress = Progress()
-        with self._open_log(step.image.name) as log:
-
-            def take(line: str) -> None:
-                before = len(progress.said)
-                for text in (*progress.feed(line), *progress.said[before:]):
-                    log.write(f"{mask(text)}\n")
-                log.flush()
-
-            words = command.words(self._buildx)
-            code = self._processes.run(
-                words, environment_of(os.environ), self._workspace.root, take
-            )
-        if code == 0:
-            return
-        if lost_engine(progress.said) and (problem := self._shelf.problem()):
-            hint = "start it and build again; what is complete is kept"
-            raise MissingToolError(f"{problem} during the build", hint=hint)
-        log_file = self._log_file(step.image.name).relative_to(self._workspace.root)
-        raise find_failure(
-            str(step.image.file),
-            [mask(text) for text in progress.said],
-            [mask(text) for text in progress.last_lines(_LAST_LINES)],
-            f"all of its output is in {log_file}",
-        )
-
-    def _open_log(self, name: str) -> IO[str]:
-        """Open an image's log; what an earlier run wrote there goes."""
-        with self._lock:
-            mode = "a" if name in self._begun else "w"
-            self._begun.add(name)
-        file = self._log_file(name)
-        try:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            return file.open(mode, encoding="utf-8", errors="backslashreplace")
-        except OSError as error:
-            raise disk_error(error, file) from error
-
-    def _log_file(self, name: str) -> Path:
-        return self._paths.logs / f"{name}.log"
+        return parse_dockerfile(file.read_text("utf-8"), str(file))
 
     def _check_parent(
         self, step: Step, build: DockerfileBuild, used: list[_Used], made: Made

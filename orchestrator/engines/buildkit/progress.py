@@ -3,57 +3,47 @@
 from __future__ import annotations
 
 import base64
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-_DECODER = json.JSONDecoder()
+from orchestrator.engines.buildkit.rawjson import RawJson, Status
 
 
 @dataclass(slots=True)
 class Progress:
     """Reads `--progress=rawjson`, whole lines at a time; yields lines of a log for people.
 
-    Steps are numbered in the order they begin, as `--progress=plain` does. What is no JSON is
-    kept in `said`: buildx writes there what went wrong.
+    Steps are numbered in the order they begin, as `--progress=plain` does.
 
-    Source: BuildKit's client.SolveStatus; buildx indents its objects in some versions and writes
-    one a line in others.
+    Source: BuildKit's client.SolveStatus.
     """
 
-    said: list[str] = field(default_factory=list)
     failed: str = ""
     cached: int = 0
     _numbers: dict[str, int] = field(default_factory=dict)
     _begun: set[str] = field(default_factory=set)
     _ended: set[str] = field(default_factory=set)
     _open: dict[str, str] = field(default_factory=dict)
-    _pending: list[str] = field(default_factory=list)
+    _raw: RawJson = field(default_factory=RawJson)
     _logged: dict[str, list[str]] = field(default_factory=dict)
+
+    @property
+    def said(self) -> list[str]:
+        """Return the lines that are no JSON: buildx writes there what went wrong."""
+        return self._raw.said
 
     def feed(self, line: str) -> Iterator[str]:
         """Take a line of output; yield what it means."""
-        if not self._pending and not line.startswith("{"):
-            self.said.append(line.rstrip("\n"))
-            return
-        self._pending.append(line)
-        if not line.rstrip().endswith("}") or line.startswith((" ", "\t")):
-            return
-        text = "".join(self._pending)
-        self._pending.clear()
-        try:
-            status = _DECODER.decode(text)
-        except ValueError:
-            self.said += text.splitlines()
-            return
-        yield from self._take(status)
+        if status := self._raw.feed(line):
+            yield from self.take(status)
 
     def last_lines(self, count: int) -> list[str]:
         """Return the last lines that the step that failed wrote."""
         return self._logged.get(self.failed, [])[-count:]
 
-    def _take(self, status: dict[str, Any]) -> Iterator[str]:
+    def take(self, status: Status) -> Iterator[str]:
+        """Take a status; yield what it means."""
         for vertex in status.get("vertexes") or ():
             yield from self._take_vertex(vertex)
         for log in status.get("logs") or ():

@@ -198,6 +198,8 @@ def _connect(address: Address) -> docker.DockerClient:
             )
         else:
             client = library.from_env(timeout=_TIMEOUT_S, use_ssh_client=True)
+        # Asking the environment for proxies takes longer than most questions to a socket.
+        client.api.trust_env = not address.socket
         client.ping()
     except DockerException as error:
         raise _not_answering(address, error) from error

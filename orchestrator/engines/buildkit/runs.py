@@ -1,0 +1,110 @@
+"""Running a build: by itself or with others, its log, and what went wrong."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import IO
+
+from orchestrator.engines.buildkit.command import BuildCommand, environment_of
+from orchestrator.engines.buildkit.failures import find_failure, lost_engine
+from orchestrator.engines.buildkit.process import Processes
+from orchestrator.engines.buildkit.progress import Progress
+from orchestrator.engines.buildkit.rawjson import Status
+from orchestrator.engines.buildkit.secrets import masking
+from orchestrator.engines.buildkit.shelves import Shelf
+from orchestrator.engines.buildkit.together import Together
+from orchestrator.errors import MissingToolError, OrchError, disk_error
+from orchestrator.model import Image
+
+_LAST_LINES = 20
+
+
+class Runs:
+    """Runs builds and writes a log of each. Threads share one."""
+
+    def __init__(self, logs: Path, buildx: Sequence[str], shelf: Shelf) -> None:
+        self._logs = logs
+        self._buildx = buildx
+        self._shelf = shelf
+        self._processes = Processes()
+        self._together = Together(self._processes, buildx, os.environ)
+        self._begun: set[str] = set()
+        self._lock = threading.Lock()
+
+    def stop(self) -> None:
+        """End all builds."""
+        self._processes.stop()
+
+    def run(self, image: Image, command: BuildCommand, *, with_others: bool) -> None:
+        """Run a build to its end. What fails together with others is built by itself.
+
+        Raises:
+            BuildError: The Dockerfile does not build.
+            MissingToolError: The builder is out of reach.
+            InterruptedByUserError: It was stopped.
+        """
+        mask = masking(command.settings.options.secrets, command.root, os.environ)
+        with self._open_log(image.name) as log:
+
+            def write(lines: Iterable[str]) -> None:
+                for text in lines:
+                    log.write(f"{mask(text)}\n")
+                log.flush()
+
+            if with_others and self._run_together(command, write):
+                return
+            progress, code = self._run_alone(command, write)
+        if code:
+            raise self._failure(image, command.root, progress, mask)
+
+    def _run_together(self, command: BuildCommand, write: Callable[[Iterable[str]], None]) -> bool:
+        progress = Progress()
+
+        def take(status: Status) -> None:
+            write(progress.take(status))
+
+        return self._together.build(command, take)
+
+    def _run_alone(
+        self, command: BuildCommand, write: Callable[[Iterable[str]], None]
+    ) -> tuple[Progress, int]:
+        progress = Progress()
+
+        def take(line: str) -> None:
+            before = len(progress.said)
+            write((*progress.feed(line), *progress.said[before:]))
+
+        words = command.words(self._buildx)
+        code = self._processes.run(words, environment_of(os.environ), command.root, take)
+        return progress, code
+
+    def _failure(
+        self, image: Image, root: Path, progress: Progress, mask: Callable[[str], str]
+    ) -> OrchError:
+        if lost_engine(progress.said) and (problem := self._shelf.problem()):
+            hint = "start it and build again; what is complete is kept"
+            return MissingToolError(f"{problem} during the build", hint=hint)
+        return find_failure(
+            str(image.file),
+            [mask(text) for text in progress.said],
+            [mask(text) for text in progress.last_lines(_LAST_LINES)],
+            f"all of its output is in {self._log_file(image.name).relative_to(root)}",
+        )
+
+    def _open_log(self, name: str) -> IO[str]:
+        """Open an image's log; what an earlier run wrote there goes."""
+        with self._lock:
+            mode = "a" if name in self._begun else "w"
+            self._begun.add(name)
+        file = self._log_file(name)
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            return file.open(mode, encoding="utf-8", errors="backslashreplace")
+        except OSError as error:
+            raise disk_error(error, file) from error
+
+    def _log_file(self, name: str) -> Path:
+        return self._logs / f"{name}.log"
