@@ -209,7 +209,7 @@ def recipes(tmp_path: Path, base: str) -> Path:
         "orch.toml": 'platforms = ["linux/amd64", "linux/arm64"]\n[debian]\nessential = []\n',
         "base/core/image.toml": f'from = "{base}"\n[[files]]\nfrom = "x"\nto = "/x"\n',
         "base/core/x": "x",
-        "services/api/image.toml": 'from = "core"\n[config]\nenv = {MORE = "1"}\n',
+        "services/api/image.toml": 'from = "core"\n[config]\nuser = "1000"\nenv = {MORE = "1"}\n',
     }
     return write_tree(tmp_path / "ws", files)
 
@@ -235,6 +235,7 @@ def test_a_recipe_stands_on_the_image_that_the_lock_pins(
         assert config["rootfs"]["diff_ids"][0] == diff_id_of(ONE)
         assert {"FROM_BASE=yes", "MORE=1"} <= set(config["config"]["Env"])
         assert config["config"]["Cmd"] == ["/bin/base"]
+        assert config["config"]["User"] == "1000:1000"
         assert config["architecture"] == platform.partition("/")[2]
         notes = built(recipes, "core", platform)[0]["annotations"]
         assert notes["org.opencontainers.image.base.name"] == base
