@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 import traceback
 from collections.abc import Sequence
@@ -39,7 +40,12 @@ def main() -> int:
         print("\n".join(CASES))
         return 0
     results = Results(given.out)
-    failed = 0 if given.report else _measure(given, results)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # nothing is left running
+    try:
+        failed = 0 if given.report else _measure(given, results)
+    except KeyboardInterrupt:
+        print("interrupted; --resume measures the rest", file=sys.stderr)
+        failed = 130
     text = write_report(results)
     print(text)
     if given.update_page:
