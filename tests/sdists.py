@@ -6,13 +6,15 @@ import io
 import platform
 import sys
 import tarfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from orchestrator.fetch import Artifact, Downloads
 from orchestrator.model import LockedWheel, Platform, WheelBuild, WheelSettings
 from orchestrator.resolve.python.uv import Target
+from orchestrator.wheelhouse.host import HostPlace
+from orchestrator.wheelhouse.places import BuildPlace
 from orchestrator.wheelhouse.workshop import Places, Workshop
 from tests.wheels import locked
 
@@ -104,6 +106,7 @@ class Shop:
     folder: Path
     settings: dict[str, WheelSettings] = field(default_factory=dict)
     said: list[str] = field(default_factory=list)
+    build_in: Sequence[BuildPlace] = (HostPlace(),)
     _files: dict[str, Path] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -111,7 +114,12 @@ class Shop:
         root = self.folder / "ws"
         places = Places(self.folder / "cache/wheelhouse", root / ".orch/logs/wheels", root)
         self.workshop = Workshop(
-            places, self.downloads, self._artifact, self.settings, self.said.append
+            places,
+            self.downloads,
+            self._artifact,
+            self.settings,
+            self.said.append,
+            self.build_in,
         )
 
     def build(

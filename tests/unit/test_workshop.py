@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import threading
 import zipfile
@@ -18,6 +19,22 @@ from orchestrator.resolve.python.uv import Target
 from orchestrator.wheelhouse import toolchain
 from tests.sdists import COMPILES, HERE, PYTHON, TAG, TARGET, Shop, make_buildable
 from tests.wheels import make_wheel
+
+CREDENTIALS = {
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_PROFILE",
+    "AWS_SHARED_CREDENTIALS_FILE",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "DOCKER_AUTH_CONFIG",
+    "DOCKER_HOST",
+    "GITHUB_TOKEN",
+    "PIP_INDEX_URL",
+    "SECRET_TOKEN",
+    "SSH_AUTH_SOCK",
+    "UV_INDEX_URL",
+}
 
 
 @pytest.fixture
@@ -96,11 +113,18 @@ def test_the_folder_of_the_build_is_not_in_the_wheel(
 def test_the_environment_of_this_machine_does_not_reach_a_build(
     tmp_path: Path, shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("SECRET_TOKEN", "hunter2")
-    sdist = make_buildable(tmp_path, steps=writes("sorted(os.environ)"))
-    names = made_text(shop, sdist)
-    assert "SECRET_TOKEN" not in names
-    assert "SOURCE_DATE_EPOCH" in names
+    for name in CREDENTIALS:
+        monkeypatch.setenv(name, "hunter2")
+    sdist = make_buildable(tmp_path, steps=writes("dict(os.environ)"))
+    given = ast.literal_eval(made_text(shop, sdist))
+    assert not CREDENTIALS & set(given)
+    assert "hunter2" not in str(given)
+    assert "SOURCE_DATE_EPOCH" in given
+
+
+def test_a_build_finds_no_credentials_in_its_home(tmp_path: Path, shop: Shop) -> None:
+    sdist = make_buildable(tmp_path, steps=writes("os.listdir(os.path.expanduser('~'))"))
+    assert made_text(shop, sdist) == "[]"
 
 
 def test_settings_give_a_build_variables_and_another_wheel(
