@@ -122,7 +122,7 @@ class Lab:
 
     def forget(self) -> None:
         """Throw away all that orch made, but no download."""
-        for name in ("blobs", "segments", "layers", "checked"):
+        for name in ("blobs", "segments", "layers", "checked", "interpreters"):
             shutil.rmtree(self.cache / name, ignore_errors=True)
 
     # --- workspaces ---
