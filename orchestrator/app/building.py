@@ -90,12 +90,14 @@ def _reuse_published(run: BuildRun, options: BuildOptions, say: Callable[[str], 
 
     opened = run.planned.opened
     everything = replace(options, selection=replace(options.selection, changed=False))
-    found = find_published(plan(opened, everything))
+    planned = plan(opened, everything)
+    forced = planned.wanted if options.force else ()
+    found = find_published(planned, forced)
     run.earlier = found.earlier
     for platform in opened.workspace.settings.platforms:
         if platform != options.platform:
             with suppress(LockError):  # nothing is published for what is not locked
-                find_published(plan(opened, replace(everything, platform=platform, force=False)))
+                find_published(plan(opened, replace(everything, platform=platform)), forced)
     run.notes += [
         f"{name} is built: what its content tag names in the registry is something else"
         for name in found.doubtful

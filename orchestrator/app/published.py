@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -40,8 +40,10 @@ class Published:
     doubtful: tuple[str, ...] = ()
 
 
-def find_published(planned: Planned) -> Published:
+def find_published(planned: Planned, forced: Collection[str] = ()) -> Published:
     """Ask the registry of the settings for all that a plan would build, and record what it has.
+
+    What is `forced` is to be built whatever there is, and not asked for.
 
     Of an image that is there, manifest and config come into the layout, and no layer. One that
     was recorded so before and is not there any more is to be built again.
@@ -56,7 +58,7 @@ def find_published(planned: Planned) -> Published:
     wanted = {
         name: step
         for name, step in planned.plan.steps.items()
-        if "forced" not in {reason.code for reason in step.reasons}
+        if name not in forced
         and (step.action is not Action.REUSE or elsewhere.lacking(step.digest))
     }
     if not wanted:
@@ -85,7 +87,7 @@ def find_published(planned: Planned) -> Published:
 
 @contextmanager
 def _asking(opened: Opened, namespace: Namespace) -> Iterator[tuple[Registry, Crew]]:
-    with connected(opened, namespace, "pull") as place:
+    with connected(opened, namespace, "pull,push") as place:  # as the push does that follows
         crew = Crew(JOBS, place.wire.stop)
         try:
             yield place.registry, crew

@@ -148,10 +148,15 @@ def test_another_machine_makes_the_same_image_of_a_change(first: Machine) -> Non
     assert first.tiny.build().outcomes["api"].digest == made
 
 
-def test_packages_that_changed_are_fetched_and_checked(first: Machine) -> None:
+@pytest.mark.parametrize(
+    ("image", "clashing"), [("api", "alpha/__init__.py"), ("python-base", "client.py")]
+)
+def test_packages_that_changed_are_checked_also_where_the_own_ones_did_not(
+    first: Machine, image: str, clashing: str
+) -> None:
     first.publish()
     second = first.elsewhere("second")
-    second.tiny.add_wheel("api", second.tiny.wheel("more", {"alpha/__init__.py": b"other"}))
+    second.tiny.add_wheel(image, second.tiny.wheel("more", {clashing: b"other"}))
     ran = second.orch("build", "--changed", "--push")
     assert ran.code == 1
     assert "it is not the same file" in ran.err
@@ -194,7 +199,10 @@ def test_what_is_known_to_be_published_is_up_to_date(first: Machine) -> None:
 def test_forced_images_are_built_though_they_are_published(first: Machine) -> None:
     first.publish()
     second = first.elsewhere("second")
-    assert second.built("--force", "worker") == {"worker"}
+    ran = second.orch("build", "--push", "--force", "worker")
+    assert ran.code == 0
+    assert "1 published already: python-base\n" in ran.err
+    assert "1 built, 1 reused" in ran.err
 
 
 def test_layers_are_brought_when_their_bytes_are_needed(first: Machine) -> None:
