@@ -13,10 +13,14 @@ from orchestrator.siblings import familiar_name
 
 @dataclass(frozen=True, slots=True)
 class External:
-    """A reference without a digest of its own, the images that name it, and where one does."""
+    """A reference without a digest of its own, the images that name it, and where one does.
+
+    Those of the images that are `recipes` cannot be made without a pin.
+    """
 
     reference: str
     images: tuple[str, ...]
+    recipes: tuple[str, ...]
     file: str
     line: int | None
 
@@ -51,6 +55,7 @@ def find_externals(graph: Graph) -> tuple[External, ...]:
         External(
             reference,
             tuple(image.name for image in images[reference]),
+            tuple(image.name for image in images[reference] if image.build is None),
             str(images[reference][0].file),
             _line_of(images[reference][0], reference),
         )

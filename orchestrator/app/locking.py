@@ -97,7 +97,10 @@ def lock(
     stays = explain_stays(opened.workspace, previous, new, moving)
     moves = find_moves(previous, new) if previous.images else ()
     base_moves = find_base_moves(previous.externals, externals) if previous.externals else ()
-    return _written(new, moves, base_moves, (*resolution.notes, *stays, *said))
+    unpinned = {row.reference for row in externals if not row.digest}
+    found = find_externals(opened.graph)
+    without = [name for item in found if item.reference in unpinned for name in item.recipes]
+    return _written(new, moves, base_moves, (*resolution.notes, *stays, *said), without)
 
 
 def _pin(
@@ -120,9 +123,14 @@ def _pin(
 
 
 def _written(
-    new: Lock, moves: tuple[Move, ...], base_moves: tuple[BaseMove, ...], notes: tuple[str, ...]
+    new: Lock,
+    moves: tuple[Move, ...],
+    base_moves: tuple[BaseMove, ...],
+    notes: tuple[str, ...],
+    without: Sequence[str],
 ) -> LockWritten:
-    unavailable = tuple(name for (name, _), adds in new.images.items() if adds.unavailable)
+    unresolved = (name for (name, _), adds in new.images.items() if adds.unavailable)
+    unavailable = (*unresolved, *without)
     images = len({name for name, _ in new.images})
     debs = {deb for adds in new.images.values() for deb in adds.debs}
     wheels = {wheel for adds in new.images.values() for wheel in adds.wheels}

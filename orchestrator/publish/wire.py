@@ -55,7 +55,8 @@ _LATER = "see to the network, or try again later: what is there already is not s
 class Wire:
     """The requests of a push; safe for several threads.
 
-    `actions` is what tokens are asked for. `retries` counts what was sent again, by repository.
+    `actions` is what tokens are asked for, `attempts` how often a request is sent at most.
+    `retries` counts what was sent again, by repository.
     """
 
     def __init__(

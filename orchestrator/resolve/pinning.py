@@ -87,9 +87,15 @@ def pin_externals(
         else:
             rows.append(LockedExternal(item.reference, unpinned=found.why))
         if found.why:
-            left = "stays as it is pinned" if kept else "is not pinned, and is built from its tag"
+            left = "stays as it is pinned" if kept else _unpinned(item)
             notes.append(f"{item.where}: {item.reference} {left}: {found.why} ({found.detail})")
     return tuple(rows), notes
+
+
+def _unpinned(item: External) -> str:
+    if item.recipes:
+        return f"is not pinned, so these are unavailable: {', '.join(item.recipes)}"
+    return "is not pinned, and is built from its tag"
 
 
 def find_base_moves(

@@ -289,6 +289,20 @@ def test_a_platform_that_the_external_image_lacks_fails_the_recipe_with_its_name
     assert "is for linux/amd64, not for linux/arm64" in ran.err
 
 
+def test_a_recipe_whose_image_cannot_be_pinned_is_unavailable_and_fails_a_strict_lock(
+    orch: Orch, recipes: Path, base: str, tiny: TinyRegistry
+) -> None:
+    tiny.tags.clear()
+    locked = orch("lock", "--strict")
+    assert locked.code == 3
+    assert f"{base} is not pinned, so these are unavailable: core: its registry does" in locked.err
+    well(orch("lock", "--check"))
+    images = well(orch("plan", "--format", "json")).data["images"]
+    assert [image["action"] for image in images] == ["unavailable", "unavailable"]
+    assert "not pinned: its registry does not have it; run: orch lock" in images[0]["unavailable"]
+    assert build(orch, "core").code == 3
+
+
 def test_layers_that_are_not_gzip_are_refused(
     orch: Orch, recipes: Path, tiny: TinyRegistry
 ) -> None:
