@@ -180,6 +180,21 @@ def test_one_of_thirty_fails_and_stops_only_what_stands_on_it(site26: Site) -> N
     assert ran.images["held0"]["because"] == "worse was skipped"
 
 
+def test_of_light_images_that_share_a_process_only_the_one_at_fault_fails(site26: Site) -> None:
+    files = {"orch.toml": "", "base/first/Dockerfile": ROOT_DOCKERFILE}
+    for number in range(6):
+        files[f"services/free{number}/Dockerfile"] = "FROM first\nCOPY Dockerfile /\n"
+    files["services/bad/Dockerfile"] = "FROM first\nCOPY --from=first /nowhere /\n"
+    site26.write(files)
+    ran = site26.build()
+    assert ran.code == 1
+    assert (ran.with_status("failed"), len(ran.with_status("built"))) == ({"bad"}, 7)
+    assert ran.images["bad"]["error"]["message"].startswith("services/bad/Dockerfile:2: ")
+    assert "/nowhere" in site26.log("bad")
+    assert "/nowhere" not in site26.log("free0")
+    assert "COPY Dockerfile /" in site26.log("free0")
+
+
 def test_secrets_reach_the_build_and_nothing_that_is_written(site26: Site) -> None:
     site26.write(
         {
