@@ -1,11 +1,12 @@
-"""The graph of images: parents, dependents, tiers."""
+"""The graph of images: parents, dependents, tiers. The one module that knows networkx."""
 
 from __future__ import annotations
 
 import difflib
-import heapq
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+
+import networkx as nx
 
 from orchestrator.errors import WorkspaceError
 from orchestrator.model import Image, Reference, Workspace
@@ -95,18 +96,19 @@ def build_graph(workspace: Workspace) -> Graph:
         CycleError: Images stand on each other in a circle; the message has the whole path.
     """
     images = workspace.images
+    digraph: nx.DiGraph[str] = nx.DiGraph()
+    digraph.add_nodes_from(images)
     edges: dict[str, tuple[str, ...]] = {}
     external: dict[str, tuple[str, ...]] = {}
     names = SiblingNames(workspace)
     for image in images.values():
         edges[image.name], external[image.name] = _edges(workspace, names, image)
-    dependents: dict[str, list[str]] = {name: [] for name in images}
-    for name in images:
-        for parent in edges[name]:
-            dependents[parent].append(name)
-    order = _order(edges, dependents)
-    if len(order) < len(images):
-        raise _cycle(workspace, {name: edges[name] for name in images.keys() - set(order)})
+        digraph.add_edges_from((parent, image.name) for parent in edges[image.name])
+    position = {name: index for index, name in enumerate(images)}
+    try:
+        order = list(nx.lexicographical_topological_sort(digraph, key=position.__getitem__))
+    except nx.NetworkXUnfeasible:
+        raise _cycle(workspace, digraph) from None
     parents = {name: edges[name] for name in order}
     tiers: dict[str, int] = {}
     for name in order:
@@ -115,7 +117,10 @@ def build_graph(workspace: Workspace) -> Graph:
     return Graph(
         images={name: images[name] for name in order},
         parents=parents,
-        dependents={name: tuple(dependents[name]) for name in order},
+        dependents={
+            name: tuple(sorted(digraph.successors(name), key=position.__getitem__))
+            for name in order
+        },
         external={name: external[name] for name in order},
         tiers=tiers,
         below={name: sibling for name, sibling in below.items() if sibling},
@@ -207,43 +212,13 @@ def _check_external(workspace: Workspace, image: Image) -> None:
     )
 
 
-def _order(
-    parents: Mapping[str, tuple[str, ...]], dependents: Mapping[str, Iterable[str]]
-) -> list[str]:
-    """Return the images parents first, ties in their order; those in or on a circle are left out.
-
-    Source: A. B. Kahn, "Topological sorting of large networks", 1962.
-    """
-    names = list(parents)
-    position = {name: index for index, name in enumerate(names)}
-    missing = {name: len(above) for name, above in parents.items()}
-    ready = [index for index, name in enumerate(names) if not missing[name]]
-    order = []
-    while ready:
-        name = names[heapq.heappop(ready)]
-        order.append(name)
-        for dependent in dependents[name]:
-            missing[dependent] -= 1
-            if not missing[dependent]:
-                heapq.heappush(ready, position[dependent])
-    return order
-
-
-def _cycle(workspace: Workspace, parents: Mapping[str, tuple[str, ...]]) -> CycleError:
-    """Describe a circle among images that are in one or stand on one."""
-    name = min(parents)
-    walked: dict[str, None] = {}
-    while name not in walked:
-        walked[name] = None
-        name = next(parent for parent in parents[name] if parent in parents)
-    path = list(walked)
-    path = path[path.index(name) :]
-    first = min(path)
-    at = path.index(first)
-    path = [*path[at:], *path[:at], first]
-    image = workspace.images[first]
+def _cycle(workspace: Workspace, digraph: nx.DiGraph[str]) -> CycleError:
+    edges = nx.find_cycle(digraph)
+    path = [edge[0] for edge in edges]
+    path = [*path, path[0]]
+    image = workspace.images[path[1]]
     return CycleError(
-        f"images stand on each other in a circle: {' -> '.join(path)}",
+        f"images stand on each other in a circle: {' -> '.join(reversed(path))}",
         hint="let one of them stand on something outside the circle",
         file=workspace.root / image.file,
         line=image.recipe.parent_line,

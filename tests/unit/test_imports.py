@@ -160,6 +160,7 @@ HOMES = {
     "docker": ("engines.docker.engine",),
     "httpx": ("fetch", "resolve.debian.fetch", "publish.connections", "publish.wire"),
     "installer": ("engines.assembler.wheel",),
+    "networkx": ("graph",),
     "pathspec": ("files",),
     "resolvelib": ("resolve.debian",),
     "rich": ("report",),
