@@ -112,6 +112,7 @@ class Monorepo:
             "HOME": str(self.home),
             "LANG": "C.UTF-8",
             "ORCH_CACHE": str(self.cache),
+            "DOCKER_HOST": f"unix://{self.home}/no-engine.sock",
             "NO_PROXY": "127.0.0.1",
             "PIP_CONFIG_FILE": os.devnull,
             "PIP_EXTRA_INDEX_URL": " ",  # not empty: it stands for what this machine has set

@@ -101,9 +101,18 @@ def test_a_wheel_that_this_machine_cannot_build_makes_its_image_unavailable(
     add_native(repo, "raise SystemExit('fatal error: libpq-fe.h: No such file or directory')\n")
     repo.orch("lock", "--upgrade", "native")
     done = repo.orch("build")
-    assert "unavailable api: building native 1.0 needs what this machine lacks" in done.stderr
+    said = "unavailable api: native 1.0 can be built neither on this machine nor in a container:"
+    assert said in done.stderr
     assert repo.orch("build", "api", code=3).stderr.count("libpq-dev")
-    repo.orch("wheels", code=3)
+    said = repo.orch("wheels", code=3).stderr
+    assert "on this machine: building native 1.0 needs what this machine lacks" in said
+    assert "in a container: no Docker engine answers" in said
+    assert "in a container: start Docker" in said
+    only_here = repo.orch("wheels", "--build-in", "host", code=3).stderr
+    assert "in a container" not in only_here
+    only_there = repo.orch("wheels", "--build-in", "container", code=3).stderr
+    assert "building native 1.0 in a container: no Docker engine answers" in only_there
+    assert "on this machine" not in only_there
 
 
 def test_another_platforms_sdist_is_said_in_the_plan(repo: Monorepo) -> None:

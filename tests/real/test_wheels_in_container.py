@@ -212,7 +212,7 @@ def test_an_interrupted_build_leaves_no_container(
     house: House, client: docker.DockerClient
 ) -> None:
     house.add(steps="print('it runs', flush=True)\nimport threading\nthreading.Event().wait()\n")
-    begun = f"{time.time():.6f}"
+    begun_ns = time.time_ns()
     process = subprocess.Popen(
         [ORCH, "-C", house.root, "wheels", "--build-in", "container"],
         env=house.environment,
@@ -221,11 +221,13 @@ def test_an_interrupted_build_leaves_no_container(
         text=True,
         start_new_session=True,
     )
-    starts = client.events(since=begun, decode=True, filters={"event": "start", **LABEL})
+    since = begun_ns // 1_000_000_000
+    events = client.events(since=since, decode=True, filters={"event": "start", **LABEL})
+    starts = (event for event in events if event["timeNano"] > begun_ns)
     next(starts)  # of the container that says which compiler it has
     next(starts)
     os.killpg(process.pid, signal.SIGINT)
     _, said = process.communicate()
-    starts.close()
+    events.close()
     assert process.returncode == 130, said
     assert not client.containers.list(all=True, filters=LABEL)

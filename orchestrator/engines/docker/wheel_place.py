@@ -40,7 +40,7 @@ _ASK = """
 import json, os, platform, subprocess, sys
 def first(*command):
     try:
-        done = subprocess.run(command, stdout=-1, stderr=-3, universal_newlines=True)
+        done = subprocess.run(command, stdout=subprocess.PIPE, universal_newlines=True)
     except OSError:
         return ""
     return (done.stdout.splitlines() or [""])[0].strip()
