@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -42,6 +42,7 @@ def collect(opened: Opened, selection: Selection) -> Collected:
         WorkspaceError: An image is not up to date.
     """
     docker = _InDocker(opened)
+    built = RemoteLayers(opened).layout.names()
     names = _platforms_of(opened)
     plans = _plans(opened, selection, {key for named in names.values() for key in named})
     first, planned = next(iter(plans.items()))
@@ -49,7 +50,7 @@ def collect(opened: Opened, selection: Selection) -> Collected:
     unavailable: dict[str, str] = {}
     stale: list[str] = []
     for name in planned.wanted:
-        for platform in [p for p in plans if p.key in names.get(name, {})] or [first]:
+        for platform in _chosen(name, plans, names, built) or [first]:
             step = plans[platform].plan.steps[name]
             if step.action is Action.UNAVAILABLE:
                 unavailable[name] = step.unavailable
@@ -75,6 +76,24 @@ def _plans(opened: Opened, selection: Selection, built: Iterable[str]) -> dict[P
     if plans[first].wanted:
         plans |= {other: plan(opened, BuildOptions(other, everything)) for other in others}
     return plans
+
+
+def _chosen(
+    name: str,
+    plans: Mapping[Platform, Planned],
+    names: Mapping[str, Collection[str]],
+    built: Mapping[str, Collection[str]],
+) -> list[Platform]:
+    """Return an image's platforms; not those that only a registry had, and has no more so."""
+    return [
+        platform
+        for platform, planned in plans.items()
+        if platform.key in names.get(name, ())
+        and (
+            platform.key in built.get(name, ())
+            or planned.plan.steps[name].action is not Action.BUILD
+        )
+    ]
 
 
 def _platforms_of(opened: Opened) -> dict[str, set[str]]:

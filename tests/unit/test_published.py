@@ -238,7 +238,8 @@ def test_what_is_known_to_be_published_can_be_pushed_to_another_place(first: Mac
     assert second.registry.tags["other/api", "latest"] == second.tag("api", "latest")
 
 
-def test_an_index_of_several_platforms_stays(first: Machine) -> None:
+def with_two_platforms(first: Machine) -> Machine:
+    """Publish an image that is files alone for two platforms, from a machine of its own."""
     root = write_workspace(
         first.tiny.root.with_name("plain"),
         {"base/a": f'from = "{ROOT}"\n[[files]]\nfrom = "x"\nto = "/x"\n'},
@@ -253,8 +254,25 @@ def test_an_index_of_several_platforms_stays(first: Machine) -> None:
     plain = Machine(Tiny(root, first.tiny.cache, first.tiny.sources), first.registry, first.run)
     for platform in ("linux/amd64", "linux/arm64"):
         assert plain.built("--platform", platform) == {"a"}
+    return plain
+
+
+def test_an_index_of_several_platforms_stays(first: Machine) -> None:
+    plain = with_two_platforms(first)
     index = first.registry.tags["p/a", "latest"]
     assert plain.elsewhere("other").built("--platform", "linux/amd64") == set()
     assert first.registry.tags["p/a", "latest"] == index
     kind, _ = first.registry.manifests["p/a", index]
     assert "index" in kind
+
+
+def test_a_platform_that_was_only_found_published_is_left_out_when_it_is_not_up_to_date(
+    first: Machine,
+) -> None:
+    plain = with_two_platforms(first)
+    other = plain.elsewhere("other")
+    other.built("--platform", "linux/amd64")
+    (other.tiny.root / "base/a/x").write_text("another x")
+    assert other.built("--platform", "linux/amd64") == {"a"}
+    kind, _ = first.registry.manifests["p/a", first.registry.tags["p/a", "latest"]]
+    assert "index" not in kind
