@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from orchestrator.engines.docker.engine import DockerEngine
 
 _RELOCKS = 3
-_DOCKERFILES = 24
-"""How many Dockerfiles are built at once: BuildKit does the work, and shares what it has."""
+_DOCKERFILES = 64
+"""How many Dockerfiles are given to BuildKit at once: it does the work, and shares what it has."""
 
 
 @dataclass(slots=True)

@@ -20,6 +20,8 @@ from orchestrator.errors import MissingToolError, OrchError, disk_error
 from orchestrator.model import Image
 
 _LAST_LINES = 20
+_PROCESSES = 16
+"""How many builds run by themselves at once: each has a process of some 30 MB here."""
 
 
 class Runs:
@@ -30,6 +32,7 @@ class Runs:
         self._buildx = buildx
         self._shelf = shelf
         self._processes = Processes()
+        self._room = threading.BoundedSemaphore(_PROCESSES)
         self._together = Together(self._processes, buildx, os.environ)
         self._begun: set[str] = set()
         self._lock = threading.Lock()
@@ -78,7 +81,8 @@ class Runs:
             write((*progress.feed(line), *progress.said[before:]))
 
         words = command.words(self._buildx)
-        code = self._processes.run(words, environment_of(os.environ), command.root, take)
+        with self._room:
+            code = self._processes.run(words, environment_of(os.environ), command.root, take)
         return progress, code
 
     def _failure(
