@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from orchestrator.engines.assembler.interpreter import bytecode_version, is_native
 from orchestrator.engines.assembler.store import Store, key_of
 from orchestrator.engines.assembler.wheel.segment import Venv
-from orchestrator.graph import Graph
+from orchestrator.graph import DEBIAN_PREFIX, Graph
 from orchestrator.lockfile import Lock
 from orchestrator.model import Image, LockedDeb, LockedWheel, Platform, Settings
 from orchestrator.oci.segment import SegmentInfo
@@ -58,8 +58,18 @@ class Contents:
 
     @property
     def begins_venv(self) -> bool:
-        """Tell whether the image is the first of its chain with Python packages."""
-        return bool(self.own.wheels) and not any(part.wheels for part in self.inherited)
+        """Tell whether the image is the first of its chain with Python packages.
+
+        Those of a Dockerfile are where that puts them.
+        """
+        assembled = [part for part in self.inherited if part.image.build is None]
+        return bool(self.own.wheels) and not any(part.wheels for part in assembled)
+
+    @property
+    def stands_on_unknown(self) -> bool:
+        """Tell whether the chain begins with an image that was not assembled."""
+        root = self.chain[0].image
+        return root.build is not None or not root.parent.startswith(DEBIAN_PREFIX)
 
     def compiles(self, deb: LockedDeb) -> bool:
         """Tell whether a package's Python sources are to be compiled."""

@@ -12,6 +12,7 @@ from orchestrator.engines.assembler.clashes import check_clashes
 from orchestrator.engines.assembler.closure import check_closure, closure_key
 from orchestrator.engines.assembler.contents import Contents, Part, contents_of, package_groups
 from orchestrator.engines.assembler.deb.accounts import User
+from orchestrator.engines.assembler.ground import read_ground
 from orchestrator.engines.assembler.jobs import Workers
 from orchestrator.engines.assembler.layers import (
     fetched_layers,
@@ -31,6 +32,7 @@ from orchestrator.engines.assembler.published import (
 from orchestrator.engines.assembler.runtime import runtime_config
 from orchestrator.engines.assembler.segments import Joined, Materials, SegmentWorks
 from orchestrator.engines.assembler.store import Store
+from orchestrator.engines.assembler.venv import HOME
 from orchestrator.errors import AssemblyError, FetchError
 from orchestrator.fetch import Downloads
 from orchestrator.graph import Graph
@@ -42,7 +44,8 @@ from orchestrator.oci.layout import Layout
 from orchestrator.plan import Step
 from orchestrator.ports import Made
 from orchestrator.resolve.python.tags import rank_of
-from orchestrator.resolve.target import target_of
+from orchestrator.resolve.python.uv import Target
+from orchestrator.resolve.target import target_of_image
 
 
 class Assembler:
@@ -101,7 +104,7 @@ class Assembler:
             OrchError: An input cannot be had, or does not make a sound image.
         """
         contents = self._contents(step)
-        _check_tags(contents)
+        _check_tags(contents, self._target(contents))
         self._check_at_hand(contents)
         known = self._known(contents)
         if known is None:
@@ -112,7 +115,8 @@ class Assembler:
         else:
             store, user = known
             packages = known_layers(contents, store) or []
-        joined = self._own_layers(contents, packages, store, user)
+        home = self._python_home(contents, next(iter(parents.values()), ""))
+        joined = self._own_layers(contents, packages, store, user, home)
         if known is None:
             self._check(contents)
         own = [item.layer for item in joined]
@@ -173,8 +177,30 @@ class Assembler:
             )
             self._works.join(ancestor, package_groups(ancestor.own))
 
+    def _python_home(self, contents: Contents, parent_digest: str) -> str:
+        """Return the folder of the interpreter; below what is not assembled it is looked for.
+
+        Raises:
+            AssemblyError: There is none that the wheels fit.
+        """
+        if not (contents.begins_venv and contents.stands_on_unknown):
+            return HOME
+        below, _ = self._parent(parent_digest)
+        ground = read_ground(self._layout.blob_path(layer.digest) for layer in below)
+        own = contents.own.image
+        return ground.home_of(self._target(contents), str(own.file), own.parent)
+
+    def _target(self, contents: Contents) -> Target:
+        debs = {part.image.name: [deb for deb, _ in part.debs] for part in contents.chain}
+        return target_of_image(self._graph, contents.own.image.name, contents.platform, debs)
+
     def _own_layers(
-        self, contents: Contents, packages: list[list[Joined]], store: Store, user: User | None
+        self,
+        contents: Contents,
+        packages: list[list[Joined]],
+        store: Store,
+        user: User | None,
+        home: str,
     ) -> list[Joined]:
         """Make the layers an image adds, in their order: what changes seldom comes first."""
         own = contents.own
@@ -182,7 +208,7 @@ class Assembler:
         above = [
             *chain.from_iterable(system),
             *system_layer(contents, store),
-            *venv_layer(contents, store),
+            *venv_layer(contents, store, home),
             *chain.from_iterable(python),
             *fetched_layers(contents, store, self._downloads),
         ]
@@ -224,13 +250,12 @@ class Assembler:
         return self._layout.read_image(digest) if digest else ([], {})
 
 
-def _check_tags(contents: Contents) -> None:
+def _check_tags(contents: Contents, target: Target) -> None:
     """Make sure that the image can load its wheels (PEP 425, PEP 600).
 
     Raises:
         AssemblyError: A wheel is for another platform, Python or newer C library.
     """
-    target = target_of(contents.venv.python, contents.platform, contents.debs)
     for wheel, _ in contents.own.wheels:
         if rank_of(wheel.file, target) is None:
             glibc = ".".join(map(str, target.glibc))

@@ -10,7 +10,7 @@ from orchestrator.engines.assembler.deb.accounts import User, resolve_user
 from orchestrator.engines.assembler.deb.finalise import finaliser_entries
 from orchestrator.engines.assembler.segments import Joined, new_layer
 from orchestrator.engines.assembler.store import Data, FileData, Store, key_of
-from orchestrator.engines.assembler.venv import venv_entries
+from orchestrator.engines.assembler.venv import HOME, venv_entries
 from orchestrator.errors import AssemblyError
 from orchestrator.fetch import Artifact, Downloads
 from orchestrator.files import SourceFile
@@ -43,12 +43,16 @@ def system_layer(contents: Contents, store: Store) -> list[Joined]:
     return [_made(store, key, entries, "system files")] if entries else []
 
 
-def venv_layer(contents: Contents, store: Store) -> list[Joined]:
-    """Make the virtual environment, in the first image of a chain that has Python packages."""
+def venv_layer(contents: Contents, store: Store, home: str = HOME) -> list[Joined]:
+    """Make the virtual environment, in the first image of a chain that has Python packages.
+
+    `home` is the folder of the interpreter.
+    """
     if not contents.begins_venv:
         return []
-    key = key_of("venv", contents.venv.path, contents.venv.python)
-    return [_made(store, key, venv_entries(contents.venv), "virtual environment")]
+    elsewhere = () if home == HOME else (home,)
+    key = key_of("venv", contents.venv.path, contents.venv.python, *elsewhere)
+    return [_made(store, key, venv_entries(contents.venv, home), "virtual environment")]
 
 
 def fetched_layers(contents: Contents, store: Store, downloads: Downloads) -> list[Joined]:

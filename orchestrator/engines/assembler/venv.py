@@ -5,25 +5,26 @@ from __future__ import annotations
 from orchestrator.engines.assembler.wheel.segment import Venv
 from orchestrator.oci.tar import Entry, EntryKind
 
-_BIN = "/usr/bin"
+HOME = "/usr/bin"
+"""Where Debian's interpreter is."""
 
 
-def venv_entries(venv: Venv) -> list[tuple[Entry, bytes]]:
-    """Return what `python -m venv --without-pip` makes, on the image's own interpreter.
+def venv_entries(venv: Venv, home: str = HOME) -> list[tuple[Entry, bytes]]:
+    """Return what `python -m venv --without-pip` makes, on the image's own interpreter, in `home`.
 
     Source: PEP 405; the `venv` module's documentation.
     """
     python = f"python{venv.python}"
     text = (
-        f"home = {_BIN}\n"
+        f"home = {home}\n"
         "include-system-site-packages = false\n"
         f"version = {venv.python}\n"
-        f"executable = {_BIN}/{python}\n"
+        f"executable = {home}/{python}\n"
     ).encode()
     root = venv.root
     return [
         (Entry(f"{root}/pyvenv.cfg", size_bytes=len(text)), text),
-        _link(f"{root}/bin/python", f"{_BIN}/{python}"),
+        _link(f"{root}/bin/python", f"{home}/{python}"),
         _link(f"{root}/bin/python3", "python"),
         _link(f"{root}/bin/{python}", "python"),
         _link(f"{root}/lib64", "lib"),
