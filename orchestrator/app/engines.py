@@ -195,6 +195,7 @@ def _open_assembler(
         Layout(opened.paths.layout),
         packages.downloads,
         workers,
+        engines.remote.path,
         earlier,
     )
     if jobs > 1 and engine.missing_bytes(steps) > Workers.WORTH_STARTING_BYTES:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -52,7 +53,8 @@ class Assembler:
     """An engine for recipes.
 
     A layer is a function of its own inputs and of nothing below it: what an ancestor gains
-    costs its dependents a manifest. Threads may share an assembler.
+    costs its dependents a manifest. `layer_file` gives a layer of an image in the layout, where
+    it may lie elsewhere. Threads may share an assembler.
     """
 
     def __init__(
@@ -65,6 +67,7 @@ class Assembler:
         layout: Layout,
         downloads: Downloads,
         workers: Workers,
+        layer_file: Callable[[str], Path] | None = None,
         published: Mapping[str, PublishedImage] = MappingProxyType({}),
     ) -> None:
         self._graph = graph
@@ -74,6 +77,7 @@ class Assembler:
         self._store = store
         self._layout = layout
         self._downloads = downloads
+        self._layer_file = layer_file or layout.blob_path
         self._published = published
         self._works = SegmentWorks(store, downloads, workers, materials)
 
@@ -186,7 +190,7 @@ class Assembler:
         if not (contents.begins_venv and contents.stands_on_unknown):
             return HOME
         below, _ = self._parent(parent_digest)
-        ground = read_ground(self._layout.blob_path(layer.digest) for layer in below)
+        ground = read_ground(self._layer_file(layer.digest) for layer in below)
         own = contents.own.image
         return ground.home_of(self._target(contents), str(own.file), own.parent)
 
