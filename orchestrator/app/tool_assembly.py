@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from orchestrator.app.opened import Opened
 from orchestrator.engines.assembler.engine import Assembler
+from orchestrator.engines.assembler.interpreter import is_native
 from orchestrator.engines.assembler.jobs import Workers
 from orchestrator.engines.assembler.segments import Materials
 from orchestrator.engines.assembler.store import Store
@@ -66,7 +67,7 @@ class Assembly:
         images: dict[str, Image] = {}
         for name in adds:
             parent = next(reversed(images), f"{DEBIAN_PREFIX}{settings.debian.suite}")
-            images[name] = _image(name, parent)
+            images[name] = _image(name, parent, target)
         workspace = Workspace(self._opened.workspace.root, settings, images)
         locked = {(name, target.platform): own for name, own in adds.items()}
         workers = Workers(os.cpu_count() or 1)
@@ -99,7 +100,9 @@ class Assembly:
         return folder / "environment.tar"
 
 
-def _image(name: str, parent: str) -> Image:
-    recipe = Recipe(parent, config=ImageConfig(user=str(USER)))
+def _image(name: str, parent: str, target: Target) -> Image:
+    # Bytecode is compiled by the image's own Python, where this machine can run that.
+    bytecode = is_native(target.platform)
+    recipe = Recipe(parent, bytecode=bytecode, config=ImageConfig(user=str(USER)))
     nowhere = PurePosixPath(name)
     return Image(name, ImageKind.BASE, Definition.RECIPE, nowhere, nowhere, recipe)
