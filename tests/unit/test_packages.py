@@ -11,8 +11,10 @@ from typing import cast
 import pytest
 
 from orchestrator.app.engines import Engines
+from orchestrator.app.opened import Opened
 from orchestrator.app.packages import Packages
 from orchestrator.app.planning import Planned
+from orchestrator.app.remote import RemoteLayers
 from orchestrator.engines.assembler.segments import Materials
 from orchestrator.errors import FetchError, InterruptedByUserError
 from orchestrator.fetch import Artifact, Downloads
@@ -79,6 +81,7 @@ def test_offline_all_that_is_missing_is_named_at_the_end(tmp_path: Path) -> None
 
 
 def test_a_stop_gives_up_what_dockerfiles_wait_for(house: House) -> None:
-    Engines(packages=house.packages).stop()
+    remote = RemoteLayers(cast("Opened", SimpleNamespace()))
+    Engines(remote, packages=house.packages).stop()
     with pytest.raises(InterruptedByUserError):
         house.begin(wheel_of("web"))
