@@ -18,6 +18,7 @@ from docker.errors import ImageNotFound
 from tests.real.containers import address_of, run_detached, wait_until_healthy
 from tests.real.docker_engine import DockerEngine
 from tests.real.site import ROOT_DOCKERFILE, TREE, Ran, Site
+from tests.wheels import make_wheel
 
 
 @pytest.fixture
@@ -141,6 +142,39 @@ def test_recipes_and_dockerfiles_stand_on_each_other(
     assert layers(client, "top")[: len(layers(client, "recipe"))] == layers(client, "recipe")
     assert layers(client, "recipe")[: len(layers(client, "tools"))] == layers(client, "tools")
     assert well(site.build("top")).with_status("built") == set()
+
+
+def test_python_packages_stand_on_the_interpreter_that_a_dockerfile_put_there(
+    site26: Site, docker26: DockerEngine
+) -> None:
+    house = site26.root.parent / "wheels"
+    make_wheel(house, "lib")
+    (house / "index").mkdir()
+    run = "RUN mkdir -p /usr/local/bin && ln -s /bin/sh /usr/local/bin/python3.1"
+    site26.write(
+        {
+            "orch.toml": "[debian]\nessential = []\n[python]\n"
+            f'index-url = "{(house / "index").as_uri()}"\nfind-links = ["{house}"]\n',
+            "base/root/Dockerfile": ROOT_DOCKERFILE,
+            "services/api/image.toml": 'from = "root"\n'
+            '[python]\nrequirements = ["requirements.txt"]\nbytecode = false\n',
+            "services/api/requirements.txt": "lib\n",
+        }
+    )
+    site26.write({"base/root/Dockerfile": f"{ROOT_DOCKERFILE}{run}1\n"})  # beside its busybox
+    well(site26.orch("lock"))
+    well(site26.build("--load"))
+    client = docker26.client()
+    try:
+        link = output(client, "api", "readlink", "/opt/venv/bin/python")
+    finally:
+        client.close()
+    assert link == "/usr/local/bin/python3.11\n"
+
+    site26.write({"base/root/Dockerfile": f"{ROOT_DOCKERFILE}{run}2\n"})
+    ran = site26.build("api")
+    assert ran.images["api"]["status"] == "failed"
+    assert "root has only /usr/local/bin/python3.12" in ran.said
 
 
 def test_a_failing_step_is_told_with_its_line_its_output_and_its_log(site: Site) -> None:
