@@ -150,8 +150,8 @@ class Levels:
     def _note_altered(self, level: Level, name: str, sha256: str, found: str) -> None:
         warning = (
             f"{level.name} gave other bytes for {name} than the lock names "
-            f"(sha256 {found[:12]} instead of {sha256[:12]}); thrown away, and asked for elsewhere; "
-            "mend it with: orch wheels push --force"
+            f"(sha256 {found[:12]} instead of {sha256[:12]}); thrown away, and asked for "
+            "elsewhere; mend it with: orch wheels push --force"
         )
         with self._lock:
             self._altered.append(warning)

@@ -13,7 +13,7 @@ from orchestrator.app.opened import open_workspace, writing_lock
 from tests.helpers import ROOT, write_workspace
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """Another run writes the lock."""
 
 
@@ -30,23 +30,23 @@ def try_to_write(root: Path) -> Callable[[str], None]:
             try:
                 fcntl.flock(guard, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                raise Refused from None
+                raise RefusedError from None
 
     return attempt
 
 
 def test_nobody_else_writes_the_lock_while_it_is_resolved(root: Path, orch_cache: Path) -> None:
-    with pytest.raises(Refused):
+    with pytest.raises(RefusedError):
         lock(root, progress=try_to_write(root))
 
 
 def test_a_lock_that_failed_lets_others_write(root: Path, orch_cache: Path) -> None:
-    with pytest.raises(Refused):
+    with pytest.raises(RefusedError):
         lock(root, progress=try_to_write(root))
     with writing_lock(open_workspace(root)):
         pass
 
 
 def test_a_dry_run_keeps_nobody_waiting(root: Path, orch_cache: Path) -> None:
-    with writing_lock(open_workspace(root)), pytest.raises(Refused):
+    with writing_lock(open_workspace(root)), pytest.raises(RefusedError):
         lock(root, dry_run=True, progress=try_to_write(root))
