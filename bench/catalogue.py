@@ -37,6 +37,7 @@ CASES: Mapping[str, Callable[[Lab, str, Sequence[Side]], None]] = {
     "deb-layer": deb_to_layer,
     "plan-100": Plan(100),
     "plan-1000": Plan(1000),
+    "plan-5000": Plan(5000),
     "plan-10000": Plan(10_000),
     "cold-bytecode": Cold(bytecode=True),
     "cold": Cold(bytecode=False),
