@@ -18,11 +18,6 @@ def test_engines_from_23_on_take_named_contexts() -> None:
     assert not Capabilities.of(EngineVersion("20.10.24", (1, 41))).named_contexts
 
 
-def test_podman_s_socket_is_said_to_have_no_buildkit() -> None:
-    with pytest.raises(MissingToolError, match="Podman"):
-        Capabilities.of(EngineVersion("4.3.1", (1, 41), is_podman=True))
-
-
 def plugin(folder: Path, says: str) -> dict[str, str]:
     """Write a buildx that says its version; return the environment that has it."""
     file = folder / "cli-plugins/docker-buildx"

@@ -96,3 +96,11 @@ def test_nobody_listening_is_an_error_that_names_the_address(
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
     with pytest.raises(MissingToolError, match=r"none\.sock: No such file or directory"):
         read_present()
+
+
+def test_podman_is_known_by_its_answer_and_builds_no_dockerfiles(
+    answering: Callable[[bytes], list[bytes]],
+) -> None:
+    answering(b"HTTP/1.0 200 OK\r\nLibpod-Api-Version: 4.3.1\r\n\r\n[]")
+    with pytest.raises(MissingToolError, match="is Podman's socket, which has no BuildKit"):
+        read_present()

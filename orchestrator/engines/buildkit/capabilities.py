@@ -32,16 +32,7 @@ class Capabilities:
         """Return what an engine of a version can do.
 
         Named contexts came with Dockerfile frontend 1.4, which engine 23 (API 1.42) has.
-
-        Raises:
-            MissingToolError: It is Podman, whose socket has no BuildKit.
         """
-        if version.is_podman:
-            raise MissingToolError(
-                "this is Podman's socket, which does not speak BuildKit's protocol",
-                hint="run buildkitd and name it with --builder, or set DOCKER_HOST to a Docker "
-                "engine; Podman loads and runs images that are built elsewhere",
-            )
         return cls(named_contexts=version.api >= _NAMED_CONTEXTS_API)
 
 

@@ -27,7 +27,7 @@ def read_present() -> frozenset[str]:
     """Ask the engine which images it keeps under private tags; return these tags.
 
     Raises:
-        MissingToolError: No engine answers.
+        MissingToolError: No engine answers, or it is Podman, which cannot build Dockerfiles.
     """
     address = find_address()
     query = f"/images/json?filters={quote(json.dumps({'reference': [f'{OURS}/*']}))}"
@@ -47,6 +47,8 @@ def _get(address: Address, query: str) -> list[dict[str, list[str] | None]]:
 
         engine = DockerEngine()
         try:
+            if engine.version().is_podman:
+                raise _podman(address)
             return [{"RepoTags": engine.tags(OURS)}]
         finally:
             engine.close()
@@ -57,10 +59,20 @@ def _get(address: Address, query: str) -> list[dict[str, list[str] | None]]:
         connection.sendall(f"GET {query} HTTP/1.0\r\nHost: docker\r\n\r\n".encode())
         with connection.makefile("rb") as stream:
             status = stream.readline().decode()
-            while stream.readline().strip():
-                pass
+            is_podman = False
+            while header := stream.readline().strip():
+                is_podman = is_podman or header.lower().startswith(b"libpod-api-version:")
             body = stream.read()
+    if is_podman:
+        raise _podman(address)
     if " 200 " not in status:
         raise ValueError(f"{status.strip()} {body[:200]!r}")
     found: list[dict[str, list[str] | None]] = json.loads(body)
     return found
+
+
+def _podman(address: Address) -> MissingToolError:
+    return MissingToolError(
+        f"{address.url} is Podman's socket, which has no BuildKit",
+        hint="run buildkitd and name it with --builder, or set DOCKER_HOST to a Docker engine",
+    )
