@@ -84,6 +84,7 @@ class DockerShelf:
         if found is None:
             raise BuildError(f"Docker lost {digest} as soon as it was built", hint="build again")
         self._docker.tag(found.digest, private_tag(name, found.digest))
+        self._exchange.know(found)
         return Made(found.digest, found.size_bytes, found.size_bytes, layers_of(found))
 
     def problem(self) -> str:

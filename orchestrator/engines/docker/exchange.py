@@ -6,7 +6,7 @@ import threading
 from collections import defaultdict
 
 from orchestrator.atomic import write_text
-from orchestrator.engines.docker.engine import DockerEngine
+from orchestrator.engines.docker.engine import DockerEngine, EngineImage
 from orchestrator.engines.docker.presence import private_tag
 from orchestrator.errors import OrchError
 from orchestrator.oci.archive import docker_archive
@@ -48,6 +48,11 @@ class Exchange:
                 raise OrchError(f"Docker did not keep {tag}", hint="is its disk full?")
             self._diff_ids[digest] = image.diff_ids
         return tag
+
+    def know(self, image: EngineImage) -> None:
+        """Take note that the engine has an image under its private tag."""
+        with self._alone(image.digest):
+            self._diff_ids[image.digest] = image.diff_ids
 
     def diff_ids(self, name: str, digest: str) -> tuple[str, ...]:
         """Return the diffIDs of an image's layers, from the bottom up.
