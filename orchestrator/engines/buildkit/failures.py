@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from orchestrator.errors import BuildError, OrchError, UnreachableError
+from orchestrator.errors import BuildError, OrchError, OutOfSpaceError, UnreachableError
 
 _PLACE = re.compile(r"^\S.*:(\d+)$")
 _ERROR = re.compile(r"^(?:ERROR|error): (?:failed to (?:build|solve): )*(.+)$")
@@ -19,6 +19,7 @@ _PASSING = re.compile(
     r"|service unavailable|connection broken|read timed out|remote end closed connection",
     re.IGNORECASE,
 )
+_FULL = re.compile(r"no space left on device|disk quota exceeded", re.IGNORECASE)
 _GONE = re.compile(
     r"cannot connect to the docker daemon|error reading from server|transport is closing"
     r"|code = unavailable|no builder .* found|closing transport|failed to dial|broken pipe"
@@ -30,7 +31,8 @@ _GONE = re.compile(
 def find_failure(file: str, said: Sequence[str], output: Sequence[str], hint: str) -> OrchError:
     """Return the error of a build; `said` is what buildx wrote, `output` the step's last lines.
 
-    The error names the Dockerfile's line where buildx does. A fault of the network may pass.
+    The error names the Dockerfile's line where buildx does. A fault of the network may pass; a
+    full disk is told from either.
     """
     message, line = _message(said)
     run = _RUN.fullmatch(message)
@@ -38,8 +40,15 @@ def find_failure(file: str, said: Sequence[str], output: Sequence[str], hint: st
         message = f"RUN {run[1]}: {run[2]}"
     shown = "".join(f"\n  | {text}" for text in output)
     passing = _PASSING.search("\n".join([message, *output]))
-    kind = UnreachableError if passing else BuildError
+    kind: type[OrchError] = UnreachableError if passing else BuildError
+    if is_out_of_space([message, *output]):
+        kind = OutOfSpaceError
     return kind(message + shown, file=file, line=line, hint=hint)
+
+
+def is_out_of_space(said: Sequence[str]) -> bool:
+    """Tell whether a disk was full, by what buildx or a step wrote."""
+    return _FULL.search("\n".join(said)) is not None
 
 
 def lost_engine(said: Sequence[str]) -> bool:

@@ -9,7 +9,11 @@ from pathlib import Path
 from typing import IO
 
 from orchestrator.engines.buildkit.command import BuildCommand, environment_of
-from orchestrator.engines.buildkit.failures import find_failure, lost_engine
+from orchestrator.engines.buildkit.failures import (
+    find_failure,
+    is_out_of_space,
+    lost_engine,
+)
 from orchestrator.engines.buildkit.process import Processes
 from orchestrator.engines.buildkit.progress import Progress
 from orchestrator.engines.buildkit.rawjson import Status
@@ -91,12 +95,12 @@ class Runs:
         if lost_engine(progress.said) and (problem := self._shelf.problem()):
             hint = "start it and build again; what is complete is kept"
             return MissingToolError(f"{problem} during the build", hint=hint)
-        return find_failure(
-            str(image.file),
-            [mask(text) for text in progress.said],
-            [mask(text) for text in progress.last_lines(_LAST_LINES)],
-            f"all of its output is in {self._log_file(image.name).relative_to(root)}",
-        )
+        said = [mask(text) for text in progress.said]
+        output = [mask(text) for text in progress.last_lines(_LAST_LINES)]
+        hint = f"all of its output is in {self._log_file(image.name).relative_to(root)}"
+        if is_out_of_space([*said, *output]):
+            hint = f"{self._shelf.space()}; {hint}"
+        return find_failure(str(image.file), said, output, hint)
 
     def _open_log(self, name: str) -> IO[str]:
         """Open an image's log; what an earlier run wrote there goes."""

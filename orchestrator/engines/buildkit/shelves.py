@@ -11,10 +11,12 @@ from orchestrator.engines.buildkit.capabilities import Capabilities
 from orchestrator.engines.docker.engine import DockerEngine, layers_of
 from orchestrator.engines.docker.exchange import Exchange
 from orchestrator.engines.docker.presence import private_tag
-from orchestrator.errors import BuildError
+from orchestrator.errors import BuildError, OrchError
 from orchestrator.oci.imported import import_layout
 from orchestrator.oci.layout import Layout
 from orchestrator.ports import Made
+
+_PRUNE = "docker builder prune frees the cache, docker image prune images that lost their tags"
 
 
 class Shelf(Protocol):
@@ -45,6 +47,10 @@ class Shelf(Protocol):
 
     def problem(self) -> str:
         """Return why the builder cannot be reached any more; empty where it can."""
+        ...
+
+    def space(self) -> str:
+        """Return what takes room where the builder keeps things, and what frees it."""
         ...
 
 
@@ -93,6 +99,15 @@ class DockerShelf:
             return ""
         return f"the Docker engine at {self._docker.address.url} stopped"
 
+    def space(self) -> str:
+        """Ask the engine; it may be too full to answer."""
+        try:
+            space = self._docker.space()
+        except OrchError:
+            return _PRUNE
+        images, cache = space.images_bytes / 1e9, space.cache_bytes / 1e9
+        return f"Docker's images take {images:.1f} GB, its build cache {cache:.1f} GB; {_PRUNE}"
+
 
 class LayoutShelf:
     """The layout: what any buildx builder can be given images from, and gives them to."""
@@ -136,6 +151,10 @@ class LayoutShelf:
     def problem(self) -> str:
         """Say that the builder is lost: nobody else can be asked."""
         return f"the builder {self.builder} is out of reach"
+
+    def space(self) -> str:
+        """Name what frees room; what takes it is not asked."""
+        return f"docker buildx prune --builder {self.builder} frees its cache"
 
 
 def with_tag(reference: str) -> str:

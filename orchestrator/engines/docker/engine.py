@@ -40,6 +40,14 @@ class EngineImage:
     tags: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class EngineSpace:
+    """What an engine keeps on its disk: images, each layer once, and BuildKit's cache."""
+
+    images_bytes: int
+    cache_bytes: int
+
+
 def layers_of(image: EngineImage) -> tuple[Layer, ...]:
     """Return an image's layers as far as an engine knows them: it keeps them unpacked.
 
@@ -78,6 +86,20 @@ class DockerEngine:
             return bool(self._client.ping())
         except (DockerException, RequestException, OSError):
             return False
+
+    def space(self) -> EngineSpace:
+        """Ask what takes room on the engine's disk; it may look through all of it.
+
+        Raises:
+            OrchError: The engine does not say.
+        """
+        with self.asking("saying what takes room"):
+            answer: dict[str, Any] = self._client.df()
+        # What the cache shares with images is counted there.
+        cache = (row for row in answer.get("BuildCache") or () if not row.get("Shared"))
+        return EngineSpace(
+            int(answer.get("LayersSize") or 0), sum(int(row.get("Size") or 0) for row in cache)
+        )
 
     def find_image(self, reference: str) -> EngineImage | None:
         """Return an image, by tag or by digest; None where the engine has none.
