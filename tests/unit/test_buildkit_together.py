@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -165,6 +166,12 @@ def test_a_value_that_bake_would_take_for_a_variable_is_escaped(tmp_path: Path) 
         "args": {"A": "$${B} %%{if} $C"},
         "platforms": ["linux/amd64"],
     }
+
+
+def test_a_bake_file_names_references_as_buildkit_compares_them(tmp_path: Path) -> None:
+    parents = {"web:latest": "docker-image://a", "docker.io/library/ml": "docker-image://b"}
+    build = replace(command(tmp_path, "a"), contexts=parents)
+    assert build.target()["contexts"] == {"web": "docker-image://a", "ml": "docker-image://b"}
 
 
 @pytest.mark.parametrize(

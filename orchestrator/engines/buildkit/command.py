@@ -9,6 +9,7 @@ from typing import Any
 
 from orchestrator.engines.buildkit.staging import Staged
 from orchestrator.model import ImageSettings, Platform, Secret
+from orchestrator.siblings import familiar_name
 
 NOT_PASSED_ON = ("SOURCE_DATE_EPOCH", "BUILDX_BUILDER", "BUILDX_GIT_INFO", "BUILDX_GIT_LABELS")
 """What of the environment would reach an image, or choose another builder."""
@@ -61,14 +62,16 @@ class BuildCommand:
         """Return the build as a target of a bake file, where `is_plain` holds.
 
         Source: the Bake file reference of buildx; `${` and `%{` would be variables of its own.
+        Unlike `--build-context`, a bake file wants references as BuildKit compares them.
         """
         table = self.settings
+        contexts = {familiar_name(name): at for name, at in self.contexts.items()}
         said = {
             "context": str(self.staged.context),
             "dockerfile": str(self.staged.dockerfile),
             "target": table.target,
             "args": {name: _literal(value) for name, value in table.build_args.items()},
-            "contexts": {**self.contexts, **{n: str(at) for n, at in self.staged.named.items()}},
+            "contexts": contexts | {name: str(at) for name, at in self.staged.named.items()},
             "platforms": [str(self.platform)],
         }
         return {key: value for key, value in said.items() if value}
