@@ -57,16 +57,16 @@ def _made(layout: Layout, elsewhere: Elsewhere, outcome: Outcome) -> Made | None
 
 def _made_in_docker(digest: str) -> Made | None:
     """Return what Docker says of an image that it keeps; nothing where it does not answer."""
-    from orchestrator.engines.docker.engine import DockerEngine, layers_of  # noqa: PLC0415 - slow
+    from orchestrator.engines.docker.engine import DockerEngine  # noqa: PLC0415 - slow
 
     try:
         with closing(DockerEngine()) as engine:
             image = engine.find_image(digest)
+            if image is None:
+                return None
+            layers = engine.layers(image)
     except OrchError:
         return None
-    if image is None:
-        return None
-    layers = layers_of(image)
     held = frozenset(layer.digest for layer in layers)
     return Made(digest, image.size_bytes, image.size_bytes, layers, held)
 

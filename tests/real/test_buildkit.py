@@ -177,6 +177,16 @@ def test_python_packages_stand_on_the_interpreter_that_a_dockerfile_put_there(
     assert "root has only /usr/local/bin/python3.12" in ran.said
 
 
+def test_a_report_says_what_each_layer_weighs_and_which_instruction_made_it(site: Site) -> None:
+    busybox = (site.root / "base/root/busybox").stat().st_size
+    for status in ("built", "reused"):
+        image = well(site.build("web")).images["web"]
+        assert image["status"] == status
+        told = [(layer["what"].split()[0], layer["unpacked_bytes"]) for layer in image["layers"]]
+        assert told == [("COPY", busybox), ("RUN", 0), ("COPY", len("conf 1\n"))]
+        assert sum(layer["size_bytes"] for layer in image["layers"]) == image["size_bytes"]
+
+
 def test_a_failing_step_is_told_with_its_line_its_output_and_its_log(site: Site) -> None:
     site.write({"services/job/Dockerfile": "FROM web\nRUN echo to see >&2; exit 7\n"})
     ran = site.build()

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from orchestrator.engines.buildkit.capabilities import Capabilities
-from orchestrator.engines.docker.engine import DockerEngine, layers_of
+from orchestrator.engines.docker.engine import DockerEngine
 from orchestrator.engines.docker.exchange import Exchange
 from orchestrator.engines.docker.presence import private_tag
 from orchestrator.errors import BuildError, OrchError
@@ -90,8 +90,9 @@ class DockerShelf:
         if found is None:
             raise BuildError(f"Docker lost {digest} as soon as it was built", hint="build again")
         self._docker.tag(found.digest, private_tag(name, found.digest))
+        layers = self._docker.layers(found)
         self._exchange.know(found)
-        return Made(found.digest, found.size_bytes, found.size_bytes, layers_of(found))
+        return Made(found.digest, found.size_bytes, found.size_bytes, layers)
 
     def problem(self) -> str:
         """Ask the engine whether it is there."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.engines.docker.address import Address, find_address
+from orchestrator.engines.docker.history import layers_of
 from orchestrator.errors import MissingToolError, OrchError
 from orchestrator.oci.layer import Layer
 
@@ -46,14 +47,6 @@ class EngineSpace:
 
     images_bytes: int
     cache_bytes: int
-
-
-def layers_of(image: EngineImage) -> tuple[Layer, ...]:
-    """Return an image's layers as far as an engine knows them: it keeps them unpacked.
-
-    What names them there is the diffID; what each weighs is not told.
-    """
-    return tuple(Layer(diff_id, diff_id, 0, 0, "") for diff_id in image.diff_ids)
 
 
 class DockerEngine:
@@ -120,6 +113,21 @@ class DockerEngine:
             int(answer["Size"]),
             tuple(answer.get("RepoTags") or ()),
         )
+
+    def layers(self, image: EngineImage) -> tuple[Layer, ...]:
+        """Return an image's layers, from the bottom up, with what they weigh where that is told.
+
+        Raises:
+            MissingToolError: The engine does not answer any more.
+        """
+        from docker.errors import APIError  # noqa: PLC0415 - slow to import
+
+        with self.asking(f"looking into {image.digest}"):
+            try:
+                history: list[dict[str, Any]] = self._client.api.history(image.digest)  # type: ignore[no-untyped-call]
+            except APIError:  # no image is worth less for that
+                history = []
+        return layers_of(image.diff_ids, history)
 
     def tags(self, registry: str) -> list[str]:
         """Return the tags there are behind a registry's name.
