@@ -9,7 +9,7 @@ from orchestrator.errors import BuildError, OrchError, OutOfSpaceError, Unreacha
 
 _PLACE = re.compile(r"^\S.*:(\d+)$")
 _ERROR = re.compile(r"^(?:ERROR|error): (?:failed to (?:build|solve): )*(.+)$")
-_PARSE = re.compile(r"parse error (?:on|at|in) line (\d+)", re.IGNORECASE)
+_PARSE = re.compile(r"parse error (?:(?:on|at|in) )?line (\d+)", re.IGNORECASE)
 _RUN = re.compile(r'process "(?:/bin/sh -c )?(.*)" did not complete successfully: (.*)', re.DOTALL)
 _PASSING = re.compile(
     r"i/o timeout|TLS handshake timeout|connection (?:reset by peer|refused|timed out)"
