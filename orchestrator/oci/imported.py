@@ -17,7 +17,7 @@ from isal import igzip
 from orchestrator.errors import AssemblyError
 from orchestrator.model import Platform
 from orchestrator.oci.image import RUNTIME_KEYS, make_image
-from orchestrator.oci.layer import Layer
+from orchestrator.oci.layer import Layer, what_made
 from orchestrator.oci.layout import Layout
 
 _CHUNK = 1 << 20
@@ -45,7 +45,7 @@ def import_archive(layout: Layout, archive: Iterator[bytes]) -> str:
             paths = [_inside(folder, name) for name in row["Layers"]]
             diff_ids = config["rootfs"]["diff_ids"]
             says = [item for item in config.get("history") or () if not item.get("empty_layer")]
-            whats = [item.get("created_by", "") for item in says]
+            whats = [what_made(item.get("created_by", "")) for item in says]
             if len(whats) != len(paths):
                 whats = [""] * len(paths)
             layers = [
@@ -76,7 +76,8 @@ def import_layout(layout: Layout, folder: Path, digest: str) -> tuple[int, int, 
     size_bytes = other.blob_path(digest).stat().st_size + manifest["config"]["size"]
     layers = []
     for number, (item, diff_id) in enumerate(zip(*rows, strict=True)):
-        what = says[number].get("created_by", "") if len(says) == len(rows[0]) else ""
+        is_told = len(says) == len(rows[0])
+        what = what_made(says[number].get("created_by", "")) if is_told else ""
         layers.append(Layer(item["digest"], diff_id, item["size"], 0, what))
         layout.add_file(item["digest"], other.blob_path(item["digest"]))
     for part in (manifest["config"]["digest"], digest):  # the manifest last: it vouches for all

@@ -21,7 +21,7 @@ from orchestrator.oci.image import (
     Blob,
     make_index,
 )
-from orchestrator.oci.layer import KEY, UNPACKED, Layer
+from orchestrator.oci.layer import KEY, UNPACKED, Layer, what_made
 
 REF_NAME = "org.opencontainers.image.ref.name"
 _LAYOUT = json.dumps({"imageLayoutVersion": "1.0.0"})
@@ -86,7 +86,7 @@ class Layout:
                 diff_id,
                 item["size"],
                 int(item.get("annotations", {}).get(UNPACKED, 0)),
-                says.get("created_by", "").removeprefix("orch: "),
+                what_made(says.get("created_by", "")),
                 item.get("annotations", {}).get(KEY, ""),
             )
             for item, diff_id, says in rows

@@ -22,7 +22,7 @@ def sizes(count: int, *rows: tuple[str, int]) -> list[int]:
 def test_each_layer_has_the_size_and_the_instruction_that_its_history_names() -> None:
     rows = history(("orch: files", 7), ("ENV A=b", 0), ("RUN /bin/sh -c true # buildkit", 0))
     below, above = layers_of(["sha256:a", "sha256:b"], rows)
-    assert (below.digest, below.unpacked_bytes, below.what) == ("sha256:a", 7, "orch: files")
+    assert (below.digest, below.unpacked_bytes, below.what) == ("sha256:a", 7, "files")
     assert (above.digest, above.unpacked_bytes, above.what) == ("sha256:b", 0, rows[0]["CreatedBy"])
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from orchestrator.errors import AssemblyError
 from orchestrator.oci.joining import LayerWriter, directories_of, split_clashing
-from orchestrator.oci.layer import Layer
+from orchestrator.oci.layer import Layer, what_made
 from orchestrator.oci.segment import SegmentInfo, SegmentWriter
 from orchestrator.oci.tar import END_OF_ARCHIVE, Entry, EntryKind
 from tests.wheels import make_wheel
@@ -142,3 +142,17 @@ def test_a_descriptor_says_what_the_layer_unpacks_to() -> None:
     descriptor = Layer("sha256:a", "sha256:b", 5, 9, "x").descriptor
     assert descriptor["mediaType"] == "application/vnd.oci.image.layer.v1.tar+gzip"
     assert descriptor["annotations"] == {"io.orch.unpacked-bytes": "9"}
+
+
+@pytest.mark.parametrize(
+    ("row", "what"),
+    [
+        ("orch: files", "files"),
+        ("COPY app /app # buildkit", "COPY app /app # buildkit"),
+        ("RUN |1 T=s3cret /bin/sh -c make # buildkit", "RUN /bin/sh -c make # buildkit"),
+        ("|2 T=s3cret /bin/sh -c s3cret U=b /bin/sh -c make", "RUN /bin/sh -c make"),
+        ("RUN |1 T=s3cret /bin/bash -c make # buildkit", "RUN"),
+    ],
+)
+def test_what_made_a_layer_is_said_without_values_of_build_arguments(row: str, what: str) -> None:
+    assert what_made(row) == what

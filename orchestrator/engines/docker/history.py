@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from orchestrator.oci.layer import Layer
+from orchestrator.oci.layer import Layer, what_made
 
 _NO_LAYER = re.compile(
     r"(?:/bin/sh -c #\(nop\)\s+)?"  # the builder before BuildKit
@@ -31,7 +31,7 @@ def layers_of(diff_ids: Sequence[str], history: Sequence[Mapping[str, Any]]) -> 
     if len(rows) != len(diff_ids):
         rows = [{}] * len(diff_ids)
     return tuple(
-        Layer(diff_id, diff_id, size_bytes, size_bytes, row.get("CreatedBy") or "")
+        Layer(diff_id, diff_id, size_bytes, size_bytes, what_made(row.get("CreatedBy") or ""))
         for diff_id, row in zip(diff_ids, rows, strict=True)
         for size_bytes in [int(row.get("Size") or 0)]
     )
