@@ -5,15 +5,13 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
-import shutil
-import ssl
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
-from urllib.parse import unquote, urlsplit
+from typing import Any, BinaryIO
+from urllib.parse import urlsplit
 
 from orchestrator import logs
 from orchestrator.errors import (
@@ -24,17 +22,9 @@ from orchestrator.errors import (
     disk_error,
 )
 from orchestrator.levels import Levels
-
-if TYPE_CHECKING:
-    import httpx
-
-CHUNK = 1 << 20
-RETRY_S = 0.5
-"""Half of how long the first retry waits; each waits twice as long as the one before."""
+from orchestrator.transfer import GoneError, Transfers
 
 _ATTEMPTS = 4
-_GONE = {404, 410}
-_PASSING = {408, 425, 429, 500, 502, 503, 504}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,20 +44,6 @@ class Artifact:
     gone_hint: str = ""
     fallback: Callable[[], Sequence[str]] = tuple
     is_shared: bool = False
-
-
-def http_client(timeout_s: float = 60.0, context: ssl.SSLContext | None = None) -> httpx.Client:
-    """Return a client that trusts the system's certificates, or those of `SSL_CERT_FILE`.
-
-    A `context` says what else it trusts, or all of it.
-    """
-    import httpx  # noqa: PLC0415 - slow to import, and a build with nothing to do needs none
-
-    context = context or ssl.create_default_context()
-    limits = httpx.Limits(max_connections=32, max_keepalive_connections=32)
-    return httpx.Client(
-        verify=context, timeout=timeout_s, follow_redirects=True, limits=limits, trust_env=True
-    )
 
 
 class Downloads:
@@ -91,14 +67,12 @@ class Downloads:
         self.is_offline = offline
         self._levels = levels or Levels()
         self.sources: dict[str, str] = {}
-        self._on_bytes = on_bytes
+        self._transfers = Transfers(on_bytes)
         self._pool = ThreadPoolExecutor(jobs, thread_name_prefix="fetch")
         self._running: dict[str, Future[Path]] = {}
         self.gone: set[str] = set()
         self.damaged: list[str] = []
-        self._stopping = threading.Event()
         self._lock = threading.Lock()
-        self._client: httpx.Client | None = None
 
     @property
     def warnings(self) -> list[str]:
@@ -131,7 +105,7 @@ class Downloads:
             InterruptedByUserError: The downloads were stopped.
         """
         with self._lock:
-            if self._stopping.is_set():
+            if self._transfers.is_stopped:
                 raise InterruptedByUserError("the download was given up")
             future = self._running.get(artifact.sha256)
             if future is None or may_be_tried_again(future):
@@ -142,14 +116,13 @@ class Downloads:
     def stop(self) -> None:
         """Give up what runs and drop what has not begun; their futures say so."""
         with self._lock:
-            self._stopping.set()
+            self._transfers.stop()
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def close(self) -> None:
         """Drop what has not begun and end the threads."""
         self._pool.shutdown(wait=True, cancel_futures=True)
-        if self._client is not None:
-            self._client.close()
+        self._transfers.close()
 
     def _ensure(self, artifact: Artifact) -> Path:
         path = self.path(artifact.sha256)
@@ -206,7 +179,7 @@ class Downloads:
         raise GoneError(message, hint=artifact.gone_hint)
 
     def _fill_shared(self, artifact: Artifact, part: BinaryIO) -> bool:
-        level = self._levels.fill(artifact.sha256, artifact.name, part, self._received)
+        level = self._levels.fill(artifact.sha256, artifact.name, part, self._transfers.received)
         if level is not None:
             self.sources[artifact.sha256] = level.name
         return level is not None
@@ -221,12 +194,6 @@ class Downloads:
     def _level_problems(self, artifact: Artifact) -> list[str]:
         return self._levels.problems if artifact.is_shared else []
 
-    def _received(self, size_bytes: int) -> None:
-        """Count bytes, and end the transfer where all is to be given up."""
-        if self._stopping.is_set():
-            raise InterruptedByUserError("the download was given up")
-        self._on_bytes(size_bytes)
-
     def _takes(
         self,
         artifact: Artifact,
@@ -239,7 +206,7 @@ class Downloads:
         found = ""
         for _ in range(2):
             try:
-                self._download(url, part, attempts)
+                self._transfers.fetch(url, part, attempts)
             except FetchError as error:
                 problems.append(error)
                 return False
@@ -257,68 +224,6 @@ class Downloads:
         )
         return False
 
-    def _download(self, url: str, part: BinaryIO, attempts: int) -> None:
-        parts = urlsplit(url)
-        if parts.scheme == "file":
-            self._copy(Path(unquote(parts.path)), part)
-            return
-        problem = ""
-        for attempt in range(attempts):
-            if attempt and self._stopping.wait(RETRY_S * 2**attempt):
-                raise InterruptedByUserError("the download was given up")
-            problem = self._get(url, part)
-            if not problem:
-                return
-        raise FetchError(f"{parts.hostname}: {problem}")
-
-    def _copy(self, source: Path, part: BinaryIO) -> None:
-        part.truncate(0)
-        try:
-            with source.open("rb") as file:
-                shutil.copyfileobj(file, part, CHUNK)
-        except FileNotFoundError as error:
-            raise GoneError(f"{source} does not exist") from error
-        part.flush()
-        self._on_bytes(part.tell())
-
-    def _get(self, url: str, part: BinaryIO) -> str:
-        """Fetch the rest of a file; return what went wrong if it may pass, else nothing."""
-        import httpx  # noqa: PLC0415 - see http_client
-
-        part.seek(0, os.SEEK_END)
-        headers = {"Accept-Encoding": "identity"}
-        if part.tell():
-            headers["Range"] = f"bytes={part.tell()}-"
-        try:
-            with self._http().stream("GET", url, headers=headers) as response:
-                if response.status_code == 416:
-                    return ""
-                if response.status_code in _PASSING:
-                    return f"answers {response.status_code}"
-                _refuse_error(response)
-                if response.status_code != 206:
-                    part.truncate(0)
-                for chunk in response.iter_raw():
-                    part.write(chunk)
-                    self._received(len(chunk))
-        except httpx.TransportError as error:
-            part.flush()
-            return f"{type(error).__name__}: {error}"
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise FetchError(f"{urlsplit(url).hostname}: {error}") from error
-        part.flush()
-        return ""
-
-    def _http(self) -> httpx.Client:
-        with self._lock:
-            if self._client is None:
-                self._client = http_client()
-            return self._client
-
-
-class GoneError(FetchError):
-    """No place that was tried has the file any more."""
-
 
 class AlteredError(FetchError):
     """A place gave other bytes than the lock names, twice."""
@@ -330,12 +235,6 @@ def may_be_tried_again(future: Future[Any]) -> bool:
         return False
     error = future.exception()
     return isinstance(error, OrchError) and error.may_pass
-
-
-def _refuse_error(response: httpx.Response) -> None:
-    if response.status_code >= 400:
-        kind = GoneError if response.status_code in _GONE else FetchError
-        raise kind(f"{response.url.host} answers {response.status_code}")
 
 
 def _is_whole(path: Path, artifact: Artifact) -> bool:

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from orchestrator import __version__, logs
-from orchestrator.fetch import http_client
 from orchestrator.publish.certificates import CERTIFICATES, trusting
 from orchestrator.publish.exchange import Answer, Request
 from orchestrator.publish.reference import DOCKER_HUB, is_loopback
 from orchestrator.publish.registry import RegistryError
+from orchestrator.transfer import http_client
 
 if TYPE_CHECKING:
     import httpx

@@ -15,9 +15,10 @@ from typing import Any
 
 import pytest
 
-from orchestrator import fetch
+from orchestrator import transfer
 from orchestrator.errors import FetchError, InterruptedByUserError, OutOfSpaceError
-from orchestrator.fetch import Artifact, Downloads, GoneError
+from orchestrator.fetch import Artifact, Downloads
+from orchestrator.transfer import GoneError
 
 CONTENT = bytes(range(256)) * 40
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -96,7 +97,7 @@ ALTERED = answer(200, CONTENT[:-1] + b"!")
 
 @pytest.fixture
 def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
-    monkeypatch.setattr(fetch, "RETRY_S", 0.0)
+    monkeypatch.setattr(transfer, "RETRY_S", 0.0)
     site = Site()
     yield site
     site.close()
@@ -383,8 +384,8 @@ class FullDisk(io.BytesIO):
 def test_a_full_disk_is_named_with_a_way_out(
     site: Site, downloads: Downloads, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    get = Downloads._get
-    monkeypatch.setattr(Downloads, "_get", lambda self, url, _: get(self, url, FullDisk()))
+    get = transfer.Transfers._get
+    monkeypatch.setattr(transfer.Transfers, "_get", lambda self, url, _: get(self, url, FullDisk()))
     with pytest.raises(OutOfSpaceError, match="no space left while writing") as raised:
         result(downloads, file_at(site.url("/x", WHOLE)))
     assert "ORCH_CACHE" in raised.value.hint
@@ -415,7 +416,7 @@ def test_stopping_gives_up_what_runs_and_does_not_call_it_gone(
 def test_stopping_does_not_wait_for_the_next_attempt(
     site: Site, downloads: Downloads, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fetch, "RETRY_S", 3600.0)
+    monkeypatch.setattr(transfer, "RETRY_S", 3600.0)
     asked = threading.Event()
 
     def busy(request: http.server.BaseHTTPRequestHandler) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from orchestrator.errors import FetchError
-from orchestrator.fetch import http_client
+from orchestrator.transfer import http_client
 
 if TYPE_CHECKING:
     import httpx
