@@ -1,0 +1,1 @@
+"""Rules over a workspace: what they find before anything is built. Reads files, asks nobody."""
