@@ -23,7 +23,8 @@ from processes import Measured, run_measured
 from purewheel import pure_wheel
 
 from orchestrator.graph import build_graph
-from orchestrator.lockfile import Lock, format_lock, parse_lock
+from orchestrator.lockfile import Lock, parse_lock
+from orchestrator.lockwriting import format_lock
 from orchestrator.model import LockedWheel, Platform
 from orchestrator.paths import Paths
 from orchestrator.resolve.inputs import inputs_digest, read_tree_requirements

@@ -16,7 +16,8 @@ from sides import ORCH, Side
 
 from orchestrator.app.fingerprinting import fingerprint_images
 from orchestrator.app.opened import open_workspace
-from orchestrator.lockfile import ImageLock, Lock, format_lock
+from orchestrator.lockfile import ImageLock, Lock
+from orchestrator.lockwriting import format_lock
 from orchestrator.model import Platform
 from orchestrator.resolve.inputs import inputs_digest, read_tree_requirements
 from orchestrator.state import State

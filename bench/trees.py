@@ -17,7 +17,8 @@ from urllib.parse import urlsplit
 from purewheel import pure_wheel
 
 from orchestrator.graph import build_graph
-from orchestrator.lockfile import ImageLock, Lock, format_lock
+from orchestrator.lockfile import ImageLock, Lock
+from orchestrator.lockwriting import format_lock
 from orchestrator.model import Platform
 from orchestrator.resolve.inputs import inputs_digest, read_tree_requirements
 from orchestrator.workspace import read_workspace

@@ -12,9 +12,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from orchestrator.errors import LockError
-from orchestrator.externals import LockedExternal, format_externals, parse_externals
+from orchestrator.externals import LockedExternal, parse_externals
 from orchestrator.lockbuilds import (
-    format_builds,
     parse_builds,
     put_built,
     sort_builds,
@@ -25,7 +24,6 @@ from orchestrator.model import LockedDeb, LockedWheel, Platform, WheelBuild
 LOCK_FILE = "orch.lock"
 LOCK_VERSION = 1
 Package = LockedDeb | LockedWheel
-_HEADER = "# Written by `orch lock`: what every image adds to its parent. Commit it as it is.\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,9 +130,36 @@ def parse_lock(text: str) -> Lock:
 
 _AGAIN = "restore it from git, or write it again with: orch lock"
 
+_Debs = dict[tuple[str, str, str], LockedDeb]
+"""By name, version and architecture."""
+
+_Wheels = dict[tuple[str, str, str, str], LockedWheel]
+"""By name, version, and the platform and Python they are for; empty where they are for any."""
+
 
 def _parse(raw: dict[str, Any]) -> Lock:
-    debs = {
+    debs = _parse_debs(raw)
+    wheels = _parse_wheels(raw)
+    images = {
+        (name, Platform.parse(key)): _parse_image(adds, key, raw["python"], debs, wheels)
+        for name, platforms in raw.get("image", {}).items()
+        for key, adds in platforms.items()
+    }
+    _check_used(debs.values(), (deb for adds in images.values() for deb in adds.debs))
+    builds = parse_builds(
+        raw.get("built", ()),
+        lambda name, pin, on: _find_wheel(wheels, (name, pin), on.key, raw["python"]),
+    )
+    _check_used(wheels.values(), _listed_wheels(images.values(), builds))
+    _check_used((build.sdist for build in builds), _listed_wheels(images.values(), ()))
+    asked = {name: _parse_asked(row) for name, row in raw.get("asked", {}).items()}
+    dates, externals = raw.get("release-dates", {}), parse_externals(raw.get("external", ()))
+    lock = Lock(raw["python"], raw["suite"], dates, images, asked, externals=externals)
+    return lock.with_builds(builds)
+
+
+def _parse_debs(raw: dict[str, Any]) -> _Debs:
+    return {
         (row["name"], row["version"], row["architecture"]): LockedDeb(
             row["name"],
             row["version"],
@@ -145,44 +170,40 @@ def _parse(raw: dict[str, Any]) -> Lock:
         )
         for row in raw.get("deb", [])
     }
-    wheels: dict[tuple[str, str, str, str], LockedWheel] = {}
+
+
+def _parse_wheels(raw: dict[str, Any]) -> _Wheels:
+    wheels: _Wheels = {}
     for row in raw.get("wheel", []):
         wheel = LockedWheel(row["name"], row["version"], row["file"], row["sha256"], row["size"])
         for platform in row.get("platforms", [""]):
             for python in row.get("pythons", [""]):
                 wheels[wheel.name, wheel.version, platform, python] = wheel
-    images: dict[tuple[str, Platform], ImageLock] = {}
-    for name, platforms in raw.get("image", {}).items():
-        for key, adds in platforms.items():
-            platform = Platform.parse(key)
-            python = adds.get("for-python", "")
-            pins = adds.get("python", {}).items()
-            images[name, platform] = ImageLock(
-                tuple(_find_deb(debs, item, platform) for item in adds.get("debian", {}).items()),
-                tuple(_find_wheel(wheels, item, key, python or raw["python"]) for item in pins),
-                adds.get("inputs", ""),
-                adds.get("unavailable", ""),
-                python,
-            )
-    _check_used(debs.values(), (deb for adds in images.values() for deb in adds.debs))
-    builds = parse_builds(
-        raw.get("built", ()),
-        lambda name, pin, on: _find_wheel(wheels, (name, pin), on.key, raw["python"]),
+    return wheels
+
+
+def _parse_image(
+    adds: dict[str, Any], platform: str, python: str, debs: _Debs, wheels: _Wheels
+) -> ImageLock:
+    own_python = adds.get("for-python", "")
+    pins = adds.get("python", {}).items()
+    on = Platform.parse(platform)
+    return ImageLock(
+        tuple(_find_deb(debs, item, on) for item in adds.get("debian", {}).items()),
+        tuple(_find_wheel(wheels, item, platform, own_python or python) for item in pins),
+        adds.get("inputs", ""),
+        adds.get("unavailable", ""),
+        own_python,
     )
-    _check_used(wheels.values(), _listed_wheels(images.values(), builds))
-    _check_used((build.sdist for build in builds), _listed_wheels(images.values(), ()))
-    asked = {
-        name: Asked(
-            row["from"],
-            tuple(row.get("debian", ())),
-            tuple(row.get("python", ())),
-            row.get("target", ""),
-        )
-        for name, row in raw.get("asked", {}).items()
-    }
-    dates, externals = raw.get("release-dates", {}), parse_externals(raw.get("external", ()))
-    lock = Lock(raw["python"], raw["suite"], dates, images, asked, externals=externals)
-    return lock.with_builds(builds)
+
+
+def _parse_asked(row: dict[str, Any]) -> Asked:
+    return Asked(
+        row["from"],
+        tuple(row.get("debian", ())),
+        tuple(row.get("python", ())),
+        row.get("target", ""),
+    )
 
 
 def _listed_wheels(
@@ -201,115 +222,16 @@ def _check_used(listed: Iterable[Package], added: Iterable[Package]) -> None:
         raise ValueError(f"no image adds {', '.join(unused)}")
 
 
-def _find_deb(
-    debs: Mapping[tuple[str, str, str], LockedDeb], item: tuple[str, str], platform: Platform
-) -> LockedDeb:
+def _find_deb(debs: _Debs, item: tuple[str, str], platform: Platform) -> LockedDeb:
     found = debs.get((*item, platform.debian)) or debs.get((*item, "all"))
     if found is None:
         raise ValueError(f"no [[deb]] for {item[0]} {item[1]} on {platform}")
     return found
 
 
-def _find_wheel(
-    wheels: Mapping[tuple[str, str, str, str], LockedWheel],
-    item: tuple[str, str],
-    platform: str,
-    python: str,
-) -> LockedWheel:
+def _find_wheel(wheels: _Wheels, item: tuple[str, str], platform: str, python: str) -> LockedWheel:
     places = ((platform, python), (platform, ""), ("", python), ("", ""))
     found = next((wheels[*item, *at] for at in places if (*item, *at) in wheels), None)
     if found is None:
         raise ValueError(f"no [[wheel]] for {item[0]} {item[1]} on {platform}")
     return found
-
-
-def format_lock(lock: Lock) -> str:
-    """Return the lock's text; equal locks give equal text."""
-    import toml  # noqa: PLC0415 - only to write, which is rare
-
-    images: dict[str, dict[str, Any]] = {}
-    for (name, platform), adds in sorted(lock.images.items()):
-        images.setdefault(name, {})[platform.key] = _format_image(adds)
-    document = {
-        "version": LOCK_VERSION,
-        "python": lock.python,
-        "suite": lock.suite,
-        "release-dates": dict(sorted(lock.release_dates.items())),
-        "asked": {name: _format_asked(asked) for name, asked in sorted(lock.asked.items())},
-        "image": images,
-        "deb": _format_debs(lock.images.values()),
-        "wheel": _format_wheels(lock),
-    }
-    if lock.externals:
-        document["external"] = format_externals(lock.externals)
-    if lock.builds:
-        document["built"] = format_builds(lock.builds)
-    return _HEADER + toml.dumps(document)
-
-
-def _format_asked(asked: Asked) -> dict[str, Any]:
-    row: dict[str, Any] = {"from": asked.parent}
-    if asked.debs:
-        row["debian"] = list(asked.debs)
-    if asked.requirements:
-        row["python"] = list(asked.requirements)
-    if asked.target:
-        row["target"] = asked.target
-    return row
-
-
-def _format_image(adds: ImageLock) -> dict[str, Any]:
-    row: dict[str, Any] = {"inputs": adds.inputs}
-    if adds.unavailable:
-        row["unavailable"] = _printable(adds.unavailable)
-    if adds.python:
-        row["for-python"] = adds.python
-    if adds.debs:
-        row["debian"] = {deb.name: deb.version for deb in adds.debs}
-    if adds.wheels:
-        row["python"] = {wheel.name: wheel.version for wheel in adds.wheels}
-    return row
-
-
-def _printable(text: str) -> str:
-    """Replace what the writer of TOML garbles or fails on: control characters, backslash-x."""
-    text = "".join(char if char.isprintable() or char == "\n" else " " for char in text)
-    return text.replace("\\x", "/x")
-
-
-def _format_debs(images: Iterable[ImageLock]) -> list[dict[str, Any]]:
-    debs = {deb for adds in images for deb in adds.debs}
-    return [
-        {
-            "name": deb.name,
-            "version": deb.version,
-            "architecture": deb.architecture,
-            "sha256": deb.sha256,
-            "size": deb.size_bytes,
-            "path": deb.path,
-        }
-        for deb in sorted(debs, key=lambda deb: (deb.name, deb.version, deb.architecture))
-    ]
-
-
-def _format_wheels(lock: Lock) -> list[dict[str, Any]]:
-    platforms: dict[LockedWheel, set[str]] = {}
-    pythons: dict[LockedWheel, set[str]] = {}
-    for (_, platform), adds in lock.images.items():
-        for wheel in take_built(adds.wheels, lock.builds, platform):
-            platforms.setdefault(wheel, set()).add(platform.key)
-            pythons.setdefault(wheel, set()).add(adds.python or lock.python)
-    for build in lock.builds:
-        for wheel in build.requires:
-            platforms.setdefault(wheel, set()).add(build.platform.key)
-            pythons.setdefault(wheel, set()).add(lock.python)
-    rows = []
-    for wheel in sorted(platforms, key=lambda wheel: (wheel.name, wheel.version, wheel.file)):
-        row: dict[str, Any] = {"name": wheel.name, "version": wheel.version, "file": wheel.file}
-        row |= {"sha256": wheel.sha256, "size": wheel.size_bytes}
-        if not wheel.file.endswith(("-any.whl", ".tar.gz", ".zip")):
-            row["platforms"] = sorted(platforms[wheel])
-            if pythons[wheel] != {lock.python}:
-                row["pythons"] = sorted(pythons[wheel])
-        rows.append(row)
-    return rows

@@ -8,7 +8,8 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from orchestrator.graph import Graph, build_graph
-from orchestrator.lockfile import ImageLock, Lock, format_lock
+from orchestrator.lockfile import ImageLock, Lock
+from orchestrator.lockwriting import format_lock
 from orchestrator.model import (
     Definition,
     Image,

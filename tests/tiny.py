@@ -11,7 +11,8 @@ from pathlib import Path
 from orchestrator.app.building import BuildRun, build
 from orchestrator.app.opened import open_workspace
 from orchestrator.app.planning import BuildOptions
-from orchestrator.lockfile import ImageLock, Lock, format_lock
+from orchestrator.lockfile import ImageLock, Lock
+from orchestrator.lockwriting import format_lock
 from orchestrator.model import LockedDeb, LockedWheel, Platform
 from orchestrator.oci.layout import Layout
 from orchestrator.resolve.inputs import inputs_digest, read_tree_requirements

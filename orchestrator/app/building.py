@@ -19,7 +19,7 @@ from orchestrator.ports import Observer, Outcome, Status
 from orchestrator.state import State
 
 if TYPE_CHECKING:
-    from orchestrator.engines.assembler.published import PublishedImage
+    from orchestrator.engines.assembler.published import Earlier
     from orchestrator.engines.docker.engine import DockerEngine
 
 _RELOCKS = 3
@@ -32,7 +32,7 @@ class BuildRun:
     """What a build came to.
 
     `hopeless` are images whose wheels could not be built, and why. `earlier` is what a registry
-    has of images that are to be built.
+    knows of images that are to be built.
     """
 
     planned: Planned
@@ -41,7 +41,7 @@ class BuildRun:
     duration_s: float = 0.0
     notes: list[str] = field(default_factory=list)
     hopeless: dict[str, OrchError] = field(default_factory=dict)
-    earlier: Mapping[str, PublishedImage] = field(default_factory=dict)
+    earlier: Earlier | None = None
 
     @property
     def ok(self) -> bool:
@@ -246,7 +246,7 @@ def _write_logs(run: BuildRun) -> None:
 def _relock(planned: Planned, gone: frozenset[str]) -> list[str]:
     """Pin vanished Debian packages anew and write the lock; return what moved."""
     from orchestrator.atomic import write_text  # noqa: PLC0415 - rarely needed
-    from orchestrator.lockfile import format_lock  # noqa: PLC0415
+    from orchestrator.lockwriting import format_lock  # noqa: PLC0415
     from orchestrator.resolve.relock import relock_debs  # noqa: PLC0415
 
     opened = planned.opened

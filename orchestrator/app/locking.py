@@ -57,7 +57,7 @@ def lock(
     """
     from orchestrator.atomic import write_text  # noqa: PLC0415 - used by this verb alone
     from orchestrator.fetch import Downloads  # noqa: PLC0415 - likewise
-    from orchestrator.lockfile import format_lock  # noqa: PLC0415 - likewise
+    from orchestrator.lockwriting import format_lock  # noqa: PLC0415 - likewise
     from orchestrator.resolve.lock import Sources, Upgrade, resolve_lock  # noqa: PLC0415
     from orchestrator.resolve.pinning import find_base_moves  # noqa: PLC0415
     from orchestrator.resolve.upgrading import (  # noqa: PLC0415

@@ -13,7 +13,8 @@ from orchestrator.app.sharing import levels_of
 from orchestrator.atomic import write_text
 from orchestrator.errors import InterruptedByUserError, OrchError
 from orchestrator.fetch import Downloads
-from orchestrator.lockfile import Lock, format_lock
+from orchestrator.lockfile import Lock
+from orchestrator.lockwriting import format_lock
 from orchestrator.model import LockedWheel, Platform, WheelBuild
 from orchestrator.resolve.builds import targets_of
 from orchestrator.wheelhouse.host import HostPlace

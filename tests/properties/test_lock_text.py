@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from orchestrator.errors import LockError, OrchError
 from orchestrator.externals import LockedExternal
-from orchestrator.lockfile import ImageLock, Lock, format_lock, parse_lock
+from orchestrator.lockfile import ImageLock, Lock, parse_lock
+from orchestrator.lockwriting import format_lock
 from orchestrator.model import LockedDeb, LockedWheel, Platform
 from tests.helpers import AMD64, ARM64, deb_of, wheel_of
 

@@ -17,7 +17,8 @@ from typing import Any
 
 import pytest
 
-from orchestrator.lockfile import format_lock, parse_lock
+from orchestrator.lockfile import parse_lock
+from orchestrator.lockwriting import format_lock
 from orchestrator.model import LockedWheel, WheelBuild
 from orchestrator.resolve.builds import settings_digest
 from orchestrator.settings import read_settings

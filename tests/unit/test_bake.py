@@ -11,7 +11,8 @@ import pytest
 
 from orchestrator.cli import main
 from orchestrator.externals import LockedExternal
-from orchestrator.lockfile import Lock, format_lock
+from orchestrator.lockfile import Lock
+from orchestrator.lockwriting import format_lock
 from tests.helpers import write_tree
 
 Bake = Callable[..., tuple[dict[str, Any], str]]

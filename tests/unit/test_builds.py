@@ -10,7 +10,8 @@ import pytest
 
 from orchestrator.errors import LockError
 from orchestrator.graph import build_graph
-from orchestrator.lockfile import Lock, format_lock
+from orchestrator.lockfile import Lock
+from orchestrator.lockwriting import format_lock
 from orchestrator.model import LockedWheel, WheelBuild
 from orchestrator.resolve.builds import check_builds, requires_of, targets_of
 from orchestrator.resolve.debian import DebianArchive

@@ -10,7 +10,8 @@ import pytest
 from orchestrator.app.planning import BuildOptions, default_platform, plan
 from orchestrator.errors import LockError, WorkspaceError
 from orchestrator.externals import LockedExternal, find_externals, pins_of
-from orchestrator.lockfile import Lock, format_lock, parse_lock
+from orchestrator.lockfile import Lock, parse_lock
+from orchestrator.lockwriting import format_lock
 from orchestrator.resolve.behind import Input, find_differences
 from orchestrator.resolve.pinning import Upstream, find_base_moves, pin_externals
 from tests.dockerfiles import workspace_of

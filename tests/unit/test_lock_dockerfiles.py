@@ -12,7 +12,8 @@ import pytest
 from orchestrator.errors import LockError, OrchError, WorkspaceError
 from orchestrator.externals import LockedExternal, find_externals
 from orchestrator.graph import Graph, build_graph
-from orchestrator.lockfile import Lock, format_lock, parse_lock
+from orchestrator.lockfile import Lock, parse_lock
+from orchestrator.lockwriting import format_lock
 from orchestrator.model import Workspace
 from orchestrator.resolve.behind import find_differences
 from orchestrator.resolve.builds import targets_of

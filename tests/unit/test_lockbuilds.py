@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from orchestrator.errors import LockError
-from orchestrator.lockfile import ImageLock, Lock, format_lock, parse_lock
+from orchestrator.lockfile import ImageLock, Lock, parse_lock
+from orchestrator.lockwriting import format_lock
 from orchestrator.model import LockedWheel, WheelBuild
 from tests.helpers import AMD64, ARM64, wheel_of
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from orchestrator.errors import LockError, OrchError
-from orchestrator.lockfile import ImageLock, Lock, format_lock, parse_lock
+from orchestrator.lockfile import ImageLock, Lock, parse_lock
+from orchestrator.lockwriting import format_lock
 from tests.helpers import AMD64, ARM64, deb_of, wheel_of
 
 LOCK = Lock(

@@ -12,7 +12,8 @@ from packaging.requirements import Requirement
 
 from orchestrator.errors import LockError, ResolutionError, WorkspaceError
 from orchestrator.graph import build_graph
-from orchestrator.lockfile import Lock, format_lock, parse_lock
+from orchestrator.lockfile import Lock, parse_lock
+from orchestrator.lockwriting import format_lock
 from orchestrator.resolve.debian import DebianArchive
 from orchestrator.resolve.inputs import check_lock
 from orchestrator.resolve.lock import Resolution, Sources, Upgrade, resolve_lock

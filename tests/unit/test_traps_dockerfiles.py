@@ -13,7 +13,8 @@ from orchestrator.app.opened import open_workspace
 from orchestrator.app.planning import BuildOptions, plan
 from orchestrator.externals import LockedExternal
 from orchestrator.fingerprint import Fingerprint
-from orchestrator.lockfile import Lock, format_lock
+from orchestrator.lockfile import Lock
+from orchestrator.lockwriting import format_lock
 from orchestrator.plan import Action, Recorded, plan_builds
 from orchestrator.select import Selection
 from tests.dockerfiles import prints_of
