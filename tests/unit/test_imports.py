@@ -21,6 +21,7 @@ ROOMS = (
     "app",
     "report",
     "publish",
+    "attest",
     "engines",
     "wheelhouse",
     "checks",
@@ -70,6 +71,7 @@ ROOMS = (
 
 WITHIN = {
     "discovery": ("proposal", "writing", "guesses", "drafts", "compose", "definitions"),
+    "attest": ("sbom", "provenance", "found", "bill", "artifacts"),
     "publish": (
         "pull",
         "promote",
@@ -163,10 +165,12 @@ HOMES = {
     "auditwheel": ("wheelhouse.abi",),
     "boto3": ("aws", "wheelhouse"),
     "click": ("cli",),
+    "cyclonedx": ("attest.sbom",),
     "docker": ("engines.docker.engine",),
     "httpx": ("transfer", "resolve.debian.fetch", "publish.connections", "publish.wire"),
     "installer": ("engines.assembler.wheel",),
     "networkx": ("graph",),
+    "packageurl": ("attest.bill",),
     "pathspec": ("files",),
     "resolvelib": ("resolve.debian",),
     "rich": ("report",),
