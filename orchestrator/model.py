@@ -501,6 +501,29 @@ class EcrSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class CheckException:
+    """`[[checks.exceptions]]`: findings of a rule that are put up with, for a reason.
+
+    `images` and `paths` are names or globs; with neither it holds everywhere. `until` is its last
+    day, `YYYY-MM-DD`, or empty.
+    """
+
+    rule: str
+    reason: str
+    until: str = ""
+    images: tuple[str, ...] = ()
+    paths: tuple[str, ...] = ()
+    line: int | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class CheckSettings:
+    """`[checks]` of the settings."""
+
+    exceptions: tuple[CheckException, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """`orch.toml`, or `[tool.orch]` of a `pyproject.toml`, read and validated."""
 
@@ -513,11 +536,13 @@ class Settings:
     platforms: tuple[Platform, ...] = (Platform("linux", "amd64"),)
     tags: tuple[str, ...] = ("latest",)
     source: str = ""
+    deployments: tuple[str, ...] = ()
     python: PythonSettings = PythonSettings()
     debian: DebianSettings = DebianSettings()
     wheelhouse: WheelhouseSettings = WheelhouseSettings()
     buildkit: BuildKitSettings = BuildKitSettings()
     ecr: EcrSettings = EcrSettings()
+    checks: CheckSettings = CheckSettings()
     images: Mapping[str, ImageSettings] = field(default_factory=dict)
     wheels: Mapping[str, WheelSettings] = field(default_factory=dict)
 

@@ -24,6 +24,7 @@ from orchestrator.model import (
     WheelSettings,
     is_image_name,
 )
+from orchestrator.settings_checks import take_checks
 from orchestrator.settings_ecr import take_ecr
 from orchestrator.tables import Table
 from orchestrator.tagging import PLACEHOLDERS, template_problem
@@ -78,11 +79,13 @@ def take_settings(table: Table, file: Path) -> Settings:
         platforms=_platforms(table),
         tags=_tags(table, ("latest",)),
         source=table.take_str("source"),
+        deployments=table.take_strs("deployments"),
         python=_python(table.take_table("python")),
         debian=_debian(table.take_table("debian")),
         wheelhouse=_wheelhouse(table.take_table("wheelhouse")),
         buildkit=_buildkit(table.take_table("buildkit")),
         ecr=take_ecr(table.take_table("ecr")),
+        checks=take_checks(table.take_table("checks")),
         images={
             name: _image(name, inner) for name, inner in table.take_named_tables("image").items()
         },

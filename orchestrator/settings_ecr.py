@@ -6,10 +6,9 @@ import fnmatch
 import re
 
 from orchestrator.model import SEVERITIES, EcrSettings, ScanException
-from orchestrator.tables import Table
+from orchestrator.tables import DAY, Table
 from orchestrator.tagging import content_tag
 
-_DAY = r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])"
 _PATTERN = r"[A-Za-z0-9_.*-]{1,128}"
 _MOST_STARS = 4
 _MOST_TAGS = 50
@@ -85,7 +84,7 @@ def _exception(table: Table) -> ScanException:
     )
     if not exception.finding:
         table.fail("finding", "an exception needs a finding", hint='such as "CVE-2026-1234"')
-    if not re.fullmatch(_DAY, exception.until):
+    if not re.fullmatch(DAY, exception.until):
         hint = 'the last day on which it holds, in quotes: until = "2027-01-31"'
         table.fail("until", f"the exception of {exception.finding} needs until", hint=hint)
     if not exception.reason:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 from orchestrator.dockerfile import find_uses, parse_dockerfile
@@ -38,27 +39,42 @@ def read_workspace(start: Path) -> Workspace:
     return read_images(read_settings(start.resolve()))
 
 
-def read_images(settings: Settings) -> Workspace:
+def read_images(
+    settings: Settings, lose: Callable[[str, WorkspaceError], None] | None = None
+) -> Workspace:
     """Read the images of settings; the folder of the settings' file is the root.
+
+    With `lose`, an image that cannot be read is left out, and `lose` gets its name and why.
 
     Raises:
         WorkspaceError: A recipe or a Dockerfile is not valid, or two images share a name.
     """
     root = settings.file.parent
     images: dict[str, Image] = {}
-    for image in _find_images(root, settings):
-        if image.name in images:
-            raise WorkspaceError(
-                f"two images are named {image.name!r}: {images[image.name].path} and {image.path}",
-                file=root / image.file,
-                hint="rename one of the folders",
-            )
-        images[image.name] = image
+    for name, read in _find_images(root, settings):
+        try:
+            image = read()
+            _check_alone(root, images, image)
+        except WorkspaceError as error:
+            if lose is None:
+                raise
+            lose(name, error)
+        else:
+            images[image.name] = image
     return Workspace(root, settings, images)
 
 
-def _find_images(root: Path, settings: Settings) -> Iterator[Image]:
-    """Yield images: those that a folder defines, then those that only the settings name."""
+def _check_alone(root: Path, images: Mapping[str, Image], image: Image) -> None:
+    if image.name in images:
+        raise WorkspaceError(
+            f"two images are named {image.name!r}: {images[image.name].path} and {image.path}",
+            file=root / image.file,
+            hint="rename one of the folders",
+        )
+
+
+def _find_images(root: Path, settings: Settings) -> Iterator[tuple[str, Callable[[], Image]]]:
+    """Yield names of images and what reads them: those of folders, then those of settings alone."""
     tables = {name: _placed(root, settings, name) for name in settings.images}
     by_path: dict[str, list[str]] = {}
     for name, table in tables.items():
@@ -71,15 +87,17 @@ def _find_images(root: Path, settings: Settings) -> Iterator[Image]:
                     continue
                 seen.add(folder)
                 if (folder / RECIPE_FILE).is_file():
-                    yield read_recipe_image(root, folder, kind)
+                    yield folder.name, partial(read_recipe_image, root, folder, kind)
                 path = folder.relative_to(root).as_posix()
                 for name in by_path.pop(path, []):
-                    yield read_dockerfile_image(root, settings, name, kind, tables.pop(name))
+                    table = tables.pop(name)
+                    yield name, partial(read_dockerfile_image, root, settings, name, kind, table)
                 if folder.name not in settings.images and _is_implied(folder, path, settings):
-                    table = ImageSettings(path)
-                    yield read_dockerfile_image(root, settings, folder.name, kind, table)
+                    name, table = folder.name, ImageSettings(path)
+                    yield name, partial(read_dockerfile_image, root, settings, name, kind, table)
     for name, table in tables.items():
-        yield read_dockerfile_image(root, settings, name, ImageKind.SERVICE, table)
+        read = partial(read_dockerfile_image, root, settings, name, ImageKind.SERVICE, table)
+        yield name, read
 
 
 def _is_implied(folder: Path, path: str, settings: Settings) -> bool:

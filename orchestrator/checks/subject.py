@@ -1,0 +1,68 @@
+"""What rules look at: the workspace, its graph and lock, and its files, read once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from orchestrator.checks.finding import Finding
+from orchestrator.checks.sources import Sources
+from orchestrator.dockerfile import parse_dockerfile
+from orchestrator.dockerfile.stages import Dockerfile
+from orchestrator.errors import OrchError
+from orchestrator.graph import Graph
+from orchestrator.lockfile import Lock
+from orchestrator.model import Image, Settings, Workspace
+from orchestrator.resolve.python.requirements import RequirementLine
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A workspace as rules see it; nothing of it changes while they look.
+
+    `lock` is None where there is none or it cannot be read. `selected` are the images that were
+    asked for; findings about others are dropped, so that a rule may look at them all.
+    `requirements` and `constraints` have what could be read; `problems` are what could not.
+    """
+
+    workspace: Workspace
+    graph: Graph
+    lock: Lock | None
+    sources: Sources
+    selected: frozenset[str]
+    requirements: Mapping[str, tuple[RequirementLine, ...]] = field(default_factory=dict)
+    constraints: tuple[RequirementLine, ...] = ()
+    problems: tuple[Finding, ...] = ()
+    _dockerfiles: dict[str, Dockerfile | None] = field(default_factory=dict, repr=False)
+
+    @property
+    def settings(self) -> Settings:
+        """Return the settings of the workspace."""
+        return self.workspace.settings
+
+    @property
+    def settings_file(self) -> str:
+        """Return the file with the settings, relative to the root."""
+        return self.settings.file.relative_to(self.workspace.root).as_posix()
+
+    def images(self) -> Iterator[Image]:
+        """Yield the selected images, parents first."""
+        for name, image in self.graph.images.items():
+            if name in self.selected:
+                yield image
+
+    def dockerfile(self, image: Image) -> Dockerfile | None:
+        """Return an image's Dockerfile, parsed; None for a recipe, or where it has no text."""
+        path = str(image.file)
+        if image.build is None:
+            return None
+        if path not in self._dockerfiles:
+            self._dockerfiles[path] = self._parse(path)
+        return self._dockerfiles[path]
+
+    def _parse(self, path: str) -> Dockerfile | None:
+        text = self.sources.text(path)
+        try:
+            return None if text is None else parse_dockerfile(text, path)
+        except OrchError:
+            return None
