@@ -1,0 +1,77 @@
+"""Images in Kubernetes objects: whatever has a pod's containers, custom kinds included.
+
+Source: Kubernetes API reference 1.31, core/v1 Container and Probe.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from orchestrator.deployments.source import Source
+from orchestrator.deployments.tree import Node, Shape, walk
+from orchestrator.deployments.values import Form, ImageUse, Part, Port, Probe
+
+_CONTAINERS = ("initContainers", "containers", "ephemeralContainers")
+_PROBES = {"livenessProbe": "liveness", "readinessProbe": "readiness", "startupProbe": "startup"}
+_LARGEST_PORT = 65535
+
+
+def is_object(root: Node) -> bool:
+    """Tell whether a document is an object of Kubernetes, or a list of them."""
+    return bool(root.word("kind") and root.word("apiVersion"))
+
+
+def find_object_uses(root: Node, source: Source) -> Iterator[ImageUse]:
+    """Yield the images of an object's containers, or of those of each object in a list."""
+    listed = root.get("items").elements if root.word("kind").endswith("List") else []
+    for item in listed or [root]:
+        resource = f"{item.word('kind')}/{item.get('metadata').word('name')}".rstrip("/")
+        for node in walk(item):
+            for name in _CONTAINERS if node.shape is Shape.MAPPING else ():
+                for container in node.get(name).elements:
+                    yield from _container(container, resource, source)
+
+
+def _container(container: Node, resource: str, source: Source) -> Iterator[ImageUse]:
+    image = source.written(Part.REFERENCE, container, "image")
+    if image is None:
+        return
+    ports = tuple(_ports(container, source))
+    yield ImageUse(
+        source.path,
+        Form.KUBERNETES,
+        resource,
+        container.word("name"),
+        image.text,
+        (image,),
+        ports,
+        tuple(_probes(container, ports, source)),
+    )
+
+
+def _ports(container: Node, source: Source) -> Iterator[Port]:
+    for port in container.get("ports").elements:
+        node = port.get("containerPort")
+        if number := port_number(node.text):
+            yield Port(number, port.word("name"), source.span(node))
+
+
+def _probes(container: Node, ports: tuple[Port, ...], source: Source) -> Iterator[Probe]:
+    named = {port.name: port.number for port in ports if port.name}
+    for key, kind in _PROBES.items():
+        probe = container.get(key)
+        for handler in ("httpGet", "tcpSocket"):
+            asked = probe.get(handler)
+            if asked.shape is not Shape.MAPPING or asked.word("host"):
+                continue
+            port = asked.get("port")
+            number = port_number(port.text) or named.get(port.text, 0)
+            path = (asked.word("path") or "/") if handler == "httpGet" else ""
+            place = asked.pair("path") or asked.pair("port") or (asked, asked)
+            yield Probe(kind, number, path, source.span(place[1]))
+
+
+def port_number(text: str) -> int:
+    """Return a port's number; 0 where a text is none."""
+    is_number = text.isascii() and text.isdigit() and len(text) <= 5
+    return int(text) if is_number and int(text) <= _LARGEST_PORT else 0

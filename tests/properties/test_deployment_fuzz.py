@@ -1,0 +1,107 @@
+"""Deployment files with faults: there are images or a note, and both parsers see one tree."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import pytest
+
+from orchestrator.deployments import read_deployment
+from orchestrator.deployments.documents import parse_fully
+from orchestrator.deployments.plain import parse_plain
+from orchestrator.deployments.tree import Node, Shape
+
+SHORT, FULL = 1_000, 10_000
+
+OBJECT = """\
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: api  # of the platform
+spec:
+  containers:
+  - name: api
+    image: "registry.example.com/team/api:1.2"
+    command: ["sh", '-c', go]
+    ports:
+      - containerPort: 8000
+        name: http
+    env: []
+  - image: other:1
+    livenessProbe:
+      httpGet:
+        path: /health
+        port: http
+"""
+COMPOSE = """\
+x-a: &a {image: one}
+services:
+  one: {<<: *a}
+  two:
+    image: two:${TAG}
+    ports:
+    - 80:90
+    - "1"
+"""
+VALUES = "image:\n  repository: team/api\n  tag: '1'\n  x: {}\nlist:\n- image: a\n"
+CORPUS = {"a.yaml": OBJECT, "compose.yaml": COMPOSE, "values.yaml": VALUES}
+WORDS = """& * &a *a !x !!str | > >- - ? % @ ` ' " # [ ] { } , : << ~ = ( \\ . .. $ 0 null %YAML"""
+PIECES = (
+    *WORDS.split(),
+    *(" ", "  ", "- ", ": ", " #", "\n", "\n\n", "\n  x", "\n- y", "\n-", "\r\n", "\t", "\0", "? "),
+    *("\n---\n", "\n...\n", "a: b", "- a: b", "{{ x }}", "\u2028", "\ufeff", "\x85", "\u00e9"),
+    *("[" * 900, "{a: " * 900, "- " * 900, '"' * 301, "&a " * 300, "image"),
+)
+
+
+def mutate(text: str, chance: random.Random) -> str:
+    """Put pieces into a text in the place of a few characters, up to four times."""
+    for _ in range(chance.randint(1, 4)):
+        at, gone = chance.randrange(len(text) + 1), chance.choice((0, 0, 0, 1, 3, 20))
+        text = text[:at] + chance.choice(PIECES) + text[at + gone :]
+    return text
+
+
+@pytest.fixture
+def rounds(request: pytest.FixtureRequest) -> int:
+    return FULL if request.config.getoption("--full") else SHORT
+
+
+def shown(node: Node | None) -> Any:
+    """Return a tree as plain values, its scalars with their places."""
+    if node is None or node.shape is Shape.SCALAR:
+        return node and (node.text, *((node.start, node.end) if node.text else ()))
+    if node.shape is Shape.SEQUENCE:
+        return [shown(element) for element in node.elements]
+    return {"pairs": [(shown(key), shown(value)) for key, value in node.pairs]}
+
+
+def test_mutated_files_name_images_at_their_place_or_say_why_not(rounds: int) -> None:
+    chance = random.Random(20260102)
+    read, noted = 0, 0
+    for _ in range(rounds):
+        path = chance.choice(sorted(CORPUS))
+        text = mutate(CORPUS[path], chance)
+        file = read_deployment(path, text)
+        read += bool(file.uses)
+        noted += bool(file.notes)
+        assert all(note.text and note.line >= 1 for note in file.notes)
+        for part in (part for use in file.uses for part in use.written):
+            line = text[part.span.start - part.span.column + 1 : part.span.start]
+            assert "\n" not in line
+            assert part.text.split()[0][:1] in text[part.span.start : part.span.end]
+    assert read > rounds / 10
+    assert noted > rounds / 5
+
+
+def test_both_parsers_read_one_tree_where_both_read(rounds: int) -> None:
+    chance = random.Random(20260103)
+    both = 0
+    for _ in range(rounds * 4):
+        text = mutate(OBJECT, chance)
+        if "\n---" in text or "\n..." in text or (plain := parse_plain(text, 7)) is None:
+            continue
+        both += 1
+        assert shown(plain) == shown(parse_fully(text, 7).root), text
+    assert both > rounds / 20
