@@ -36,6 +36,11 @@ def content_tag(fingerprint: str) -> str:
     return f"fp-{fingerprint[:_CONTENT_DIGITS]}"
 
 
+def inventory_tag(layer_key: str) -> str:
+    """Return the tag under which it says what the packages of a layer hold."""
+    return f"pk-{layer_key[:_CONTENT_DIGITS]}"
+
+
 def is_tag(text: str) -> bool:
     """Tell whether a text can be a tag (OCI distribution specification, "Pulling manifests")."""
     return _TAG.fullmatch(text) is not None

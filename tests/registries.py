@@ -9,7 +9,7 @@ import json
 import re
 import threading
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,6 +21,7 @@ Fault = Callable[[Handler], bool]
 
 USER, PASSWORD, TOKEN = "ann", "planted-password", "planted-token"
 _PAGE = 2
+INDEX = "application/vnd.oci.image.index.v1+json"
 
 
 @dataclass
@@ -28,13 +29,16 @@ class TinyRegistry:
     """Blobs, manifests and uploads by repository; `asked` has `METHOD PATH` of each request.
 
     `auth` is nothing, `basic` or `bearer`; tokens end after `token_uses` requests. `mounts`,
-    `immutable` and `most_bytes` are what registries differ in. `faults` are taken one by one.
+    `immutable`, `artifacts` and `most_bytes` are what registries differ in. `faults` are taken
+    one by one.
     """
 
     auth: str = ""
     token_uses: int = 1_000_000
     mounts: bool = True
+    lists_referrers: bool = True
     immutable: bool = False
+    artifacts: bool = True
     most_bytes: int = 1 << 40
     faults: list[Fault | None] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
@@ -121,16 +125,19 @@ class _Site(http.server.BaseHTTPRequestHandler):
                 challenge = f'Bearer realm="{realm}",service="tiny",scope="a,b"'
             self.answer(401, WWW_Authenticate=challenge)
             return
-        found = re.fullmatch(r"/v2/(.+)/(manifests|blobs|tags)/(.+)", parts.path)
+        found = re.fullmatch(r"/v2/(.+)/(manifests|blobs|tags|referrers)/(.+)", parts.path)
         assert found, self.path
         self.name = found[1]
         if found[2] == "blobs" and "uploads/" in self.path:
             self.name = parts.path.partition("/blobs/uploads")[0].removeprefix("/v2/")
             self._upload(parts.path.rpartition("/")[2])
         else:
-            {"manifests": self._manifest, "blobs": self._blob, "tags": self._tags}[found[2]](
-                found[3]
-            )
+            {
+                "manifests": self._manifest,
+                "blobs": self._blob,
+                "tags": self._tags,
+                "referrers": self._referrers,
+            }[found[2]](found[3])
 
     def answer(self, status: int, body: bytes = b"", **headers: str) -> None:
         self.send_response(status)
@@ -175,6 +182,8 @@ class _Site(http.server.BaseHTTPRequestHandler):
         digest = "sha256:" + hashlib.sha256(data).hexdigest()
         if lacking or any(part not in registry.manifests for part in parts):
             self.refuse(404, "MANIFEST_BLOB_UNKNOWN")
+        elif "artifactType" in document and not registry.artifacts:
+            self.refuse(400, "MANIFEST_INVALID")
         elif (
             ":" not in pointer
             and registry.immutable
@@ -206,6 +215,20 @@ class _Site(http.server.BaseHTTPRequestHandler):
             return
         page = f"/v2/{self.name}/tags/list?last={names[_PAGE - 1]}"
         self.answer(200, body, Link=f'<{page}>; rel="next"')
+
+    def _referrers(self, digest: str) -> None:
+        registry = self.registry
+        if not registry.lists_referrers:
+            self.answer(404, b"404 page not found")
+            return
+        held = [data for (name, _), (_, data) in registry.manifests.items() if name == self.name]
+        rows, begin = referrer_rows(held, digest), int(self.query.get("from", ["0"])[0])
+        index = {"schemaVersion": 2, "mediaType": INDEX, "manifests": rows[begin : begin + _PAGE]}
+        more = {}
+        if len(rows) > begin + _PAGE:
+            page = f"/v2/{self.name}/referrers/{digest}?from={begin + _PAGE}"
+            more["Link"] = f'<{page}>; rel="next"'
+        self.answer(200, json.dumps(index).encode(), Content_Type=INDEX, **more)
 
     def _upload(self, key: str) -> None:
         registry = self.registry
@@ -261,6 +284,24 @@ class _Site(http.server.BaseHTTPRequestHandler):
         last = max(len(self.registry.uploads[key]) - 1, 0)
         where = f"/v2/{self.name}/blobs/uploads/{key}?_state=x"
         self.answer(status, Location=where, Range=f"0-{last}")
+
+
+def referrer_rows(manifests: Iterable[bytes], digest: str) -> list[dict[str, Any]]:
+    """Return what of some manifests refers to a digest, as lists of referrers have it."""
+    rows = []
+    for data in manifests:
+        document = json.loads(data)
+        if document.get("subject", {}).get("digest") == digest:
+            rows.append(
+                {
+                    "mediaType": document["mediaType"],
+                    "digest": "sha256:" + hashlib.sha256(data).hexdigest(),
+                    "size": len(data),
+                    "artifactType": document.get("artifactType"),
+                    "annotations": document.get("annotations", {}),
+                }
+            )
+    return rows
 
 
 def answering(status: int, **headers: str) -> Fault:

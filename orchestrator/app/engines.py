@@ -18,7 +18,7 @@ from orchestrator.ports import Engine, Made, Observer
 if TYPE_CHECKING:
     from orchestrator.app.base_images import BaseImages
     from orchestrator.app.packages import Packages
-    from orchestrator.engines.assembler.published import PublishedImage
+    from orchestrator.engines.assembler.published import Earlier
     from orchestrator.engines.buildkit.engine import BuildKit
     from orchestrator.engines.buildkit.shelves import Shelf
     from orchestrator.engines.docker.engine import DockerEngine
@@ -89,11 +89,11 @@ def open_engines(
     observer: Observer,
     resources: ExitStack,
     hopeless: Mapping[str, OrchError],
-    earlier: Mapping[str, PublishedImage],
+    earlier: Earlier | None,
 ) -> Engines:
     """Open what a plan needs; `resources` closes it. `hopeless` images fail for these reasons.
 
-    `earlier` is what a registry has of images that are built.
+    `earlier` is what a registry knows of images that are built.
 
     Raises:
         MissingToolError: There are Dockerfiles to build, and Docker or buildx is missing.
@@ -175,7 +175,7 @@ def _open_assembler(
     packages: Packages,
     jobs: int,
     resources: ExitStack,
-    earlier: Mapping[str, PublishedImage],
+    earlier: Earlier | None,
 ) -> None:
     """Open the assembler, with all downloads begun."""
     from orchestrator.engines.assembler.engine import Assembler as Engine  # noqa: PLC0415 - slow

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from orchestrator.app.inventories import ask_inventories
 from orchestrator.app.opened import Opened
 from orchestrator.app.planning import Planned
 from orchestrator.app.pushing import JOBS, namespace_of
@@ -16,7 +17,7 @@ from orchestrator.app.tag_values import templates_of
 from orchestrator.elsewhere import Elsewhere
 from orchestrator.engines.assembler.contents import contents_of
 from orchestrator.engines.assembler.layers import files_key
-from orchestrator.engines.assembler.published import PublishedImage, find_user
+from orchestrator.engines.assembler.published import Earlier, PublishedImage, find_user
 from orchestrator.oci.image import Blob
 from orchestrator.oci.layout import Layout
 from orchestrator.plan import Action, Step
@@ -30,13 +31,13 @@ from orchestrator.tagging import content_tag
 
 @dataclass(slots=True)
 class Published:
-    """What was found: images that are recorded now, and earlier ones of images still to build.
+    """What was found: images that are recorded now, and what is known of those still to build.
 
     `doubtful` are images whose content tag names something else than it says.
     """
 
     reused: tuple[str, ...] = ()
-    earlier: Mapping[str, PublishedImage] = field(default_factory=dict)
+    earlier: Earlier = field(default_factory=Earlier)
     doubtful: tuple[str, ...] = ()
 
 
@@ -46,7 +47,8 @@ def find_published(planned: Planned, forced: Collection[str] = ()) -> Published:
     What is `forced` is to be built whatever there is, and not asked for.
 
     Of an image that is there, manifest and config come into the layout, and no layer. One that
-    was recorded so before and is not there any more is to be built again.
+    was recorded so before and is not there any more is to be built again. Of recipes still to be
+    built it is asked what their packages hold that this machine lacks.
 
     Raises:
         WorkspaceError: The settings name no registry.
@@ -63,7 +65,8 @@ def find_published(planned: Planned, forced: Collection[str] = ()) -> Published:
     }
     if not wanted:
         return Published()
-    with _asking(opened, namespace_of(opened)) as (registry, crew):
+    namespace = namespace_of(opened)
+    with _asking(opened, namespace) as (registry, crew):
         inquiry = _Inquiry(planned, registry, layout, elsewhere)
         answers = crew.each(lambda name: inquiry.find(wanted[name]), wanted).raise_first()
         found = {name: image for name, image in answers.items() if image}
@@ -73,14 +76,17 @@ def find_published(planned: Planned, forced: Collection[str] = ()) -> Published:
         read = crew.each(lambda name: inquiry.read(wanted[name], found[name]), found).raise_first()
         sound = [name for name in found if inquiry.is_sound(wanted[name], read[name])]
         lacking = [name for name in wanted if name not in sound and not wanted[name].image.build]
-        earlier = crew.each(lambda name: inquiry.find_earlier(wanted[name]), lacking).raise_first()
+        before = crew.each(lambda name: inquiry.find_earlier(wanted[name]), lacking).raise_first()
+        images = {name: image for name, image in before.items() if image}
+        steps = [wanted[name] for name in lacking]
+        earlier = ask_inventories(planned, steps, images, registry, crew, namespace)
     state = State(opened.paths.database)
     for name in sound:
         step, digest = wanted[name], found[name].manifest.digest
         state.write(name, step.platform.key, step.fingerprint, digest, 0.0)
     return Published(
         tuple(sound),
-        {name: image for name, image in earlier.items() if image},
+        earlier,
         tuple(name for name in found if name not in sound),
     )
 

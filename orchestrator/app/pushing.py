@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from orchestrator.app.inventories import Inventories
 from orchestrator.app.opened import Opened
 from orchestrator.app.publishable import Publishables, collect
 from orchestrator.app.registries import connected
@@ -72,7 +73,9 @@ def push(opened: Opened, options: PushOptions, observer: PushObserver) -> PushRu
         crew = Crew(options.jobs, place.wire.stop)
         try:
             premises = place.premises(crew, started, run.notes, observer.examining)
-            pushing = Push(place.registry, crew, RemoteLayers(opened).path, observer, premises)
+            beside = Inventories(opened, place.registry, run.notes).store
+            blob_path = RemoteLayers(opened).path
+            pushing = Push(place.registry, crew, blob_path, observer, premises, beside)
             run.images = pushing.run(images, dry_run=options.dry_run)
             place.tell_details(crew, run.images)
         finally:

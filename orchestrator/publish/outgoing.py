@@ -114,13 +114,17 @@ class ImageDetails:
 
 @dataclass(slots=True)
 class Pushed:
-    """What came of an image; `digest` is the one that was read back from the registry."""
+    """What came of an image; `digest` is the one that was read back from the registry.
+
+    `beside_bytes` were sent for documents that lie beside it.
+    """
 
     image: OutgoingImage
     status: PushStatus = PushStatus.CANCELLED
     digest: str = ""
     blobs: dict[BlobInfo, Transfer] = field(default_factory=dict)
     tags: dict[str, TagStatus] = field(default_factory=dict)
+    beside_bytes: int = 0
     retries: int = 0
     duration_s: float = 0.0
     verdict: Verdict | None = None

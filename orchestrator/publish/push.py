@@ -57,6 +57,8 @@ class Push:
     blob_path: Callable[[str], Path]
     observer: PushObserver
     premises: Premises = field(default_factory=OpenPremises)
+    beside: Callable[[OutgoingImage], int] = lambda _: 0
+    """Stores what goes beside an image, before the image; returns how many bytes were sent."""
 
     def run(self, images: Sequence[OutgoingImage], *, dry_run: bool = False) -> list[Pushed]:
         """Publish images; no tag moves before all of them are there, read back and examined.
@@ -73,7 +75,7 @@ class Push:
 class _Run:
     def __init__(self, push: Push, images: Sequence[OutgoingImage]) -> None:
         self._registry, self._crew = push.registry, push.crew
-        self._premises = push.premises
+        self._premises, self._beside = push.premises, push.beside
         self._blob_path, self._observer = push.blob_path, push.observer
         self._images = images
         self._began_s = time.monotonic()
@@ -181,6 +183,7 @@ class _Run:
 
     def _store(self, image: OutgoingImage) -> None:
         """Store an image's manifests under their digests, and read them back."""
+        self._pushed[image.repository].beside_bytes = self._beside(image)
         for manifest in image.manifests:
             self._registry.write_manifest(image.repository, manifest.digest, manifest)
             read_back(self._registry, image.repository, manifest.digest, manifest)

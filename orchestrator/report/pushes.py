@@ -37,6 +37,7 @@ def pushed_document(pushed: Pushed) -> dict[str, Any]:
             how.value: {"count": pushed.count_of(how), "bytes": pushed.bytes_of(how)}
             for how in Transfer
         },
+        "beside_bytes": pushed.beside_bytes,
         "retries": pushed.retries,
         "duration_s": round(pushed.duration_s, 3),
         "details": _details_document(pushed.details) if pushed.details else None,
@@ -93,6 +94,7 @@ def unavailable_document(name: str, why: str) -> dict[str, Any]:
         "platforms": [],
         "size_bytes": 0,
         "blobs": {how.value: {"count": 0, "bytes": 0} for how in Transfer},
+        "beside_bytes": 0,
         "retries": 0,
         "duration_s": 0.0,
         "details": None,

@@ -135,7 +135,7 @@ def test_repositories_are_created_as_the_settings_say(
         policy = client.get_lifecycle_policy(repositoryName=f"{prefix}/{name}")
         rules = json.loads(policy["lifecyclePolicyText"])["rules"]
         kept = [rule["selection"].get("tagPatternList") for rule in rules]
-        assert kept == [["latest"], ["live"], ["v*"], ["fp-*"], None]
+        assert kept == [["latest"], ["live"], ["v*"], ["fp-*"], ["pk-*"], None]
 
 
 def test_what_was_pushed_is_there_with_its_details(orch: Orch, site: EcrSite, prefix: str) -> None:

@@ -108,6 +108,11 @@ def test_what_a_tag_to_keep_names_never_expires_and_takes_no_place() -> None:
     assert expired(policy, images) == [{"fp-2"}]
 
 
+def test_what_packages_hold_takes_no_place_of_images_and_is_bounded() -> None:
+    images = [{f"pk-{number}"} for number in range(10)] + [{"fp-0"}]
+    assert expired(lifecycle_policy(1, []), images) == [{"pk-0"}, {"pk-1"}]
+
+
 def test_what_has_no_tag_is_bounded_too() -> None:
     images: list[set[str]] = [set() for _ in range(20)]
     assert len(expired(lifecycle_policy(3, []), images)) == 20 - 4 * 3
@@ -115,7 +120,7 @@ def test_what_has_no_tag_is_bounded_too() -> None:
 
 def test_rules_have_priorities_of_their_own() -> None:
     rules = json.loads(lifecycle_policy(3, ["b", "a", "b"]))["rules"]
-    assert [rule["rulePriority"] for rule in rules] == [1, 2, 3, 4]
+    assert [rule["rulePriority"] for rule in rules] == [1, 2, 3, 4, 5]
     assert {rule["action"]["type"] for rule in rules} == {"expire"}
 
 

@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import json
+import lzma
 import shutil
 import signal
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
+from orchestrator.app.inventories import MEDIA_TYPE
 from orchestrator.app.opened import open_workspace
 from orchestrator.app.remote import RemoteLayers
 from orchestrator.cli import main
+from orchestrator.publish.documents import write_document
+from orchestrator.publish.http_registry import HttpRegistry
+from orchestrator.publish.reference import Repository
 from orchestrator.publish.registry import VerificationError
+from orchestrator.publish.wire import Wire
 from tests.helpers import ROOT, write_lock, write_tree, write_workspace
 from tests.registries import TinyRegistry
-from tests.tiny import Tiny
+from tests.tiny import Tiny, digests
 from tests.unit.test_cli import Ran
 
 NAMES = {"python-base", "python-web", "api", "worker"}
+WHEELS = {"python-base": ("alpha", "native"), "api": ("client",)}
 
 
 @dataclass
@@ -54,9 +61,11 @@ class Machine:
         tiny.adds = self.tiny.adds
         return Machine(tiny, self.registry, self.run)
 
-    def without_packages(self) -> None:
-        """Let there be no place that packages come from."""
-        shutil.rmtree(self.tiny.sources)
+    def without_packages(self, *but: str) -> None:
+        """Let no place have packages, but for some by their names."""
+        for path in self.tiny.sources.rglob("*"):
+            if path.is_file() and not path.name.startswith(but):
+                path.unlink()
 
     def tag(self, name: str, tag: str) -> str:
         return self.registry.tags[f"team/{name}", tag]
@@ -104,6 +113,18 @@ def layers_read(registry: TinyRegistry) -> list[str]:
     return [line for line in reads if line.rpartition("/")[2] not in known]
 
 
+def layers_of_images_read(registry: TinyRegistry) -> list[str]:
+    """Return the requests for layers but for those of what lies beside images."""
+    documents = [json.loads(data) for _, data in registry.manifests.values()]
+    beside = {
+        layer["digest"]
+        for document in documents
+        if "artifactType" in document
+        for layer in document["layers"]
+    }
+    return [line for line in layers_read(registry) if line.rpartition("/")[2] not in beside]
+
+
 def test_a_machine_without_records_builds_nothing_that_is_published(first: Machine) -> None:
     assert first.built() == NAMES
     second = first.elsewhere("second")
@@ -132,7 +153,9 @@ def test_a_changed_file_costs_its_layer_and_no_package_is_needed(first: Machine)
     second.without_packages()
     (second.tiny.root / "services/api/app/main.py").write_text("print('new')\n")
     before = dict(second.registry.blobs)
+    manifests = set(second.registry.manifests)
     assert second.built() == {"api"}
+    assert len(set(second.registry.manifests) - manifests) == 1
     new = {key for key in second.registry.blobs if key not in before}
     assert len(new) == 2  # the config and the layer of files
     assert layers_read(second.registry) == []
@@ -157,9 +180,90 @@ def test_packages_that_changed_are_checked_also_where_the_own_ones_did_not(
     first.publish()
     second = first.elsewhere("second")
     second.tiny.add_wheel(image, second.tiny.wheel("more", {clashing: b"other"}))
+    second.without_packages("more", *WHEELS[image])
     ran = second.orch("build", "--changed", "--push")
     assert ran.code == 1
     assert "it is not the same file" in ran.err
+
+
+def test_a_requirement_that_came_needs_the_packages_of_its_layer_alone(first: Machine) -> None:
+    first.publish()
+    second = first.elsewhere("second")
+    second.tiny.add_wheel("api", second.tiny.wheel("more", {"more.py": b"import client\n"}))
+    second.without_packages("more", *WHEELS["api"])
+    before = dict(second.registry.blobs)
+    assert second.built() == {"api"}
+    assert layers_of_images_read(second.registry) == []
+    new = {digest for place, digest in second.registry.blobs if (place, digest) not in before}
+    assert len(new) == 3  # the config, the layer, and what its packages hold
+
+
+def test_a_package_that_came_below_needs_the_packages_of_its_layer_alone(first: Machine) -> None:
+    first.publish()
+    second = first.elsewhere("second")
+    below = second.tiny.adds["python-base"]
+    debs = (*below.debs, second.tiny.deb("libmore", {"usr/share/more": b"more"}))
+    second.tiny.adds["python-base"] = replace(below, debs=debs)
+    second.tiny.lock()
+    second.without_packages(*(deb.name for deb in debs))
+    assert second.built() == NAMES
+    assert layers_of_images_read(second.registry) == []
+
+
+def test_another_machine_makes_the_same_image_of_other_packages(first: Machine) -> None:
+    first.publish()
+    second = first.elsewhere("second")
+    more = second.tiny.wheel("more", {"more.py": b"import client\n"})
+    for machine in (second, first):
+        machine.tiny.add_wheel("python-base", more)
+    second.publish()
+    made = {name: second.tag(name, "latest") for name in NAMES}
+    assert digests(first.tiny.build()) == made
+
+
+def test_a_library_that_went_is_missed_by_packages_that_are_not_here(first: Machine) -> None:
+    first.publish()
+    second = first.elsewhere("second")
+    below = second.tiny.adds["python-base"]
+    second.tiny.adds["python-base"] = replace(below, debs=below.debs[:1])
+    second.tiny.lock()
+    second.without_packages(below.debs[0].name)
+    ran = second.orch("build", "--changed", "--push")
+    assert ran.code == 1
+    assert "native.so needs libc.so.6" in ran.err
+
+
+def test_what_a_registry_says_of_packages_is_not_kept(first: Machine) -> None:
+    first.publish()
+    second = first.elsewhere("second")
+    second.tiny.add_wheel("api", second.tiny.wheel("more", {"more.py": b""}))
+    second.publish()
+    kept = [path.read_text() for path in second.tiny.cache.glob("segments/*/*.json")]
+    assert any("more.py" in text for text in kept)
+    assert not any("alpha/__init__.py" in text for text in kept)
+    assert not (second.tiny.cache / "checked").exists()
+
+
+@pytest.mark.parametrize("content", [b"no inventory", lzma.compress(b"")])
+def test_packages_are_fetched_where_it_is_not_said_what_they_hold(
+    first: Machine, content: bytes
+) -> None:
+    first.publish()
+    for tag in [key for key in first.registry.tags if key[1].startswith("pk-")]:
+        repository = Repository(first.registry.address, tag[0])
+        wire = Wire(actions="pull,push")
+        write_document(HttpRegistry(wire), repository, tag[1], MEDIA_TYPE, content)
+        wire.close()
+    second = first.elsewhere("second")
+    second.tiny.add_wheel("api", second.tiny.wheel("more", {"more.py": b""}))
+    assert second.built() == {"api"}
+
+
+def test_a_registry_for_images_alone_is_pushed_to_and_it_is_said(first: Machine) -> None:
+    first.registry.artifacts = False
+    ran = first.orch("build", "--push")
+    assert ran.code == 0
+    assert ran.err.count("other machines will fetch packages to check them: ") == 1
 
 
 def test_a_content_tag_that_names_another_image_is_not_believed(first: Machine) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 from orchestrator.atomic import write_text
@@ -23,19 +22,13 @@ from orchestrator.engines.assembler.layers import (
     user_of,
     venv_layer,
 )
-from orchestrator.engines.assembler.published import (
-    PublishedImage,
-    by_key,
-    find_user,
-    known_layers,
-    notes_of,
-)
+from orchestrator.engines.assembler.published import Earlier, known_layers, notes_of
 from orchestrator.engines.assembler.runtime import runtime_config
 from orchestrator.engines.assembler.segments import Joined, Materials, SegmentWorks
 from orchestrator.engines.assembler.store import Store
 from orchestrator.engines.assembler.venv import HOME
 from orchestrator.errors import AssemblyError, FetchError
-from orchestrator.fetch import Downloads
+from orchestrator.fetch import Artifact, Downloads
 from orchestrator.graph import Graph
 from orchestrator.lockfile import Lock
 from orchestrator.model import Settings
@@ -68,7 +61,7 @@ class Assembler:
         downloads: Downloads,
         workers: Workers,
         layer_file: Callable[[str], Path] | None = None,
-        published: Mapping[str, PublishedImage] = MappingProxyType({}),
+        earlier: Earlier | None = None,
     ) -> None:
         self._graph = graph
         self._lock = lock
@@ -78,20 +71,19 @@ class Assembler:
         self._layout = layout
         self._downloads = downloads
         self._layer_file = layer_file or layout.blob_path
-        self._published = published
+        self._earlier = earlier or Earlier()
         self._works = SegmentWorks(store, downloads, workers, materials)
 
     def start_fetching(self, steps: Sequence[Step]) -> None:
         """Begin all downloads that steps will need, in their order."""
         for step in steps:
-            contents = self._contents(step)
-            if self._known(contents) is None:
-                self._works.fetch(contents)
+            for artifact in self._missing(self._contents(step)).values():
+                self._downloads.start(artifact)
 
     def missing_bytes(self, steps: Sequence[Step]) -> int:
         """Return the compressed size of the packages that steps need and that are not laid out."""
-        wanted = [self._contents(step) for step in steps]
-        return sum(self._works.missing_bytes(c) for c in wanted if self._known(c) is None)
+        missing = [self._missing(self._contents(step)) for step in steps]
+        return sum(file.size_bytes for files in missing for file in files.values())
 
     def absent(self, steps: Sequence[Step]) -> list[str]:
         """Return the names of the files that steps need and only a network could give."""
@@ -110,19 +102,18 @@ class Assembler:
         contents = self._contents(step)
         _check_tags(contents, self._target(contents))
         self._check_at_hand(contents)
-        known = self._known(contents)
-        if known is None:
+        store = self._store_for(contents)
+        user = self._earlier.find_user(contents, store)
+        if user is None:
             for part in contents.inherited:
-                self._know(step, part)
-            store, user = self._store, None
-            packages = self._works.join(contents, package_groups(contents.own))
+                self._know(step, part, store)
+            packages = self._works.join(contents, package_groups(contents.own), store)
         else:
-            store, user = known
             packages = known_layers(contents, store) or []
         home = self._python_home(contents, next(iter(parents.values()), ""))
         joined = self._own_layers(contents, packages, store, user, home)
-        if known is None:
-            self._check(contents)
+        if user is None:
+            self._check(contents, store)
         own = [item.layer for item in joined]
         user = user or user_of(contents, store)
         image = self._make_image(contents, own, user, next(iter(parents.values()), ""))
@@ -138,26 +129,19 @@ class Assembler:
     def _contents(self, step: Step) -> Contents:
         return contents_of(self._graph, self._lock, self._settings, step.platform, step.image.name)
 
-    def _known(self, contents: Contents) -> tuple[Store, User] | None:
-        """Return what stands in for packages that were published, and checked, before.
+    def _store_for(self, contents: Contents) -> Store:
+        return self._earlier.store_for(contents, self._store)
 
-        That is a store that has their layers, and who the image runs as; None where they must be
-        had: a published image with the very same packages is what vouches for them.
-        """
-        own = self._published.get(contents.own.image.name)
-        user = find_user(contents, own)
-        if own is None or user is None:
-            return None
-        names = [part.image.name for part in reversed(contents.chain)]
-        images = [self._published[name] for name in names if name in self._published]
-        store = Store(self._store.folder, by_key(images))
-        return (store, user) if known_layers(contents, store) is not None else None
+    def _missing(self, contents: Contents) -> dict[str, Artifact]:
+        """Return the packages that must be laid out; none where an earlier image vouches."""
+        store = self._store_for(contents)
+        if self._earlier.find_user(contents, store) is not None:
+            return {}
+        return self._works.missing(contents, store)
 
     def _absent(self, contents: Contents) -> list[str]:
-        known = self._known(contents)
-        missing = self._works.missing(contents) if known is None else []
-        store = self._store if known is None else known[0]
-        wanted = [*missing, *missing_fetches(contents, store)]
+        fetches = missing_fetches(contents, self._store_for(contents))
+        wanted = [*self._missing(contents).values(), *fetches]
         return [file.name for file in wanted if not self._downloads.is_at_hand(file)]
 
     def _check_at_hand(self, contents: Contents) -> None:
@@ -172,14 +156,18 @@ class Assembler:
                 hint="run once without --offline",
             )
 
-    def _know(self, step: Step, part: Part) -> None:
+    def _know(self, step: Step, part: Part, store: Store) -> None:
         """Make sure that it is known what an ancestor holds, though the cache lost it."""
-        keys = [key for _, key in (*part.debs, *part.wheels)]
-        if not all(self._store.has_info(key) for key in keys):
+        lost = [
+            (what, keys)
+            for what, keys in package_groups(part)
+            if not all(store.has_info(key) for key in keys)
+        ]
+        if lost:
             ancestor = contents_of(
                 self._graph, self._lock, self._settings, step.platform, part.image.name
             )
-            self._works.join(ancestor, package_groups(ancestor.own))
+            self._works.join(ancestor, lost, store)
 
     def _python_home(self, contents: Contents, parent_digest: str) -> str:
         """Return the folder of the interpreter; below what is not assembled it is looked for.
@@ -219,13 +207,14 @@ class Assembler:
         files = self._materials.files.get(own.image.name, ())
         return [*above, *files_layer(store, files, user or user_of(contents, store))]
 
-    def _check(self, contents: Contents) -> None:
+    def _check(self, contents: Contents, store: Store) -> None:
         """Check an image's packages against each other; libraries once for the same packages."""
-        check_clashes(contents, self._store)
+        check_clashes(contents, store)
         marker = self._store.folder / "checked" / closure_key(contents)
         if not marker.is_file():
-            check_closure(contents, self._store)
-            write_text(marker, "")
+            check_closure(contents, store)
+            if store is self._store:  # what was checked against hearsay is no news for others
+                write_text(marker, "")
 
     def _make_image(
         self, contents: Contents, own: Sequence[Layer], user: User, parent_digest: str

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from orchestrator.engines.assembler.contents import Contents, package_groups
 from orchestrator.engines.assembler.deb.accounts import User
 from orchestrator.engines.assembler.segments import Joined, joined_key
 from orchestrator.engines.assembler.store import Store, key_of
 from orchestrator.oci.layer import Layer
+from orchestrator.oci.segment import SegmentInfo
 
 PACKAGES = "io.orch.packages"
 """Annotation of a manifest: the key of all packages, and of what they were checked for."""
@@ -23,6 +24,34 @@ class PublishedImage:
 
     layers: Sequence[Layer]
     annotations: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """What a registry knows of images that are to be built: earlier ones, by their name.
+
+    `told` is what it says that segments hold, by their key.
+    """
+
+    images: Mapping[str, PublishedImage] = field(default_factory=dict)
+    told: Mapping[str, SegmentInfo] = field(default_factory=dict)
+
+    def store_for(self, contents: Contents, store: Store) -> Store:
+        """Return a store that knows what is known of an image's chain; its own layers first."""
+        names = [part.image.name for part in reversed(contents.chain)]
+        images = [self.images[name] for name in names if name in self.images]
+        if not images and not self.told:
+            return store
+        return Store(store.folder, by_key(images), self.told)
+
+    def find_user(self, contents: Contents, store: Store) -> User | None:
+        """Return who an image runs as, if the earlier one stands for its packages.
+
+        It does where it has the very same packages, and they were checked; their layers are here
+        then, or known to be published.
+        """
+        user = find_user(contents, self.images.get(contents.own.image.name))
+        return user if user and known_layers(contents, store) is not None else None
 
 
 def packages_key(contents: Contents) -> str:

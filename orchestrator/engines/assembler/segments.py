@@ -11,7 +11,7 @@ from typing import Any
 
 from orchestrator import logs
 from orchestrator.engines.assembler.bytecode import Interpreter
-from orchestrator.engines.assembler.contents import Contents, has_own_layer
+from orchestrator.engines.assembler.contents import Contents, has_own_layer, package_groups
 from orchestrator.engines.assembler.interpreter import find_interpreter
 from orchestrator.engines.assembler.jobs import (
     Workers,
@@ -51,34 +51,25 @@ class SegmentWorks:
         self._lock = threading.Lock()
         self._unpacking = threading.Lock()
 
-    def fetch(self, contents: Contents) -> None:
-        """Begin to fetch the packages that an image adds and that are no segments yet."""
-        for artifact in self._missing(contents).values():
-            self._downloads.start(artifact)
-
-    def missing_bytes(self, contents: Contents) -> int:
-        """Return the compressed size of the packages that are no segments yet."""
-        return sum(artifact.size_bytes for artifact in self._missing(contents).values())
-
     def join(
-        self, contents: Contents, groups: Sequence[tuple[str, Sequence[str]]]
+        self, contents: Contents, groups: Sequence[tuple[str, Sequence[str]]], store: Store
     ) -> list[list[Joined]]:
         """Make layers, each of what it is called and the keys of its segments.
 
-        Mostly one a group; several where segments share a path. All missing segments are begun
-        before the first is waited for.
+        Mostly one a group; several where segments share a path. Those that `store` knows stay
+        as they are. All missing segments are begun before the first is waited for.
 
         Raises:
             OrchError: A package cannot be had, or cannot be laid out.
         """
-        known = [self._known_layers(keys) for _, keys in groups]
+        known = [_known_layers(store, keys) for _, keys in groups]
         wanted = {
             key: what
             for (what, keys), layers in zip(groups, known, strict=True)
             for key in keys
             if not layers
         }
-        started = self._start(contents, wanted)
+        started = self._start(contents, wanted, self.missing(contents, store))
         joined: list[list[Joined]] = []
         for (what, keys), layers in zip(groups, known, strict=True):
             if layers:
@@ -89,12 +80,6 @@ class SegmentWorks:
             else:
                 joined.append(self._join(what, keys, started))
         return joined
-
-    def _known_layers(self, keys: Sequence[str]) -> tuple[Layer, ...]:
-        """Return the layers made before, if what is in them is known too."""
-        if not all(self._store.has_info(key) for key in keys):
-            return ()
-        return self._store.find_layers(joined_key(keys))
 
     def _join(
         self, what: str, keys: Sequence[str], started: Mapping[str, Future[Any]]
@@ -107,29 +92,24 @@ class SegmentWorks:
         )
         return [new_layer(layer) for layer in result_of(job)]
 
-    def missing(self, contents: Contents) -> list[Artifact]:
-        """Return the packages of an image that must be laid out."""
-        return list(self._missing(contents).values())
+    def missing(self, contents: Contents, store: Store) -> dict[str, Artifact]:
+        """Return the packages of an image that must be laid out, by the key of their segment.
 
-    def _missing(self, contents: Contents) -> dict[str, Artifact]:
-        """Return the packages that must be laid out, by the key of their segment."""
+        They are those of layers that `store` does not know, and that are no segments yet. Of a
+        wheel with a layer to itself there is none.
+        """
         own = contents.own
-        missing = {
-            key: self._materials.deb(deb)
-            for deb, key in own.debs
-            if not self._store.has_segment(key)
+        groups = [keys for _, keys in package_groups(own) if not _known_layers(store, keys)]
+        wanted = {key for keys in groups for key in keys if not store.has_segment(key)}
+        return {
+            **{key: self._materials.deb(deb) for deb, key in own.debs if key in wanted},
+            **{key: self._materials.wheel(wheel) for wheel, key in own.wheels if key in wanted},
         }
-        for wheel, key in own.wheels:
-            is_there = (
-                self._known_layers([key]) if has_own_layer(wheel) else self._store.has_segment(key)
-            )
-            if not is_there:
-                missing[key] = self._materials.wheel(wheel)
-        return missing
 
-    def _start(self, contents: Contents, wanted: Mapping[str, str]) -> dict[str, Future[Any]]:
+    def _start(
+        self, contents: Contents, wanted: Mapping[str, str], artifacts: Mapping[str, Artifact]
+    ) -> dict[str, Future[Any]]:
         """Start what is wanted, segments by their key and layers of one wheel by theirs."""
-        artifacts = self._missing(contents)
         started: dict[str, Future[Any]] = {}
         for deb, key in contents.own.debs:
             if key in wanted and key in artifacts:
@@ -188,6 +168,13 @@ class Joined:
 
     layer: Layer
     is_new: bool
+
+
+def _known_layers(store: Store, keys: Sequence[str]) -> tuple[Layer, ...]:
+    """Return the layers made before, if what is in them is known too."""
+    if not all(store.has_info(key) for key in keys):
+        return ()
+    return store.find_layers(joined_key(keys))
 
 
 def new_layer(layer: Layer) -> Joined:

@@ -63,13 +63,18 @@ class Store:
     What is there is whole: bytes come first, the small file that vouches for them last. Two
     processes that make the same thing make the same bytes, so that the last one wins harmlessly.
     `published` are layers by their key that a registry has: they are known, their blobs are there.
+    `told` is what a registry says that segments hold: it is believed, and never kept here.
     """
 
     def __init__(
-        self, folder: Path, published: Mapping[str, tuple[Layer, ...]] = MappingProxyType({})
+        self,
+        folder: Path,
+        published: Mapping[str, tuple[Layer, ...]] = MappingProxyType({}),
+        told: Mapping[str, SegmentInfo] = MappingProxyType({}),
     ) -> None:
         self.folder = folder
         self._published = published
+        self._told = told
 
     def has_segment(self, key: str) -> bool:
         """Tell whether a segment is there."""
@@ -77,7 +82,7 @@ class Store:
 
     def has_info(self, key: str) -> bool:
         """Tell whether it is known what a segment holds."""
-        return self._info_path(key).is_file()
+        return key in self._told or self._info_path(key).is_file()
 
     def segment_path(self, key: str) -> Path:
         """Return where a segment's bytes lie."""
@@ -89,7 +94,10 @@ class Store:
         Raises:
             AssemblyError: The segment is not there, or its description is damaged.
         """
-        return _read_info(self._info_path(key))
+        path = self._info_path(key)
+        if key in self._told and not path.is_file():
+            return self._told[key]
+        return _read_info(path)
 
     def make_segment(self, key: str, write: Callable[[SegmentWriter], None]) -> None:
         """Make a segment, unless it is there."""

@@ -9,9 +9,12 @@ from typing import Any
 
 from orchestrator.errors import WorkspaceError
 from orchestrator.model import EcrSettings
-from orchestrator.tagging import content_tag
+from orchestrator.tagging import content_tag, inventory_tag
 
 _CONTENT_TAGS = content_tag("") + "*"
+_INVENTORY_TAGS = inventory_tag("") + "*"
+_INVENTORIES_PER_BUILD = 8
+"""What a build may leave of what packages hold: one for each of their layers."""
 _UNTAGGED_PER_BUILD = 4
 """What a build may leave without a tag: an older index, and what refers to its images."""
 _NO_LIMIT = 100_000
@@ -93,8 +96,8 @@ def lifecycle_policy(keep_builds: int, keep_tags: Iterable[str]) -> str:
     """Return a policy by which the newest content tags stay, and all that has a tag to keep.
 
     An image belongs to the first rule that its tags fit, whether or not that expires it: so
-    what a tag to keep names is out of reach of the rules below. What content tags and what no
-    tag names is bounded, since a repository holds a limited number of images.
+    what a tag to keep names is out of reach of the rules below. What content tags, inventories'
+    tags and no tag name is bounded, since a repository holds a limited number of images.
 
     Source: Amazon ECR, "Lifecycle policy properties" and "Lifecycle policy evaluation rules".
     """
@@ -106,6 +109,10 @@ def lifecycle_policy(keep_builds: int, keep_tags: Iterable[str]) -> str:
         (
             f"keep the newest {keep_builds} by content",
             {**_tagged(_CONTENT_TAGS), "countNumber": keep_builds},
+        ),
+        (
+            "keep the newest of what packages hold",
+            {**_tagged(_INVENTORY_TAGS), "countNumber": keep_builds * _INVENTORIES_PER_BUILD},
         ),
         (
             "keep some of what lost its tags",

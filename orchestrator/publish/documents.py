@@ -1,0 +1,79 @@
+"""Documents beside images: one blob each, under a tag of their own in an image's repository.
+
+Source: OCI image specification 1.1, "Guidelines for Artifact Usage".
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from orchestrator.oci.image import MANIFEST_MEDIA_TYPE
+from orchestrator.publish.reference import Repository
+from orchestrator.publish.registry import BlobInfo, Manifest, NotPublishedError, Registry
+
+_EMPTY = b"{}"
+_EMPTY_MEDIA_TYPE = "application/vnd.oci.empty.v1+json"
+
+
+def write_document(
+    registry: Registry, repository: Repository, tag: str, media_type: str, data: bytes
+) -> int:
+    """Store a document under a tag; return how many bytes were sent.
+
+    Raises:
+        RegistryError: The registry does not take it.
+    """
+    rows = [(_EMPTY_MEDIA_TYPE, _EMPTY), (media_type, data)]
+    sent = sum(_write_blob(registry, repository, content) for _, content in rows)
+    config, layer = (_descriptor(kind, content) for kind, content in rows)
+    document = {
+        "schemaVersion": 2,
+        "mediaType": MANIFEST_MEDIA_TYPE,
+        "artifactType": media_type,
+        "config": config,
+        "layers": [layer],
+    }
+    manifest = Manifest(MANIFEST_MEDIA_TYPE, json.dumps(document, sort_keys=True).encode())
+    registry.write_manifest(repository, tag, manifest)
+    return sent + len(manifest.data)
+
+
+def read_document(
+    registry: Registry, repository: Repository, tag: str, media_type: str
+) -> bytes | None:
+    """Read the document under a tag, verified; None where there is none of that kind.
+
+    Raises:
+        RegistryError: The registry does not answer, or with other bytes.
+    """
+    try:
+        manifest = json.loads(registry.read_manifest(repository, tag).data)
+        (layer,) = (row for row in manifest["layers"] if row["mediaType"] == media_type)
+        blob = BlobInfo(str(layer["digest"]), int(layer["size"]))
+    except (NotPublishedError, ValueError, KeyError, TypeError):
+        return None
+    with tempfile.TemporaryDirectory() as folder:
+        registry.fetch_blob(repository, blob, Path(folder, "blob"))
+        return Path(folder, "blob").read_bytes()
+
+
+def _descriptor(media_type: str, data: bytes) -> Mapping[str, object]:
+    return {"mediaType": media_type, "digest": _digest(data), "size": len(data)}
+
+
+def _write_blob(registry: Registry, repository: Repository, data: bytes) -> int:
+    if registry.has_blob(repository, _digest(data)):
+        return 0
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(data)
+        file.flush()
+        registry.write_blob(repository, BlobInfo(_digest(data), len(data)), Path(file.name))
+    return len(data)
+
+
+def _digest(data: bytes) -> str:
+    return "sha256:" + hashlib.sha256(data).hexdigest()
