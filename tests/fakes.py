@@ -17,9 +17,11 @@ from orchestrator.publish.registry import (
     BlobInfo,
     Manifest,
     NotPublishedError,
+    Referrer,
     RefusedError,
     RegistryError,
 )
+from tests.registries import referrer_rows
 
 
 @dataclass
@@ -118,12 +120,14 @@ class FakeRegistry:
     """A registry in memory; `calls` has each call as `VERB REPOSITORY WHAT`.
 
     `on` says what else happens at a call, by its beginning; what it raises is the call's
-    failure. Tags are immutable where `immutable` says so; `mounts` may be switched off.
+    failure. Tags are immutable where `immutable` says so; `mounts` may be switched off, and so may
+    the lists of what refers to a manifest.
     """
 
     on: Mapping[str, Callable[[], None]] = field(default_factory=dict)
     immutable: bool = False
     mounts: bool = True
+    lists_referrers: bool = True
     calls: list[str] = field(default_factory=list)
     blobs: dict[tuple[Repository, str], bytes] = field(default_factory=dict)
     manifests: dict[tuple[Repository, str], Manifest] = field(default_factory=dict)
@@ -185,6 +189,12 @@ class FakeRegistry:
         if data is None:
             raise RefusedError("unknown", status=404, codes=("BLOB_UNKNOWN",), hint="")
         target.write_bytes(data)
+
+    def find_referrers(self, repository: Repository, digest: str) -> tuple[Referrer, ...] | None:
+        self._call("referrers", repository, digest)
+        held = [item.data for (place, _), item in self.manifests.items() if place == repository]
+        rows = map(Referrer.parse, referrer_rows(held, digest))
+        return tuple(rows) if self.lists_referrers else None
 
     def tags(self, repository: Repository) -> tuple[str, ...]:
         self._call("tags", repository, "")

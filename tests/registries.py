@@ -29,8 +29,8 @@ class TinyRegistry:
     """Blobs, manifests and uploads by repository; `asked` has `METHOD PATH` of each request.
 
     `auth` is nothing, `basic` or `bearer`; tokens end after `token_uses` requests. `mounts`,
-    `immutable`, `artifacts` and `most_bytes` are what registries differ in. `faults` are taken
-    one by one.
+    `immutable`, `artifacts`, `lists_referrers` and `most_bytes` are what registries differ in.
+    `faults` are taken one by one.
     """
 
     auth: str = ""

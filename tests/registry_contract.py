@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.oci.image import MANIFEST_MEDIA_TYPE, make_index
+from orchestrator.attest.artifacts import KIND, DocumentKind, make_artifact
+from orchestrator.oci.image import MANIFEST_MEDIA_TYPE, Blob, make_index
 from orchestrator.publish.reference import Repository
+from orchestrator.publish.referrers import attach, find_referrers
 from orchestrator.publish.registry import (
     BlobInfo,
     Manifest,
@@ -183,3 +185,40 @@ class RegistryContract:
         other = Repository(place.host, f"{place.name}-other")
         assert not registry_under_test.mount_blob(other, blob_of(CONTENT).digest, place)
         assert not registry_under_test.has_blob(other, blob_of(CONTENT).digest)
+
+    def test_what_refers_to_a_manifest_is_found_and_leaves_it_as_it_is(
+        self, registry_under_test: Registry, place: Repository, file: Path
+    ) -> None:
+        subject = self.put(registry_under_test, place, file)
+        registry_under_test.write_manifest(place, "v1", subject)
+        found = find_referrers(registry_under_test, place, subject.digest)
+        assert found.known == ()
+        sbom, provenance = DocumentKind.SBOM, DocumentKind.PROVENANCE
+        for kind, document in ((sbom, b"1"), (provenance, b"2"), (sbom, b"3")):
+            artifact = make_artifact(kind, document, Blob(subject.media_type, subject.data))
+            for _ in range(2):
+                attach(registry_under_test, place, subject.digest, [artifact], by_tag=found.by_tag)
+        known = find_referrers(registry_under_test, place, subject.digest).known
+        assert {item.annotations[KIND]: item.artifact_type for item in known} == {
+            "sbom": "application/vnd.cyclonedx+json",
+            "provenance": "application/vnd.in-toto+json",
+        }
+        assert len(known) == 3
+        assert registry_under_test.read_manifest(place, "v1") == subject
+        tags = {"v1"} | ({subject.digest.replace(":", "-")} if found.by_tag else set())
+        assert set(registry_under_test.tags(place)) == tags
+
+    def test_of_two_that_refer_to_different_manifests_each_is_found_with_its_own(
+        self, registry_under_test: Registry, place: Repository, file: Path
+    ) -> None:
+        subjects = [self.put(registry_under_test, place, file, note) for note in ("a", "b")]
+        by_tag = find_referrers(registry_under_test, place, subjects[0].digest).by_tag
+        made = {}
+        for subject in subjects:
+            blob = Blob(subject.media_type, subject.data)
+            artifact = make_artifact(DocumentKind.SBOM, b"{}", blob)
+            attach(registry_under_test, place, subject.digest, [artifact], by_tag=by_tag)
+            made[subject.digest] = artifact.manifest.digest
+        for subject in subjects:
+            found = find_referrers(registry_under_test, place, subject.digest)
+            assert [item.digest for item in found.known] == [made[subject.digest]]

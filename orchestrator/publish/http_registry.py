@@ -17,11 +17,14 @@ from orchestrator.publish.registry import (
     BlobInfo,
     Manifest,
     NotPublishedError,
+    Referrer,
     VerificationError,
 )
 from orchestrator.publish.upload import Upload
 from orchestrator.publish.wire import Wire
 
+_NO_LISTS = {400, 404, 405, 406, 501}
+"""How registries answer that do not know the lists of referrers."""
 _ACCEPT = f"{MANIFEST_MEDIA_TYPE}, {INDEX_MEDIA_TYPE}, {DOCKER_MANIFEST}, {DOCKER_INDEX}"
 
 
@@ -106,6 +109,21 @@ class HttpRegistry:
                 found = hashlib.file_digest(written, "sha256").hexdigest()
             _check(f"{repository} answers with", f"sha256:{found}", blob.digest)
 
+    def find_referrers(self, repository: Repository, digest: str) -> tuple[Referrer, ...] | None:
+        """Read all pages of what refers to a manifest."""
+        found: list[Referrer] = []
+        target = f"referrers/{digest}"
+        while target:
+            request = Request("GET", repository, target, {"Accept": INDEX_MEDIA_TYPE})
+            answer = self._wire.send(request)
+            if answer.status in _NO_LISTS or (answer.status == 200 and not _is_index(answer)):
+                return None
+            if answer.status != 200:
+                raise self._wire.refused(request, answer)
+            found += map(Referrer.parse, json.loads(answer.body).get("manifests") or ())
+            target = _next_page(answer)
+        return tuple(found)
+
     def tags(self, repository: Repository) -> tuple[str, ...]:
         """Read all pages of a repository's tags."""
         found: list[str] = []
@@ -128,6 +146,10 @@ def _media_type(answer: Answer) -> str:
     except (ValueError, AttributeError):
         written = None
     return str(written or answer.headers.get("content-type", "").partition(";")[0])
+
+
+def _is_index(answer: Answer) -> bool:
+    return _media_type(answer) == INDEX_MEDIA_TYPE
 
 
 def _check(what: str, found: str, told: str | None) -> None:

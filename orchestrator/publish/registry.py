@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from orchestrator.errors import OrchError
 from orchestrator.publish.reference import Repository
@@ -75,6 +75,26 @@ class BlobInfo:
     size_bytes: int
 
 
+@dataclass(frozen=True, slots=True)
+class Referrer:
+    """A manifest that refers to another one, as lists of these have it."""
+
+    digest: str
+    artifact_type: str
+    size_bytes: int
+    annotations: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def parse(cls, row: Mapping[str, Any]) -> Referrer:
+        """Read a row of a list (OCI distribution specification 1.1, "Listing Referrers")."""
+        return cls(
+            str(row.get("digest", "")),
+            str(row.get("artifactType", "")),
+            int(row.get("size", 0)),
+            dict(row.get("annotations") or {}),
+        )
+
+
 class Registry(Protocol):
     """Registries by the OCI distribution specification; the repository's host says which one.
 
@@ -116,6 +136,10 @@ class Registry(Protocol):
 
     def fetch_blob(self, repository: Repository, blob: BlobInfo, target: Path) -> None:
         """Write a blob to a file, verified; the file is there whole or not at all."""
+        ...
+
+    def find_referrers(self, repository: Repository, digest: str) -> tuple[Referrer, ...] | None:
+        """Return what refers to a manifest; None where the registry keeps no list of that."""
         ...
 
     def tags(self, repository: Repository) -> tuple[str, ...]:

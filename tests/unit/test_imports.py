@@ -80,6 +80,7 @@ WITHIN = {
         "ecr",
         "crew",
         "premises",
+        "referrers",
         "outgoing",
         "findings",
         "http_registry",

@@ -34,3 +34,16 @@ class TestHttpRegistry(RegistryContract):
         wire = Wire(actions="pull,push", retry_s=0.0, find=lambda _: None)
         yield HttpRegistry(wire)
         wire.close()
+
+
+class TestHttpRegistryWithoutLists(RegistryContract):
+    @pytest.fixture
+    def host(self) -> Iterator[str]:
+        with TinyRegistry(lists_referrers=False).running() as tiny:
+            yield tiny.address
+
+    @pytest.fixture
+    def registry_under_test(self) -> Iterator[HttpRegistry]:
+        wire = Wire(actions="pull,push", retry_s=0.0, find=lambda _: None)
+        yield HttpRegistry(wire)
+        wire.close()

@@ -1,0 +1,137 @@
+"""What refers to a manifest in a registry: lists of it, and artifacts that are added to them."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from orchestrator.oci.image import INDEX_MEDIA_TYPE, Blob, canonical_json
+from orchestrator.publish.reference import Repository
+from orchestrator.publish.registry import (
+    BlobInfo,
+    Manifest,
+    NotPublishedError,
+    Referrer,
+    Registry,
+    TagTakenError,
+    VerificationError,
+)
+
+_ROUNDS = 5
+"""How often a list under a tag is written while others write there too."""
+
+
+class Artifact(Protocol):
+    """A manifest that refers to another one, and the blobs that it names."""
+
+    @property
+    def manifest(self) -> Blob: ...
+
+    @property
+    def blobs(self) -> tuple[Blob, ...]: ...
+
+    @property
+    def descriptor(self) -> dict[str, Any]:
+        """Return its row in a list of referrers."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Referrers:
+    """What refers to a manifest; `by_tag` where the registry keeps no list of it by itself."""
+
+    known: tuple[Referrer, ...] = ()
+    by_tag: bool = False
+
+
+def referrers_tag(digest: str) -> str:
+    """Return the tag under which clients list what refers to a manifest.
+
+    Source: OCI distribution specification 1.1, "Referrers Tag Schema".
+    """
+    return digest.replace(":", "-")
+
+
+def find_referrers(registry: Registry, repository: Repository, digest: str) -> Referrers:
+    """Find what refers to a manifest, by the registry's own list, else by the tag's.
+
+    Raises:
+        RegistryError: The registry does not answer, or the tag names no list.
+    """
+    listed = registry.find_referrers(repository, digest)
+    if listed is not None:
+        return Referrers(listed)
+    rows = _read_list(registry, repository, referrers_tag(digest))["manifests"]
+    return Referrers(tuple(Referrer.parse(row) for row in rows), by_tag=True)
+
+
+def attach(
+    registry: Registry,
+    repository: Repository,
+    digest: str,
+    artifacts: Iterable[Artifact],
+    *,
+    by_tag: bool,
+) -> None:
+    """Store artifacts that refer to a manifest, read them back, and list them where need be.
+
+    Raises:
+        RegistryError: The registry does not take them, or has something else then.
+    """
+    artifacts = tuple(artifacts)
+    for artifact in artifacts:
+        for blob in artifact.blobs:
+            _write_blob(registry, repository, blob)
+        manifest = Manifest(artifact.manifest.media_type, artifact.manifest.data)
+        registry.write_manifest(repository, manifest.digest, manifest)
+        registry.read_manifest(repository, manifest.digest)
+    if by_tag and artifacts:
+        _list(registry, repository, referrers_tag(digest), [a.descriptor for a in artifacts])
+
+
+def _write_blob(registry: Registry, repository: Repository, blob: Blob) -> None:
+    if registry.has_blob(repository, blob.digest):
+        return
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(blob.data)
+        file.flush()
+        registry.write_blob(repository, BlobInfo(blob.digest, len(blob.data)), Path(file.name))
+
+
+def _list(registry: Registry, repository: Repository, tag: str, rows: list[dict[str, Any]]) -> None:
+    """Add rows to a list under a tag; what others add meanwhile stays as far as it is seen.
+
+    No registry can be told to write only if nothing changed, so the list is read again after it
+    was written, and completed where somebody else was as quick.
+    """
+    for _ in range(_ROUNDS):
+        document = _read_list(registry, repository, tag)
+        there = {row.get("digest") for row in document["manifests"]}
+        new = [row for row in rows if row["digest"] not in there]
+        if not new:
+            return
+        document["manifests"] += new
+        registry.write_manifest(
+            repository, tag, Manifest(INDEX_MEDIA_TYPE, canonical_json(document))
+        )
+    raise VerificationError(
+        f"{repository}:{tag} does not keep what is added to it",
+        hint="does somebody else push there at this moment? push again",
+    )
+
+
+def _read_list(registry: Registry, repository: Repository, tag: str) -> dict[str, Any]:
+    try:
+        document = json.loads(registry.read_manifest(repository, tag).data)
+    except NotPublishedError:
+        return {"schemaVersion": 2, "mediaType": INDEX_MEDIA_TYPE, "manifests": []}
+    if not isinstance(document, dict) or not isinstance(document.get("manifests"), list):
+        raise TagTakenError(
+            f"{repository}:{tag} names no list of what refers to an image",
+            hint="the tag is reserved for that: delete it there",
+        )
+    return document
