@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from orchestrator.checks.finding import Finding, Severity
+from orchestrator.checks.finding import Edit, Finding, Region, Severity
 from orchestrator.checks.subject import Subject
 
 
@@ -59,6 +59,21 @@ class FunctionRule:
     explanation: str
     function: Check
     passes_on: str = ""
+
+    def finding(
+        self,
+        message: str,
+        hint: str = "",
+        *,
+        file: str = "",
+        region: Region | None = None,
+        image: str = "",
+        fix: tuple[Edit, ...] = (),
+        severity: Severity | None = None,
+    ) -> Finding:
+        """Return a finding of this rule, as severe as the rule unless said otherwise."""
+        severity = severity or self.severity
+        return Finding(self.id, severity, message, hint, file, region, image, fix)
 
     def check(self, subject: Subject) -> Iterator[Finding]:
         """Yield what the function finds."""

@@ -1,0 +1,103 @@
+"""Rules about what lies in images of recipes and should not: secrets, compilers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+
+from orchestrator.checks.finding import Finding, Severity
+from orchestrator.checks.rule import rule
+from orchestrator.checks.secrets import secret_of_variable
+from orchestrator.checks.subject import Subject
+
+_COMPILERS = re.compile(
+    r"build-essential|(?:gcc|g\+\+|cpp|clang|llvm)(?:-[\d.]+)?|cmake|ninja-build|meson|rustc|cargo"
+    r"|golang(?:-.+)?|default-jdk(?:-.+)?|openjdk-\d+-jdk(?:-.+)?|autoconf|automake|libtool"
+    r"|pkg-config|pkgconf|python3(?:\.\d+)?-dev|lib.+-dev|linux-headers-.+"
+)
+
+
+@rule("secret-in-config", Severity.ERROR)
+def secret_in_config(subject: Subject) -> Iterator[Finding]:
+    """A variable, a label or a build argument looks like a secret.
+
+    What stands in an image's configuration is read by everyone who can pull it, for as long as a
+    copy exists, and build arguments stay in its history. A key that was pushed once has to be
+    taken for known. Values are recognised by their form, or by the name of what holds them; empty
+    ones, paths, and such as `${TOKEN}` or `changeme` are not reported. The value is never printed.
+
+    ## What to do
+
+    Take it out, and revoke it. Give it to the container when it starts; give it to a build as a
+    secret, `[image.NAME] secrets`.
+
+    ## Example
+
+    ```toml
+    [config.env]
+    OPENAI_API_KEY = "..."      # secret-in-config, if this were one
+    ```
+    """
+    for image in subject.images():
+        config, file = image.recipe.config, str(image.file)
+        yield from _secrets(subject, config.env, file, ("config", "env"), image.name)
+        yield from _secrets(subject, config.labels, file, ("config", "labels"), image.name)
+    settings, file = subject.settings, subject.settings_file
+    arguments = {("buildkit", "build-args"): settings.buildkit.build_args}
+    arguments |= {("image", n, "build-args"): one.build_args for n, one in settings.images.items()}
+    prefix = () if file == "orch.toml" else ("tool", "orch")
+    for path, values in arguments.items():
+        name = path[1] if path[0] == "image" else ""
+        yield from _secrets(subject, values, file, (*prefix, *path), name)
+
+
+def _secrets(
+    subject: Subject, values: Mapping[str, str], file: str, path: tuple[str, ...], image: str
+) -> Iterator[Finding]:
+    for name, value in values.items():
+        if found := secret_of_variable(name, value):
+            yield secret_in_config.finding(
+                f"{name} under [{'.'.join(path)}] looks like a secret ({found.kind})",
+                "take it out and revoke it; give it to the container when it starts",
+                file=file,
+                region=subject.sources.region_of_key(file, (*path, name), name),
+                image=image,
+            )
+
+
+@rule("compiler-in-image", Severity.WARNING)
+def compiler_in_image(subject: Subject) -> Iterator[Finding]:
+    """An image installs compilers, or headers to compile against.
+
+    They make an image hundreds of megabytes larger, they bring findings of every scan, and they
+    help whoever broke in. They are there because one package has no wheel; `orch wheels` builds
+    that once, in a place of its own, with what `[wheels.NAME] system` asks for.
+
+    ## What to do
+
+    Take them out of `[system] packages`, and name them under `[wheels.NAME]` of the settings. An
+    image whose purpose is compiling is excepted with that reason.
+
+    ## Example
+
+    ```toml
+    # services/audio/image.toml
+    [system]
+    packages = ["build-essential", "libffi-dev"]      # compiler-in-image
+
+    # orch.toml, instead
+    [wheels.webrtcvad]
+    system = ["build-essential", "libffi-dev"]
+    ```
+    """
+    for image in subject.images():
+        for package in image.recipe.system_packages:
+            if _COMPILERS.fullmatch(package.partition("=")[0]):
+                file = str(image.file)
+                yield compiler_in_image.finding(
+                    f"{package} is for compiling",
+                    "name it under [wheels.NAME] system of the settings, for what needs it",
+                    file=file,
+                    region=subject.sources.region_of_key(file, ("system", "packages"), package),
+                    image=image.name,
+                )

@@ -1,0 +1,226 @@
+"""Rules about the images that deployment files name."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from orchestrator.checks.finding import Finding, Region, Severity
+from orchestrator.checks.rule import rule
+from orchestrator.checks.subject import Subject
+from orchestrator.deployments import ImageUse
+from orchestrator.deployments.values import Form, Part, Span
+from orchestrator.siblings import SiblingNames, without_tag
+
+_VARIABLE = re.compile(r"\$\{\w+:?-([^{}$]*)\}")
+_PLACEHOLDER = re.compile(
+    r"<[^<>]*>|\[[A-Za-z_ -]+\]|(?:^|[/:@._-])(?:placeholder|change[-_]?me|replace[-_]?me|todo|tbd|xxx+"
+    r"|your[-_][a-z_-]+|my[-_]registry|image[-_]name|account[-_]?id)(?=$|[/:@._-])"
+    r"|^(?:[\w-]+\.)*example\.(?:com|org|net)(?::\d+)?/",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """An image as a file names it: variables with defaults put in, and the sibling it means."""
+
+    use: ImageUse
+    reference: str
+    sibling: str
+    prefix: str
+
+    @property
+    def is_open(self) -> bool:
+        """Tell whether a variable decides what is named."""
+        return "$" in self.reference
+
+    @property
+    def repository(self) -> str:
+        """Return the reference without tag and digest."""
+        return without_tag(self.reference.partition("@")[0])
+
+    def finding(self, rule_id: str, severity: Severity, message: str, hint: str) -> Finding:
+        """Return a finding where the image is named."""
+        place = _region(self.use.span)
+        return Finding(rule_id, severity, message, hint, self.use.file, place, self.sibling)
+
+
+def _region(span: Span) -> Region:
+    return Region(span.line, span.column, span.column + span.end - span.start)
+
+
+def named_images(subject: Subject) -> Iterator[_Named]:
+    """Yield the images that deployment files name."""
+    names = SiblingNames(subject.workspace)
+    given = (subject.settings.registry, *subject.settings.aliases)
+    prefixes = [f"{prefix.rstrip('/')}/" for prefix in given if prefix]
+    for file in subject.deployments():
+        for use in file.uses:
+            reference = _VARIABLE.sub(r"\1", use.reference)
+            sibling = names.find(reference.partition("@")[0], by="") or ""
+            prefix = next((one for one in prefixes if reference.startswith(one)), "")
+            yield _Named(use, reference, sibling, prefix)
+
+
+@rule("deployed-placeholder", Severity.ERROR)
+def deployed_placeholder(subject: Subject) -> Iterator[Finding]:
+    """A deployment file names a placeholder in place of an image.
+
+    `PLACEHOLDER/api:latest` was to be replaced by whoever deploys, and one day nobody did: the
+    cluster waits for an image that does not exist. A placeholder that a kustomization of the
+    workspace replaces is none of these.
+
+    ## What to do
+
+    Name the image as it is published. `orch deploy` writes the digest of what was pushed.
+
+    ## Example
+
+    ```yaml
+    containers:
+      - name: api
+        image: PLACEHOLDER/api:latest   # registry.example.com/team/api:1.4
+    ```
+    """
+    found = list(named_images(subject))
+    replaced = {named.use.replaces for named in found if named.use.replaces}
+    for named in found:
+        is_filled = named.repository in replaced and named.use.form is not Form.KUSTOMIZE
+        if named.prefix or is_filled or not _PLACEHOLDER.search(named.reference):
+            continue
+        yield named.finding(
+            "deployed-placeholder",
+            Severity.ERROR,
+            f"{named.use.reference} is a placeholder, no image",
+            "name the image as it is published, or let orch deploy write it",
+        )
+
+
+@rule("deployed-unknown-image", Severity.ERROR)
+def deployed_unknown_image(subject: Subject) -> Iterator[Finding]:
+    """A deployment file names an image of this workspace that does not exist.
+
+    The image was renamed or removed, and a manifest still asks for it. What the registry has of it
+    is never built anew, until a lifecycle rule expires it and the next restart finds nothing. An
+    image counts as of this workspace when it stands behind `registry` or one of `aliases`; where
+    these are a host alone, the finding is a warning.
+
+    ## What to do
+
+    Name the image that took its place, or remove what runs it.
+
+    ## Example
+
+    ```yaml
+    image: registry.example.com/team/knowlege-api:1.4   # knowledge-api
+    ```
+    """
+    for named in named_images(subject):
+        rest = named.repository.removeprefix(named.prefix)
+        if not named.prefix or named.sibling or named.use.built or "$" in rest:
+            continue
+        near = difflib.get_close_matches(rest, subject.graph.images, n=1, cutoff=0.5)
+        hint = f"did you mean {near[0]}?" if near else "orch graph shows the images there are"
+        yield named.finding(
+            "deployed-unknown-image",
+            Severity.ERROR if "/" in named.prefix.rstrip("/") else Severity.WARNING,
+            f"{named.use.resource} runs {rest}, and this workspace has no such image",
+            hint,
+        )
+
+
+@rule("deployed-latest", Severity.WARNING)
+def deployed_latest(subject: Subject) -> Iterator[Finding]:
+    """A deployment file runs whatever `latest` is at the moment.
+
+    Two replicas of one deployment may run different code, and a rollback rolls back nothing. An
+    image without a tag is `latest` too. Images of this workspace are the business of
+    `deployed-by-tag`.
+
+    ## What to do
+
+    Name a version, or better its digest.
+
+    ## Example
+
+    ```yaml
+    image: redis          # redis:7.4@sha256:...
+    ```
+    """
+    for named in named_images(subject):
+        if named.sibling or named.prefix or named.is_open or named.use.built:
+            continue
+        if named.use.form in {Form.HELM, Form.KUSTOMIZE} and not named.use.part(Part.REFERENCE):
+            tag = named.use.part(Part.TAG)
+            is_latest = tag is not None and tag.text == "latest"
+        else:
+            is_latest = _tag_of(named) in {"", "latest"}
+        if is_latest and "@" not in named.reference:
+            message = f"{named.use.reference} is whatever latest is at the moment"
+            hint = "name a version, or a digest"
+            yield named.finding("deployed-latest", Severity.WARNING, message, hint)
+
+
+@rule("deployed-by-tag", Severity.NOTE)
+def deployed_by_tag(subject: Subject) -> Iterator[Finding]:
+    """A deployment file names an image of this workspace by tag, not by digest.
+
+    A tag can be moved after the manifest was reviewed. The digest of what was pushed is known, read
+    back from the registry: a manifest that names it runs exactly what was built and verified.
+
+    ## What to do
+
+    Run `orch deploy FILE` after `orch push`: it writes `repository:tag@sha256:...` and changes
+    nothing else in the file.
+
+    ## Example
+
+    ```yaml
+    image: registry.example.com/team/api:1.4   # registry.example.com/team/api:1.4@sha256:...
+    ```
+    """
+    for named in named_images(subject):
+        if named.sibling and "@" not in named.reference and not named.use.built:
+            yield named.finding(
+                "deployed-by-tag",
+                Severity.NOTE,
+                f"{named.use.reference} is named by tag, which can be moved",
+                f"orch deploy {named.use.file} writes the digest of what was pushed",
+            )
+
+
+def _tag_of(named: _Named) -> str:
+    return named.reference.partition("@")[0][len(named.repository) + 1 :]
+
+
+@rule("deployment-unreadable", Severity.NOTE)
+def deployment_unreadable(subject: Subject) -> Iterator[Finding]:
+    """A file that may name images could not be read.
+
+    It is a template, or no YAML: what it deploys was not checked, and `orch deploy` leaves it as it
+    is. Of a chart the values are read, not the templates.
+
+    ## What to do
+
+    Nothing, where the file is a template. Otherwise put right what the message says, or leave the
+    file out with `deployments` of the settings.
+
+    ## Example
+
+    ```yaml
+    image: {{ .Values.image }}
+    ```
+    """
+    for file in subject.deployments():
+        for note in file.notes:
+            yield Finding(
+                "deployment-unreadable",
+                Severity.NOTE,
+                note.text,
+                "deployments in the settings says which files count",
+                file.path,
+                Region(note.line),
+            )
