@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 
 from orchestrator import logs
@@ -29,6 +28,7 @@ from orchestrator.publish.registry import RefusedError, Registry
 from orchestrator.tagging import inventory_tag
 
 MEDIA_TYPE = "application/vnd.orch.inventory.v1+xz"
+_REFUSED = "other machines will fetch packages to check them"
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,6 @@ class Inventories:
     opened: Opened
     registry: Registry
     notes: list[str]
-    _refused: threading.Event = field(default_factory=threading.Event)
 
     @cached_property
     def lock(self) -> Lock:
@@ -59,9 +58,8 @@ class Inventories:
         try:
             return sum(self._store(image, key, keys) for key, keys in self._own(image))
         except RefusedError as error:
-            if not self._refused.is_set():
-                self._refused.set()
-                self.notes.append(f"other machines will fetch packages to check them: {error}")
+            if not any(note.startswith(_REFUSED) for note in self.notes):
+                self.notes.append(f"{_REFUSED}: {error}")
             return 0
 
     def _own(self, image: OutgoingImage) -> Iterator[tuple[str, Sequence[str]]]:

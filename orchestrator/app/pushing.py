@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import functools
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
-from orchestrator.app.inventories import Inventories
 from orchestrator.app.opened import Opened
 from orchestrator.app.publishable import Publishables, collect
 from orchestrator.app.registries import connected
 from orchestrator.app.remote import RemoteLayers
 from orchestrator.errors import WorkspaceError
 from orchestrator.publish.crew import Crew
-from orchestrator.publish.outgoing import Pushed, PushStatus
+from orchestrator.publish.outgoing import OutgoingImage, Pushed, PushStatus
 from orchestrator.publish.promote import Promoted
 from orchestrator.publish.promote import promote as promote_images
 from orchestrator.publish.push import Push, PushObserver
 from orchestrator.publish.reference import Namespace
+from orchestrator.publish.registry import Registry
 from orchestrator.select import Selection
+
+if TYPE_CHECKING:
+    from orchestrator.app.inventories import Inventories
 
 JOBS = 8
 
@@ -73,7 +78,7 @@ def push(opened: Opened, options: PushOptions, observer: PushObserver) -> PushRu
         crew = Crew(options.jobs, place.wire.stop)
         try:
             premises = place.premises(crew, started, run.notes, observer.examining)
-            beside = Inventories(opened, place.registry, run.notes).store
+            beside = _beside(opened, place.registry, run.notes)
             blob_path = RemoteLayers(opened).path
             pushing = Push(place.registry, crew, blob_path, observer, premises, beside)
             run.images = pushing.run(images, dry_run=options.dry_run)
@@ -86,6 +91,18 @@ def push(opened: Opened, options: PushOptions, observer: PushObserver) -> PushRu
         run.images = [item for item in run.images if item.status is not PushStatus.UNCHANGED]
     run.duration_s = time.monotonic() - clock
     return run
+
+
+def _beside(opened: Opened, registry: Registry, notes: list[str]) -> Callable[[OutgoingImage], int]:
+    """Return what stores that which goes beside an image; opened when the first is pushed."""
+
+    @functools.cache
+    def inventories() -> Inventories:
+        from orchestrator.app.inventories import Inventories  # noqa: PLC0415 - slow to import
+
+        return Inventories(opened, registry, notes)
+
+    return lambda image: inventories().store(image)
 
 
 def promote(opened: Opened, options: PushOptions, old: str, new: str) -> list[Promoted]:
