@@ -34,13 +34,19 @@ class Table:
     """One table of a TOML file; each `take_*` reads a key, `close` refuses what is left."""
 
     def __init__(
-        self, raw: Mapping[str, Any], file: Path, text: str, path: tuple[str, ...] = ()
+        self,
+        raw: Mapping[str, Any],
+        file: Path,
+        text: str,
+        path: tuple[str, ...] = (),
+        index: int = 0,
     ) -> None:
         self._raw = dict(raw)
         self._known: list[str] = []
         self._file = file
         self._text = text
         self._path = path
+        self._index = index
 
     @classmethod
     def read(cls, file: Path, path: tuple[str, ...] = ()) -> Table:
@@ -166,12 +172,16 @@ class Table:
         raw = self._take(key, list, "an array of tables", [])
         if not all(isinstance(item, dict) for item in raw):
             self.fail(key, f"{key} must be an array of tables, written [[{key}]]")
-        return tuple(Table(item, self._file, self._text, (*self._path, key)) for item in raw)
+        path = (*self._path, key)
+        return tuple(Table(item, self._file, self._text, path, n) for n, item in enumerate(raw))
 
     @property
     def line(self) -> int | None:
-        """Return the line on which the table begins."""
-        return line_of(self._text, self._path)
+        """Return the line on which the table begins; of an array's, on which its own part does."""
+        header = re.compile(rf"\s*\[\[\s*{re.escape('.'.join(self._path))}\s*\]\]")
+        lines = enumerate(self._text.splitlines(), 1)
+        begins = [number for number, text in lines if header.match(text)] if self._index else []
+        return begins[self._index] if begins[self._index :] else line_of(self._text, self._path)
 
     def has(self, key: str) -> bool:
         """Tell whether the key was given."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from orchestrator.checks.finding import Finding, Severity
+from orchestrator.checks.rule import Rule
 from orchestrator.checks.run import Checked
 
 
@@ -17,6 +18,14 @@ def check_lines(checked: Checked) -> Iterator[str]:
         yield f"{where}{finding.severity.value}: {image}{finding.message} [{finding.rule}]"
         if finding.hint:
             yield f"    {finding.hint}"
+
+
+def rule_lines(rules: Iterable[Rule]) -> Iterator[str]:
+    """Yield each rule: its id, its severity and its title."""
+    rules = tuple(rules)
+    width = max((len(one.id) for one in rules), default=0)
+    for one in rules:
+        yield f"{one.id:{width}}  {one.severity.value:7}  {one.title}"
 
 
 def summary(checked: Checked) -> str:

@@ -96,9 +96,8 @@ def base_not_pinned(subject: Subject) -> Iterator[Finding]:
     from = "docker.io/library/python:3.11-slim"     # base-not-pinned, until orch lock has run
     ```
     """
-    digests = (
-        {row.reference for row in subject.lock.externals if row.digest} if subject.lock else ()
-    )
+    locked = subject.lock.externals if subject.lock else ()
+    digests = {row.reference for row in locked if row.digest}
     for external in find_externals(subject.graph):
         if external.reference not in digests:
             for name in external.images:

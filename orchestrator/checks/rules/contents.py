@@ -9,6 +9,7 @@ from orchestrator.checks.finding import Finding, Severity
 from orchestrator.checks.rule import rule
 from orchestrator.checks.secrets import secret_of_variable
 from orchestrator.checks.subject import Subject
+from orchestrator.settings import SETTINGS_FILE
 
 _COMPILERS = re.compile(
     r"build-essential|(?:gcc|g\+\+|cpp|clang|llvm)(?:-[\d.]+)?|cmake|ninja-build|meson|rustc|cargo"
@@ -43,12 +44,12 @@ def secret_in_config(subject: Subject) -> Iterator[Finding]:
         yield from _secrets(subject, config.env, file, ("config", "env"), image.name)
         yield from _secrets(subject, config.labels, file, ("config", "labels"), image.name)
     settings, file = subject.settings, subject.settings_file
-    arguments = {("buildkit", "build-args"): settings.buildkit.build_args}
-    arguments |= {("image", n, "build-args"): one.build_args for n, one in settings.images.items()}
-    prefix = () if file == "orch.toml" else ("tool", "orch")
-    for path, values in arguments.items():
-        name = path[1] if path[0] == "image" else ""
-        yield from _secrets(subject, values, file, (*prefix, *path), name)
+    prefix = () if file == SETTINGS_FILE else ("tool", "orch")
+    path: tuple[str, ...] = (*prefix, "buildkit", "build-args")
+    yield from _secrets(subject, settings.buildkit.build_args, file, path, "")
+    for name, one in settings.images.items():
+        path = (*prefix, "image", name, "build-args")
+        yield from _secrets(subject, one.build_args, file, path, name)
 
 
 def _secrets(
