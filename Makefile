@@ -72,5 +72,8 @@ requirements: $(VENV)/.ready ## Pin anew what development and CI install
 	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 \
 		--generate-hashes --no-header --no-annotate --upgrade -q -o requirements/dev.txt
 
+rule-pages: $(VENV)/.ready ## Write the pages of the rules of orch check
+	$(BIN)/python -m tests.rule_pages
+
 clean: ## Remove what was built here, not the user's cache
 	rm -rf $(VENV) .orch .mypy_cache .ruff_cache .pytest_cache .hypothesis

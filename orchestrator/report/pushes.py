@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from orchestrator.publish.findings import Finding, Verdict
-from orchestrator.publish.outgoing import ImageDetails, Pushed, PushStatus, Transfer
+from orchestrator.publish.outgoing import Attached, ImageDetails, Pushed, PushStatus, Transfer
 from orchestrator.publish.promote import Promoted
 from orchestrator.report.text import format_bytes
 
@@ -38,11 +38,23 @@ def pushed_document(pushed: Pushed) -> dict[str, Any]:
             for how in Transfer
         },
         "beside_bytes": pushed.beside_bytes,
+        "referrers": [_attached_document(item) for item in pushed.referrers],
         "retries": pushed.retries,
         "duration_s": round(pushed.duration_s, 3),
         "details": _details_document(pushed.details) if pushed.details else None,
         "scan": _verdict_document(pushed.verdict) if pushed.verdict else None,
         "error": {"message": str(error), "hint": error.hint} if error else None,
+    }
+
+
+def _attached_document(attached: Attached) -> dict[str, Any]:
+    return {
+        "platform": attached.platform.key,
+        "kind": attached.kind,
+        "artifact_type": attached.artifact_type,
+        "digest": attached.digest,
+        "size_bytes": attached.size_bytes,
+        "status": "attached" if attached.is_new else "there",
     }
 
 
@@ -95,6 +107,7 @@ def unavailable_document(name: str, why: str) -> dict[str, Any]:
         "size_bytes": 0,
         "blobs": {how.value: {"count": 0, "bytes": 0} for how in Transfer},
         "beside_bytes": 0,
+        "referrers": [],
         "retries": 0,
         "duration_s": 0.0,
         "details": None,

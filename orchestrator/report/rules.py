@@ -40,7 +40,7 @@ def index_page(rules: Iterable[Rule]) -> str:
 
 def _index_lines(rules: Iterable[Rule]) -> Iterator[str]:
     yield "# Rules of `orch check`\n"
-    yield "`make rule-pages` writes these pages from the rules; `orch check --explain ID` prints one."
+    yield "`make rule-pages` writes these pages from the rules; `orch check --explain` prints one."
     yield "Rules of your own: [own-rules.md](../../explanation/own-rules.md).\n"
     yield "| rule | severity | finds that |"
     yield "|---|---|---|"

@@ -25,8 +25,8 @@ _NUMBER = re.compile(r"(?<=[\w]):\d+")
 def sarif_document(checked: Checked, root: Path) -> dict[str, Any]:
     """Return findings as a SARIF log of one run.
 
-    Places are relative to the workspace's root, which is not told. Fingerprints follow from what a finding says and the
-    text of its line, not from the line's number: they stay when lines move.
+    Places are relative to the workspace's root, which is not told. Fingerprints follow from what
+    a finding says and the text of its line, not from the line's number: they stay when lines move.
     """
     ids = _rule_ids(checked)
     fingerprints = _Fingerprints(root)
