@@ -1,4 +1,4 @@
-"""Records of finished builds, in SQLite."""
+"""Records of finished builds and of verifications, in SQLite."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from orchestrator.errors import OrchError, disk_error
 from orchestrator.fingerprint import Fingerprint, Input
 from orchestrator.plan import Recorded
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS builds (
     image TEXT NOT NULL,
@@ -23,8 +24,33 @@ CREATE TABLE IF NOT EXISTS builds (
     digest TEXT NOT NULL,
     duration_s REAL NOT NULL,
     PRIMARY KEY (image, platform)
-) WITHOUT ROWID
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS verifications (
+    image TEXT NOT NULL,
+    platform TEXT NOT NULL,
+    digest TEXT NOT NULL,
+    at TEXT NOT NULL,
+    ok INTEGER NOT NULL,
+    unpacked_bytes INTEGER NOT NULL,
+    results TEXT NOT NULL,
+    PRIMARY KEY (image, platform, digest)
+) WITHOUT ROWID;
 """
+_INSERT = "INSERT OR REPLACE INTO builds VALUES (?, ?, ?, ?, ?, ?)"
+_INSERT_VERIFICATION = "INSERT OR REPLACE INTO verifications VALUES (?, ?, ?, ?, ?, ?, ?)"
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What came of verifying an image; `at` is UTC in ISO 8601, `results` are by gate."""
+
+    image: str
+    platform: str
+    digest: str
+    at: str
+    ok: bool
+    unpacked_bytes: int
+    results: Mapping[str, str]
 
 
 class _UnusableError(Exception):
@@ -66,15 +92,42 @@ class State:
             digest,
             duration_s,
         )
+        self._write(_INSERT, row)
+
+    def write_verification(self, done: Verification) -> None:
+        """Remember what came of verifying an image, in place of what came of it before."""
+        row = (
+            done.image,
+            done.platform,
+            done.digest,
+            done.at,
+            done.ok,
+            done.unpacked_bytes,
+            json.dumps(done.results, sort_keys=True),
+        )
+        self._write(_INSERT_VERIFICATION, row)
+
+    def last_passed(self, image: str, platform: str, digest: str) -> tuple[str, int] | None:
+        """Return digest and unpacked bytes of the image that passed last; another if there is."""
+        query = (
+            "SELECT digest, unpacked_bytes FROM verifications WHERE platform = ? AND image = ? "
+            "AND ok ORDER BY digest = ?, at DESC LIMIT 1"
+        )
+        try:
+            return next(iter(self._select(query, platform, image, digest)), None)
+        except _UnusableError:
+            return None
+
+    def _write(self, statement: str, row: tuple[Any, ...]) -> None:
         try:
             self._file.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise disk_error(error, self._file.parent) from error
         try:
-            self._insert(row)
+            self._insert(statement, row)
         except _UnusableError:
             self._put_aside()
-            self._insert(row)
+            self._insert(statement, row)
 
     def durations(self, platform: str) -> Mapping[str, float]:
         """Return how long each image took to build last, in seconds."""
@@ -92,15 +145,15 @@ class State:
         except _UnusableError:
             return frozenset()
 
-    def _select(self, query: str, platform: str) -> list[Any]:
+    def _select(self, query: str, *values: str) -> list[Any]:
         if not self._file.is_file():
             return []
         with self._open() as database:
-            return database.execute(query, (platform,)).fetchall()
+            return database.execute(query, values).fetchall()
 
-    def _insert(self, row: tuple[Any, ...]) -> None:
+    def _insert(self, statement: str, row: tuple[Any, ...]) -> None:
         with self._open() as database:
-            database.execute("INSERT OR REPLACE INTO builds VALUES (?, ?, ?, ?, ?, ?)", row)
+            database.execute(statement, row)
 
     def _put_aside(self) -> None:
         self._file.replace(self._file.with_suffix(".unusable"))
@@ -123,7 +176,7 @@ class State:
         if version > SCHEMA_VERSION:
             raise _UnusableError(f"a newer orch wrote the records (version {version})")
         if version < SCHEMA_VERSION:
-            database.execute(_SCHEMA)
+            database.executescript(_SCHEMA)
             database.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
 

@@ -10,13 +10,12 @@ import click
 from packaging.utils import canonicalize_name
 
 from orchestrator.app.opened import open_workspace
-from orchestrator.cli.options import format_option
+from orchestrator.cli.options import format_option, parse_size
 from orchestrator.cli.output import Session
 from orchestrator.errors import ExitCode
 
 _DAY_S = 86_400
 _UNITS = {"m": 60, "h": 3600, "d": _DAY_S, "w": 7 * _DAY_S}
-_BYTES = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 
 
 def _age(_context: click.Context, _option: click.Parameter, value: str | None) -> float | None:
@@ -24,13 +23,6 @@ def _age(_context: click.Context, _option: click.Parameter, value: str | None) -
     if value is not None and match is None:
         raise click.BadParameter(f"{value!r} is no age such as 30d or 12h")
     return float(int(match[1]) * _UNITS[match[2]]) if match else None
-
-
-def _size(_context: click.Context, _option: click.Parameter, value: str | None) -> int | None:
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?B|)", (value or "").upper())
-    if value is not None and match is None:
-        raise click.BadParameter(f"{value!r} is no size such as 5GB")
-    return int(float(match[1]) * _BYTES[match[2]]) if match else None
 
 
 @click.command("list")
@@ -65,7 +57,10 @@ def list_(session: Session, verify: bool, format_: str) -> int:  # noqa: FBT001 
 @click.command()
 @click.option("--older-than", callback=_age, metavar="AGE", help="What nobody read since: 30d.")
 @click.option(
-    "--max-size", callback=_size, metavar="SIZE", help="The oldest, until no more is left: 5GB."
+    "--max-size",
+    callback=parse_size,
+    metavar="SIZE",
+    help="The oldest, until no more is left: 5GB.",
 )
 @click.option("--unlocked", is_flag=True, help="All that this workspace's lock does not reach.")
 @click.option("--even-locked", is_flag=True, help="What the lock reaches may go too.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -10,6 +11,7 @@ import click
 from orchestrator.select import Selection
 
 F = TypeVar("F", bound=Callable[..., Any])
+_BYTES = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 
 
 def selection_options(command: F) -> F:
@@ -44,6 +46,18 @@ def selection_of(values: dict[str, Any]) -> Selection:
         changed=values.pop("changed"),
         since=values.pop("since"),
     )
+
+
+def parse_size(_context: click.Context, _option: click.Parameter, value: str | None) -> int | None:
+    """Read a size such as 5GB, for click.
+
+    Raises:
+        click.BadParameter: It is none.
+    """
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?B|)", (value or "").upper())
+    if value is not None and match is None:
+        raise click.BadParameter(f"{value!r} is no size such as 5GB")
+    return int(float(match[1]) * _BYTES[match[2]]) if match else None
 
 
 format_option = click.option(

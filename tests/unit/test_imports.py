@@ -21,6 +21,7 @@ ROOMS = (
     "app",
     "report",
     "publish",
+    "verify",
     "attest",
     "engines",
     "wheelhouse",

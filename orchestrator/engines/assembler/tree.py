@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
 from orchestrator.oci.segment import SegmentInfo
 
@@ -21,9 +22,15 @@ _MAX_LINKS = 40
 class Tree:
     """All files and symbolic links of an image, without what they hold."""
 
-    def __init__(self, files: set[str], symlinks: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        files: set[str],
+        symlinks: Mapping[str, str],
+        merged: Mapping[str, str] = MappingProxyType(_MERGED_USR),
+    ) -> None:
+        """Take paths; `merged` are the links of a merged /usr, which an image's layers may have."""
         self.files = files
-        self.symlinks = {**_MERGED_USR, **symlinks}
+        self.symlinks = {**merged, **symlinks}
         self._folders: dict[str, str] = {"": ""}
 
     @classmethod
