@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from orchestrator.checks.finding import Finding, Region, Severity
+from orchestrator.checks.finding import Finding, Region
+from orchestrator.checks.rule import FunctionRule
 from orchestrator.checks.subject import Subject
 from orchestrator.dockerfile.instructions import Instruction
 from orchestrator.dockerfile.stages import Dockerfile, Stage
@@ -18,7 +19,7 @@ def final_stages(dockerfile: Dockerfile, target: str = "") -> tuple[Stage, ...]:
     The target "" is the last stage. A stage whose base holds variables is taken for the first.
     """
     stages = dockerfile.stages
-    named = [stage for stage in stages if target and target.lower() in (stage.name, stage.index)]
+    named = [stage for stage in stages if target.lower() in (stage.name, str(stage.index))]
     found = [named[-1] if named else stages[-1]]
     while below := _stage_named(found[-1].base, stages[: found[-1].index]):
         found.append(below)
@@ -27,6 +28,23 @@ def final_stages(dockerfile: Dockerfile, target: str = "") -> tuple[Stage, ...]:
 
 def _stage_named(name: str, stages: tuple[Stage, ...]) -> Stage | None:
     return next((stage for stage in reversed(stages) if stage.name == name.lower() != ""), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What is wrong and where, for a rule that is about recipes and Dockerfiles alike."""
+
+    message: str
+    hint: str
+    file: str
+    region: Region
+    image: str
+
+    def of(self, rule: FunctionRule) -> Finding:
+        """Return it as a finding of a rule."""
+        return rule.finding(
+            self.message, self.hint, file=self.file, region=self.region, image=self.image
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +91,9 @@ class DockerfileView:
                 return Region(number, at + 1, at + 1 + len(word))
         return Region(instruction.line)
 
-    def finding(
-        self, rule: str, severity: Severity, message: str, hint: str, region: Region
-    ) -> Finding:
-        """Return a finding about the image, in its Dockerfile."""
-        return Finding(rule, severity, message, hint, self.file, region, self.image.name)
+    def fault(self, message: str, hint: str, region: Region) -> Fault:
+        """Return a fault of the image, in its Dockerfile."""
+        return Fault(message, hint, self.file, region, self.image.name)
 
 
 def dockerfile_views(subject: Subject) -> Iterator[DockerfileView]:

@@ -34,11 +34,8 @@ class Exposure:
 
 def exposure_of(subject: Subject, image: Image) -> Exposure:
     """Return what an image exposes, with what it takes over from siblings that it stands on."""
-    chain = [image]
-    while below := subject.graph.images.get(subject.graph.below.get(chain[-1].name, "")):
-        chain.append(below)
     exposure = Exposure()
-    for each in reversed(chain):
+    for each in reversed([image, *subject.below(image)]):
         dockerfile = subject.dockerfile(each)
         own = _of_dockerfile(each, dockerfile) if dockerfile else _of_recipe(each)
         exposure = _over(own, exposure)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from orchestrator.checks.dockerfile_steps import find_unconstrainable
 from orchestrator.checks.finding import Finding, Severity
 from orchestrator.checks.rule import rule
 from orchestrator.checks.rules.requirements import place_of, region_of
@@ -48,6 +49,8 @@ def requirement_against_constraints(subject: Subject) -> Iterator[Finding]:
                         region=region_of(subject, line),
                         image=image.name,
                     )
+    for fault in find_unconstrainable(subject):
+        yield fault.of(requirement_against_constraints)
 
 
 @rule("constraint-not-applied", Severity.ERROR)

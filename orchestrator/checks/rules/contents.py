@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
+from orchestrator.checks.dockerfile_config import find_written_secrets
+from orchestrator.checks.dockerfile_steps import find_compilers
 from orchestrator.checks.finding import Finding, Severity
 from orchestrator.checks.rule import rule
 from orchestrator.checks.secrets import secret_of_variable
 from orchestrator.checks.subject import Subject
 from orchestrator.settings import SETTINGS_FILE
 
-_COMPILERS = re.compile(
+COMPILERS = re.compile(
     r"build-essential|(?:gcc|g\+\+|cpp|clang|llvm)(?:-[\d.]+)?|cmake|ninja-build|meson|rustc|cargo"
     r"|golang(?:-.+)?|default-jdk(?:-.+)?|openjdk-\d+-jdk(?:-.+)?|autoconf|automake|libtool"
     r"|pkg-config|pkgconf|python3(?:\.\d+)?-dev|lib.+-dev|linux-headers-.+"
@@ -50,6 +52,8 @@ def secret_in_config(subject: Subject) -> Iterator[Finding]:
     for name, one in settings.images.items():
         path = (*prefix, "image", name, "build-args")
         yield from _secrets(subject, one.build_args, file, path, name)
+    for fault in find_written_secrets(subject):
+        yield fault.of(secret_in_config)
 
 
 def _secrets(
@@ -93,7 +97,7 @@ def compiler_in_image(subject: Subject) -> Iterator[Finding]:
     """
     for image in subject.images():
         for package in image.recipe.system_packages:
-            if _COMPILERS.fullmatch(package.partition("=")[0]):
+            if COMPILERS.fullmatch(package.partition("=")[0]):
                 file = str(image.file)
                 yield compiler_in_image.finding(
                     f"{package} is for compiling",
@@ -102,3 +106,5 @@ def compiler_in_image(subject: Subject) -> Iterator[Finding]:
                     region=subject.sources.region_of_key(file, ("system", "packages"), package),
                     image=image.name,
                 )
+    for fault in find_compilers(subject, COMPILERS):
+        yield fault.of(compiler_in_image)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from orchestrator.checks.finding import Finding, Region, Severity
-from orchestrator.checks.rule import rule
+from orchestrator.checks.rule import FunctionRule, rule
 from orchestrator.checks.subject import Subject
 from orchestrator.deployments import ImageUse
 from orchestrator.deployments.values import Form, Part, Span
@@ -16,8 +16,8 @@ from orchestrator.siblings import SiblingNames, without_tag
 
 _VARIABLE = re.compile(r"\$\{\w+:?-([^{}$]*)\}")
 _PLACEHOLDER = re.compile(
-    r"<[^<>]*>|\[[A-Za-z_ -]+\]|(?:^|[/:@._-])(?:placeholder|change[-_]?me|replace[-_]?me|todo|tbd|xxx+"
-    r"|your[-_][a-z_-]+|my[-_]registry|image[-_]name|account[-_]?id)(?=$|[/:@._-])"
+    r"<[^<>]*>|\[[A-Za-z_ -]+\]|(?:^|[/:@._-])(?:placeholder|change[-_]?me|replace[-_]?me|tbd"
+    r"|xxx+|your[-_][a-z_-]+|image[-_]name|account[-_]?id)(?=$|[/:@._-])"
     r"|^(?:[\w-]+\.)*example\.(?:com|org|net)(?::\d+)?/",
     re.IGNORECASE,
 )
@@ -42,13 +42,16 @@ class _Named:
         """Return the reference without tag and digest."""
         return without_tag(self.reference.partition("@")[0])
 
-    def finding(self, rule_id: str, severity: Severity, message: str, hint: str) -> Finding:
-        """Return a finding where the image is named."""
-        place = _region(self.use.span)
-        return Finding(rule_id, severity, message, hint, self.use.file, place, self.sibling)
+    def found(
+        self, by: FunctionRule, message: str, hint: str, severity: Severity | None = None
+    ) -> Finding:
+        """Return a finding of a rule where the image is named."""
+        place, file, image = region_of(self.use.span), self.use.file, self.sibling
+        return by.finding(message, hint, file=file, region=place, image=image, severity=severity)
 
 
-def _region(span: Span) -> Region:
+def region_of(span: Span) -> Region:
+    """Return a span as a place in a file; one that goes on is marked on its first line."""
     return Region(span.line, span.column, span.column + span.end - span.start)
 
 
@@ -89,11 +92,10 @@ def deployed_placeholder(subject: Subject) -> Iterator[Finding]:
     replaced = {named.use.replaces for named in found if named.use.replaces}
     for named in found:
         is_filled = named.repository in replaced and named.use.form is not Form.KUSTOMIZE
-        if named.prefix or is_filled or not _PLACEHOLDER.search(named.reference):
+        if named.prefix or named.sibling or is_filled or not _PLACEHOLDER.search(named.reference):
             continue
-        yield named.finding(
-            "deployed-placeholder",
-            Severity.ERROR,
+        yield named.found(
+            deployed_placeholder,
             f"{named.use.reference} is a placeholder, no image",
             "name the image as it is published, or let orch deploy write it",
         )
@@ -124,11 +126,12 @@ def deployed_unknown_image(subject: Subject) -> Iterator[Finding]:
             continue
         near = difflib.get_close_matches(rest, subject.graph.images, n=1, cutoff=0.5)
         hint = f"did you mean {near[0]}?" if near else "orch graph shows the images there are"
-        yield named.finding(
-            "deployed-unknown-image",
-            Severity.ERROR if "/" in named.prefix.rstrip("/") else Severity.WARNING,
+        is_shared = "/" not in named.prefix.rstrip("/")
+        yield named.found(
+            deployed_unknown_image,
             f"{named.use.resource} runs {rest}, and this workspace has no such image",
             hint,
+            Severity.WARNING if is_shared else None,
         )
 
 
@@ -161,7 +164,7 @@ def deployed_latest(subject: Subject) -> Iterator[Finding]:
         if is_latest and "@" not in named.reference:
             message = f"{named.use.reference} is whatever latest is at the moment"
             hint = "name a version, or a digest"
-            yield named.finding("deployed-latest", Severity.WARNING, message, hint)
+            yield named.found(deployed_latest, message, hint)
 
 
 @rule("deployed-by-tag", Severity.NOTE)
@@ -184,9 +187,8 @@ def deployed_by_tag(subject: Subject) -> Iterator[Finding]:
     """
     for named in named_images(subject):
         if named.sibling and "@" not in named.reference and not named.use.built:
-            yield named.finding(
-                "deployed-by-tag",
-                Severity.NOTE,
+            yield named.found(
+                deployed_by_tag,
                 f"{named.use.reference} is named by tag, which can be moved",
                 f"orch deploy {named.use.file} writes the digest of what was pushed",
             )
@@ -216,11 +218,6 @@ def deployment_unreadable(subject: Subject) -> Iterator[Finding]:
     """
     for file in subject.deployments():
         for note in file.notes:
-            yield Finding(
-                "deployment-unreadable",
-                Severity.NOTE,
-                note.text,
-                "deployments in the settings says which files count",
-                file.path,
-                Region(note.line),
-            )
+            hint = "deployments in the settings says which files count"
+            place = Region(note.line)
+            yield deployment_unreadable.finding(note.text, hint, file=file.path, region=place)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from orchestrator.checks.exposure import Exposure, exposure_of
-from orchestrator.checks.finding import Finding, Region, Severity
-from orchestrator.checks.rule import rule
-from orchestrator.checks.rules.deployed import named_images
+from orchestrator.checks.finding import Finding, Severity
+from orchestrator.checks.rule import FunctionRule, rule
+from orchestrator.checks.rules.deployed import named_images, region_of
 from orchestrator.checks.subject import Subject
 from orchestrator.deployments import ImageUse
 from orchestrator.deployments.values import Span
@@ -20,10 +20,9 @@ def _deployed(subject: Subject) -> Iterator[tuple[ImageUse, str, Exposure]]:
             yield named.use, named.sibling, exposure_of(subject, image)
 
 
-def _finding(rule_id: str, use: ImageUse, image: str, message: str, span: Span) -> Finding:
-    region = Region(span.line, span.column, span.column + span.end - span.start)
+def _found(by: FunctionRule, use: ImageUse, image: str, message: str, span: Span) -> Finding:
     hint = f"compare it with the port and the healthcheck of {image}"
-    return Finding(rule_id, Severity.WARNING, message, hint, use.file, region, image)
+    return by.finding(message, hint, file=use.file, region=region_of(span), image=image)
 
 
 @rule("port-not-exposed", Severity.WARNING)
@@ -49,7 +48,7 @@ def port_not_exposed(subject: Subject) -> Iterator[Finding]:
             if port.number not in exposure.known_ports:
                 exposed = ", ".join(map(str, sorted(exposure.ports)))
                 message = f"port {port.number} is not exposed by {image}, which exposes {exposed}"
-                yield _finding("port-not-exposed", use, image, message, port.span)
+                yield _found(port_not_exposed, use, image, message, port.span)
 
 
 @rule("probe-mismatch", Severity.WARNING)
@@ -80,11 +79,11 @@ def probe_mismatch(subject: Subject) -> Iterator[Finding]:
             if probe.port and ports and probe.port not in ports:
                 known = ", ".join(map(str, sorted(ports)))
                 message = f"the {probe.kind} probe asks port {probe.port}; {image} answers on"
-                yield _finding("probe-mismatch", use, image, f"{message} {known}", probe.span)
+                yield _found(probe_mismatch, use, image, f"{message} {known}", probe.span)
             elif not _is_answered(probe.path, exposure.health_path):
                 message = f"the {probe.kind} probe asks {probe.path}; the healthcheck of {image}"
                 message += f" asks {exposure.health_path}"
-                yield _finding("probe-mismatch", use, image, message, probe.span)
+                yield _found(probe_mismatch, use, image, message, probe.span)
 
 
 def _is_answered(path: str, health: str) -> bool:

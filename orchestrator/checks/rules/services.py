@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
+from orchestrator.checks.dockerfile_config import find_missing_healthchecks, find_root_users
 from orchestrator.checks.finding import Finding, Severity
 from orchestrator.checks.rule import rule
 from orchestrator.checks.rules.bases import from_region
@@ -20,7 +21,7 @@ def runs_as_root(subject: Subject) -> Iterator[Finding]:
 
     Whoever breaks out of the program owns the container, and what is mounted into it; many
     clusters refuse to start such an image at all. A recipe without `user`, on bases without one,
-    runs as root.
+    runs as root; so does a Dockerfile whose final stage has no USER.
 
     ## What to do
 
@@ -49,6 +50,8 @@ def runs_as_root(subject: Subject) -> Iterator[Finding]:
                 region=place or from_region(subject, image),
                 image=image.name,
             )
+    for fault in find_root_users(subject):
+        yield fault.of(runs_as_root)
 
 
 @rule("no-healthcheck", Severity.WARNING)
@@ -60,8 +63,8 @@ def no_healthcheck(subject: Subject) -> Iterator[Finding]:
 
     ## What to do
 
-    Add `[healthcheck]`, with the address that answers, or a command. A program without a port,
-    which ends when it fails, is excepted with that reason.
+    Add `[healthcheck]`, or HEALTHCHECK, with the address that answers, or a command. A program
+    without a port, which ends when it fails, is excepted with that reason.
 
     ## Example
 
@@ -79,6 +82,8 @@ def no_healthcheck(subject: Subject) -> Iterator[Finding]:
                 region=from_region(subject, image),
                 image=image.name,
             )
+    for fault in find_missing_healthchecks(subject):
+        yield fault.of(no_healthcheck)
 
 
 @rule("health-port", Severity.ERROR)
