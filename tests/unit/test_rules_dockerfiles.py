@@ -1,0 +1,229 @@
+"""Rules over Dockerfiles: one that breaks each, and one that nearly does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.rules import findings, marked
+
+KEY = "AKIA" + "Q3EXAMPLE7ABCDEF"
+CLEAN = """\
+FROM debian:bookworm-slim
+USER 1000
+HEALTHCHECK CMD curl -f http://localhost:8000/health
+"""
+
+BROKEN = {
+    "root by USER": ("runs-as-root", CLEAN.replace("1000", "root:root"), "root:root"),
+    "root by number": ("runs-as-root", CLEAN.replace("1000", '"0"'), '"0"'),
+    "no USER": ("runs-as-root", CLEAN.replace("USER 1000\n", ""), "FROM debian:bookworm-slim"),
+    "USER of another stage": (
+        "runs-as-root",
+        "FROM debian:bookworm AS build\nUSER 1000\nFROM debian:bookworm AS run\n",
+        "FROM debian:bookworm AS run",
+    ),
+    "no HEALTHCHECK": (
+        "no-healthcheck",
+        "FROM debian:bookworm-slim\nUSER 1000\n",
+        "FROM debian:bookworm-slim",
+    ),
+    "HEALTHCHECK NONE": ("no-healthcheck", f"{CLEAN}HEALTHCHECK NONE\n", "HEALTHCHECK NONE"),
+    "AWS key in ENV": (
+        "secret-in-config",
+        f"{CLEAN}ENV A=1 \\\n    # which key\n    AWS_ACCESS_KEY_ID={KEY}\n",
+        "AWS_ACCESS_KEY_ID",
+    ),
+    "old form of ENV": ("secret-in-config", f"{CLEAN}ENV KEY {KEY}\n", "KEY"),
+    "ARG's default": ("secret-in-config", f"{CLEAN}ARG API_TOKEN=q8rT5uVw\n", "API_TOKEN"),
+    "ARG before FROM": ("secret-in-config", f"ARG DB_PASSWORD=hunter2x\n{CLEAN}", "DB_PASSWORD"),
+    "LABEL": ("secret-in-config", f"{CLEAN}LABEL a.b='x' key='{KEY}'\n", "key"),
+    "here-document": (
+        "secret-in-config",
+        f"{CLEAN}RUN <<EOF\nexport X=1\naws configure set k {KEY}\nEOF\n",
+        f"aws configure set k {KEY}",
+    ),
+    "latest": ("latest-in-from", CLEAN.replace(":bookworm-slim", ":latest"), "debian:latest"),
+    "no tag": ("latest-in-from", CLEAN.replace(":bookworm-slim", ""), "debian"),
+    "lists of apt": (
+        "cache-in-image",
+        f"{CLEAN}RUN apt-get -q update \\\n && apt-get install -y curl\n",
+        "apt-get",
+    ),
+    "lists removed too late": (
+        "cache-in-image",
+        f"{CLEAN}RUN apt-get update\nRUN rm -rf /var/lib/apt/lists/*\n",
+        "apt-get",
+    ),
+    "pip's cache": ("cache-in-image", f"{CLEAN}RUN python3 -m pip install flask\n", "python3"),
+    "compiler": (
+        "compiler-in-image",
+        f"{CLEAN}RUN apt-get update && \\\n    apt-get install -y curl \\\n      build-essential\n",
+        "build-essential",
+    ),
+    "compiler in a here-document": (
+        "compiler-in-image",
+        f"{CLEAN}RUN <<EOF\napt-get update\napt-get install -y gcc=4:12\nEOF\n",
+        "gcc=4:12",
+    ),
+    "code before requirements": (
+        "copied-before-requirements",
+        f"{CLEAN}COPY . /app\nRUN pip install -r /app/requirements.txt\n",
+        ".",
+    ),
+    "folder before requirements": (
+        "copied-before-requirements",
+        f"{CLEAN}COPY requirements.txt /\nCOPY app /app\nRUN pip install -r /requirements.txt\n",
+        "app",
+    ),
+    "no constraints": (
+        "install-without-constraints",
+        f"{CLEAN}RUN set -e; pip install -r requirements.txt\n",
+        "pip",
+    ),
+    "against constraints": (
+        "requirement-against-constraints",
+        f"{CLEAN}RUN pip install \\\n  'flask==2.0'\n",
+        "'flask==2.0'",
+    ),
+    "download": (
+        "unverified-download",
+        f"{CLEAN}ADD https://example.com/model.bin /m/\n",
+        "https://example.com/model.bin",
+    ),
+}
+
+PASSING = {
+    "a user by number": ("runs-as-root", CLEAN),
+    "a user by variable": ("runs-as-root", CLEAN.replace("1000", "${APP_USER}")),
+    "a user of a stage below": (
+        "runs-as-root",
+        "FROM debian:bookworm AS a\nUSER 1000\nFROM a\nRUN true\n",
+    ),
+    "root in between": ("runs-as-root", CLEAN.replace("USER", "USER root\nRUN true\nUSER")),
+    "a name that begins like root": ("runs-as-root", CLEAN.replace("1000", "rootless")),
+    "a healthcheck of a stage below": (
+        "no-healthcheck",
+        CLEAN.replace("slim", "slim AS a") + "FROM a\n",
+    ),
+    "a secret by reference": ("secret-in-config", f"{CLEAN}ARG TOKEN\nENV TOKEN=${{TOKEN}}\n"),
+    "a path and an empty password": (
+        "secret-in-config",
+        f"{CLEAN}ENV PGPASSWORD='' API_TOKEN=/run/secrets/token\n",
+    ),
+    "a version": ("latest-in-from", CLEAN),
+    "latest of a sibling": ("latest-in-from", "FROM core:latest\n"),
+    "latest with a digest": (
+        "latest-in-from",
+        CLEAN.replace(":bookworm-slim", f":latest@sha256:{'0' * 64}"),
+    ),
+    "lists removed": (
+        "cache-in-image",
+        f"{CLEAN}RUN apt-get update && true \\\n && rm -rf /var/lib/apt/lists/*\n",
+    ),
+    "lists in a mount": (
+        "cache-in-image",
+        f"{CLEAN}RUN --mount=type=cache,target=/var/lib/apt \\\n  apt-get update\n",
+    ),
+    "caches in another stage": (
+        "cache-in-image",
+        f"FROM debian:bookworm AS b\nRUN apt-get update; pip install x\n{CLEAN}",
+    ),
+    "pip without a cache": ("cache-in-image", f"{CLEAN}RUN pip --no-cache-dir install x\n"),
+    "pip's variable": ("cache-in-image", f"{CLEAN}ENV PIP_NO_CACHE_DIR=1\nRUN pip install x\n"),
+    "pip's mount": (
+        "cache-in-image",
+        f"{CLEAN}RUN --mount=type=cache,target=/root/.cache/pip pip install x\n",
+    ),
+    "a word in a comment": ("cache-in-image", f"{CLEAN}RUN true \\\n# pip install x\n && true\n"),
+    "a compiler that goes again": (
+        "compiler-in-image",
+        f"{CLEAN}RUN apt-get install -y gcc; make; apt-get purge -y --auto-remove gcc\n",
+    ),
+    "a compiler in another stage": (
+        "compiler-in-image",
+        f"FROM debian:bookworm AS b\nRUN apt-get install -y gcc\n{CLEAN}",
+    ),
+    "a word like a compiler": ("compiler-in-image", f"{CLEAN}RUN echo gcc\n"),
+    "requirements first": (
+        "copied-before-requirements",
+        f"{CLEAN}COPY requirements.txt /\nRUN pip install -r /requirements.txt\nCOPY . /app\n",
+    ),
+    "a folder without code": (
+        "copied-before-requirements",
+        f"{CLEAN}COPY wheels /wheels\nRUN pip install -r /wheels/r.txt\n",
+    ),
+    "a project of its own": (
+        "copied-before-requirements",
+        f"{CLEAN}COPY . /app\nRUN pip install -e . -r requirements.txt\n",
+    ),
+    "constraints": (
+        "install-without-constraints",
+        f"{CLEAN}RUN pip install -r requirements.txt -c /constraints.txt\n",
+    ),
+    "constraints by variable": (
+        "install-without-constraints",
+        f"{CLEAN}ENV PIP_CONSTRAINT=/c.txt\nRUN pip install -r requirements.txt\n",
+    ),
+    "pip itself": ("install-without-constraints", f"{CLEAN}RUN pip install -U pip setuptools\n"),
+    "within constraints": ("requirement-against-constraints", f"{CLEAN}RUN pip install flask>=2\n"),
+    "a checksum": (
+        "unverified-download",
+        f"{CLEAN}ADD --checksum=sha256:{'0' * 64} https://example.com/model.bin /m/\n",
+    ),
+    "a file and a repository": (
+        "unverified-download",
+        f"{CLEAN}ADD requirements.txt /\nADD https://example.com/a.git#v1 /a\n",
+    ),
+}
+
+AROUND = {
+    "base/core/Dockerfile": "FROM debian:bookworm\nUSER 1000\nHEALTHCHECK CMD true\n",
+    "services/api/requirements.txt": "",
+    "services/api/app/main.py": "",
+    "services/api/wheels/x.whl": "",
+    "constraints.txt": "flask==3.1.0\n",
+}
+
+
+@pytest.mark.parametrize(("rule", "text", "place"), BROKEN.values(), ids=BROKEN)
+def test_a_fault_is_found_at_its_place(tmp_path: Path, rule: str, text: str, place: str) -> None:
+    (found,) = findings(tmp_path, {**AROUND, "services/api/Dockerfile": text}, rule)
+    assert (found.file, found.image) == ("services/api/Dockerfile", "api")
+    assert marked(tmp_path, found) == place
+    assert found.hint
+    assert KEY not in found.message
+
+
+@pytest.mark.parametrize(("rule", "text"), PASSING.values(), ids=PASSING)
+def test_what_is_nearly_a_fault_passes(tmp_path: Path, rule: str, text: str) -> None:
+    assert not findings(tmp_path, {**AROUND, "services/api/Dockerfile": text}, rule)
+
+
+def test_what_a_sibling_says_holds_for_what_stands_on_it(tmp_path: Path) -> None:
+    files = {**AROUND, "services/api/Dockerfile": "FROM core\n"}
+    assert not findings(tmp_path, files, "runs-as-root")
+    assert not findings(tmp_path, files, "no-healthcheck")
+    files["base/core/Dockerfile"] = "FROM debian:bookworm\nUSER root\nHEALTHCHECK NONE\n"
+    assert len(findings(tmp_path, files, "runs-as-root")) == 1
+    assert len(findings(tmp_path, files, "no-healthcheck")) == 1
+
+
+def test_bases_may_run_as_root(tmp_path: Path) -> None:
+    files = {"base/core/Dockerfile": "FROM debian:bookworm\nUSER root\n"}
+    assert not findings(tmp_path, files, "runs-as-root")
+
+
+def test_a_target_is_the_stage_that_counts(tmp_path: Path) -> None:
+    text = "FROM debian:bookworm AS prod\nUSER 1000\nFROM prod AS debug\nUSER root\n"
+    files = {"services/api/Dockerfile": text}
+    assert len(findings(tmp_path, files, "runs-as-root")) == 1
+    settings = '[image.api]\npath = "services/api"\ntarget = "prod"\n'
+    assert not findings(tmp_path, {**files, "orch.toml": settings}, "runs-as-root")
+
+
+def test_other_comments_may_stand_between_continued_lines(tmp_path: Path) -> None:
+    comment = "    # orch: ignore[compiler-in-image] it builds\n"
+    text = f"{CLEAN}RUN apt-get install -y \\\n{comment}    gcc\n"
+    assert not findings(tmp_path, {**AROUND, "services/api/Dockerfile": text}, "compiler-in-image")
