@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable
-from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field, replace
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from orchestrator.app.opened import Opened, archive_of, read_lock, writing_lock
-from orchestrator.app.planning import BuildOptions, Planned, plan
-from orchestrator.errors import LockError, OrchError
+from orchestrator.app.planning import Asking, BuildOptions, Planned, plan
+from orchestrator.errors import OrchError
 from orchestrator.oci.layout import Layout
 from orchestrator.plan import Action, Step
 from orchestrator.ports import Observer, Outcome, Status
@@ -68,7 +68,7 @@ def build(
     """
     run = BuildRun(plan(opened, options), datetime.now(UTC))
     clock = time.monotonic()
-    if options.published:
+    if options.asking is not Asking.NOT:
         _reuse_published(run, options, say)
     _build_wheels(run, options, say)
     for _ in range(_RELOCKS):
@@ -82,29 +82,14 @@ def build(
 
 
 def _reuse_published(run: BuildRun, options: BuildOptions, say: Callable[[str], None]) -> None:
-    """Record what a registry has of all that is selected, and plan again with that.
+    """Record what a registry has, and plan again with that."""
+    from orchestrator.app.asking import reuse_published  # noqa: PLC0415 - slow to import
 
-    It is asked about all platforms, so that an index of several is not replaced by one of fewer.
-    """
-    from orchestrator.app.published import find_published  # noqa: PLC0415 - slow to import
-
-    opened = run.planned.opened
-    everything = replace(options, selection=replace(options.selection, changed=False))
-    planned = plan(opened, everything)
-    forced = planned.wanted if options.force else ()
-    found = find_published(planned, forced)
+    found = reuse_published(run.planned.opened, options, run.notes)
     run.earlier = found.earlier
-    for platform in opened.workspace.settings.platforms:
-        if platform != options.platform:
-            with suppress(LockError):  # nothing is published for what is not locked
-                find_published(plan(opened, replace(everything, platform=platform)), forced)
-    run.notes += [
-        f"{name} is built: what its content tag names in the registry is something else"
-        for name in found.doubtful
-    ]
     if found.reused:
         say(f"{len(found.reused)} published already: {', '.join(found.reused)}")
-    run.planned = plan(opened, options)
+    run.planned = plan(run.planned.opened, options)
 
 
 def _build_wheels(run: BuildRun, options: BuildOptions, say: Callable[[str], None]) -> None:

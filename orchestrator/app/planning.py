@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from enum import Enum
+from types import MappingProxyType
 
 from orchestrator.app.fingerprinting import Fingerprinted, fingerprint_images
+from orchestrator.app.obstacles import why_unavailable
 from orchestrator.app.opened import Opened, read_lock
 from orchestrator.elsewhere import Elsewhere
 from orchestrator.errors import MissingToolError
-from orchestrator.externals import external_parent, find_externals
+from orchestrator.externals import find_externals
 from orchestrator.files import SourceFile
 from orchestrator.lockfile import Lock
-from orchestrator.model import LockedWheel, Platform
+from orchestrator.model import Platform
 from orchestrator.oci.layout import Layout
 from orchestrator.plan import Action, Plan, Recorded, plan_builds
 from orchestrator.resolve.inputs import check_lock
@@ -20,12 +23,20 @@ from orchestrator.select import Selection
 from orchestrator.state import State
 
 
+class Asking(Enum):
+    """Whether the registry of the settings is asked for images: what it has need not be built.
+
+    In passing it is asked too, but a build does without its answer.
+    """
+
+    NOT = "not"
+    IN_PASSING = "in passing"
+    SURELY = "surely"
+
+
 @dataclass(frozen=True, slots=True)
 class BuildOptions:
-    """What to build, and how; `jobs` 0 means as many as there are processors.
-
-    With `published` an image that the registry of the settings has need not be built here.
-    """
+    """What to build, and how; `jobs` 0 means as many as there are processors."""
 
     platform: Platform
     selection: Selection = field(default_factory=Selection)
@@ -36,7 +47,7 @@ class BuildOptions:
     relock_missing: bool = False
     retries: int = 2
     builder: str = ""
-    published: bool = False
+    asking: Asking = Asking.NOT
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +93,14 @@ def default_platform(opened: Opened) -> Platform:
     return opened.workspace.settings.platforms[0]
 
 
-def plan(opened: Opened, options: BuildOptions) -> Planned:
+def plan(
+    opened: Opened,
+    options: BuildOptions,
+    published: Mapping[str, Recorded] = MappingProxyType({}),
+) -> Planned:
     """Decide what a build would do; nothing is written.
+
+    `published` goes before what is recorded: what a registry was found to have, or to have lost.
 
     Raises:
         WorkspaceError: A selected image is unknown, or a file of it is not to be had.
@@ -103,12 +120,15 @@ def plan(opened: Opened, options: BuildOptions) -> Planned:
     records = state.read(options.platform.key)
     if state.problem:
         notes.append(state.problem)
-    docker = _ask_docker(opened, options, opened.graph.ancestors(wanted))
-    made = _plan(opened, options, lock, now, records, wanted, docker)
+    names = opened.graph.ancestors(wanted)
+    docker = _ask_docker(opened, options, names)
+    here = {name: record for name, record in records.items() if name in names}
+    recorded = {**_present(opened, here, docker), **published}
+    made = _plan(opened, options, lock, now, recorded, wanted, docker)
     if options.selection.changed:
         stale = [name for name in wanted if made.steps[name].action is not Action.REUSE]
         wanted = tuple(stale)
-        made = _plan(opened, options, lock, now, records, wanted, docker)
+        made = _plan(opened, options, lock, now, recorded, wanted, docker)
     details = tuple(
         f"{name} gets the whole of {opened.workspace.settings.constraints}: {why}"
         for name, why in now.whole.items()
@@ -131,28 +151,33 @@ def _plan(
     options: BuildOptions,
     lock: Lock,
     now: Fingerprinted,
-    records: Mapping[str, Recorded],
+    recorded: Mapping[str, Recorded],
     wanted: tuple[str, ...],
     docker: _Docker,
 ) -> Plan:
     names = opened.graph.ancestors(wanted)
     platform = options.platform
-    held = Elsewhere(opened.paths.elsewhere, Layout(opened.paths.layout))
-    recorded = {
-        name: record
-        if docker.has(name, record.digest) or held.covers(record.digest)
-        else record.without_image()
-        for name, record in records.items()
-        if name in names
-    }
     return plan_builds(
         opened.graph,
         platform,
         {name: now.prints[name] for name in names},
         recorded,
-        unavailable=lambda name: _why_unavailable(opened, name, lock, platform, docker),
+        unavailable=lambda name: why_unavailable(opened, name, lock, platform, docker.problem),
         forced=wanted if options.force else (),
     )
+
+
+def _present(
+    opened: Opened, records: Mapping[str, Recorded], docker: _Docker
+) -> dict[str, Recorded]:
+    """Return records that say whether their images are still to be had."""
+    held = Elsewhere(opened.paths.elsewhere, Layout(opened.paths.layout))
+    return {
+        name: record
+        if docker.has(name, record.digest) or held.covers(record.digest)
+        else record.without_image()
+        for name, record in records.items()
+    }
 
 
 def _narrow(
@@ -196,21 +221,6 @@ def _ask_docker(opened: Opened, options: BuildOptions, names: Iterable[str]) -> 
         return _Docker(problem=f"{error}; {error.hint}")
 
 
-def _why_unavailable(
-    opened: Opened, name: str, lock: Lock, platform: Platform, docker: _Docker
-) -> str:
-    image = opened.graph.images[name]
-    if image.build is not None and (docker.problem or name not in opened.graph.takes_wheels):
-        return docker.problem
-    adds = lock.image(name, platform)
-    if adds.unavailable:
-        return adds.unavailable
-    if why := _why_unpinned(opened, lock, name):
-        return why
-    sdists = (wheel for wheel in adds.wheels if not wheel.is_wheel)
-    return next((why for why in (_why_unbuilt(lock, s, platform) for s in sdists) if why), "")
-
-
 def _unlocked_externals(opened: Opened, lock: Lock) -> list[str]:
     """Return a note for each external image that came after the lock was written."""
     if not lock.externals:
@@ -222,27 +232,3 @@ def _unlocked_externals(opened: Opened, lock: Lock) -> list[str]:
         for item in find_externals(opened.graph)
         if item.reference not in known
     ]
-
-
-def _why_unpinned(opened: Opened, lock: Lock, name: str) -> str:
-    """Return why it is not known what a recipe's external image is; nothing where it is known."""
-    parent = external_parent(opened.graph, name)
-    if not parent or "@" in parent:
-        return ""
-    row = next((row for row in lock.externals if row.reference == parent), None)
-    if row and row.digest:
-        return ""
-    why = f": {row.unpinned}" if row else ""
-    return f"it stands on {parent}, which is not pinned{why}; run: orch lock"
-
-
-def _why_unbuilt(lock: Lock, sdist: LockedWheel, platform: Platform) -> str:
-    """Return why a wheel that is not built yet is not built here; the rest shows when it is."""
-    from orchestrator.wheelhouse.toolchain import is_native  # noqa: PLC0415 - only for sdists
-
-    what = f"{sdist.name} {sdist.version} comes as source only"
-    if lock.build_of(sdist, platform) is None:
-        return f"{what}, and the lock does not say what building it needs; run: orch lock"
-    if not is_native(platform):
-        return f"{what}, and is built on a machine of {platform}: run orch wheels there"
-    return ""

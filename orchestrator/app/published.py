@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator
+import tempfile
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from orchestrator.app.inventories import ask_inventories
@@ -20,31 +22,41 @@ from orchestrator.engines.assembler.layers import files_key
 from orchestrator.engines.assembler.published import Earlier, PublishedImage, find_user
 from orchestrator.oci.image import Blob
 from orchestrator.oci.layout import Layout
-from orchestrator.plan import Action, Step
+from orchestrator.plan import Action, Recorded, Step
 from orchestrator.publish.crew import Crew
 from orchestrator.publish.pull import PulledImage, find_image
-from orchestrator.publish.reference import Namespace, Reference, Repository
+from orchestrator.publish.reference import Reference, Repository
 from orchestrator.publish.registry import NotPublishedError, Registry
 from orchestrator.state import State
 from orchestrator.tagging import content_tag
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Published:
-    """What was found: images that are recorded now, and what is known of those still to build.
+    """What was found of a plan's images.
 
+    `records` are those of images that are there, and of images that a registry had when they were
+    recorded and has no more. `earlier` is what is known of those still to be built, and
     `doubtful` are images whose content tag names something else than it says.
     """
 
-    reused: tuple[str, ...] = ()
+    records: Mapping[str, Recorded] = field(default_factory=dict)
     earlier: Earlier = field(default_factory=Earlier)
     doubtful: tuple[str, ...] = ()
 
+    @property
+    def reused(self) -> tuple[str, ...]:
+        """Return the images that are there, and need not be built."""
+        return tuple(name for name, record in self.records.items() if record.present)
 
-def find_published(planned: Planned, forced: Collection[str] = ()) -> Published:
+
+def find_published(
+    planned: Planned, forced: Collection[str] = (), *, in_passing: bool = False
+) -> Published:
     """Ask the registry of the settings for all that a plan would build, and record what it has.
 
-    What is `forced` is to be built whatever there is, and not asked for.
+    What is `forced` is to be built whatever there is, and not asked for. A registry that is out
+    of reach is soon given up when it is asked `in_passing`.
 
     Of an image that is there, manifest and config come into the layout, and no layer. One that
     was recorded so before and is not there any more is to be built again. Of recipes still to be
@@ -55,45 +67,66 @@ def find_published(planned: Planned, forced: Collection[str] = ()) -> Published:
         RegistryError: It does not say what it has.
     """
     opened = planned.opened
-    layout = Layout(opened.paths.layout)
-    elsewhere = Elsewhere(opened.paths.elsewhere, layout)
-    wanted = {
+    wanted = _wanted(planned, forced)
+    if not wanted:
+        return Published()
+    with _asking(opened, in_passing=in_passing) as (registry, crew):
+        inquiry = _Inquiry(planned, registry, *_places(opened.paths.layout, opened.paths.elsewhere))
+        found = inquiry.ask(crew, wanted)
+        lacking = [
+            name for name in wanted if name not in found.reused and not wanted[name].image.build
+        ]
+        before = crew.each(lambda name: inquiry.find_earlier(wanted[name]), lacking).raise_first()
+        images = {name: image for name, image in before.items() if image}
+        steps, namespace = [wanted[name] for name in lacking], namespace_of(opened)
+        earlier = ask_inventories(planned, steps, images, registry, crew, namespace)
+    state = State(opened.paths.database)
+    for name in found.reused:
+        record = found.records[name]
+        state.write(name, planned.platform.key, record.fingerprint, record.digest, 0.0)
+    return replace(found, earlier=earlier)
+
+
+def foresee_published(
+    planned: Planned, forced: Collection[str] = (), *, in_passing: bool = False
+) -> Published:
+    """Ask as `find_published` does what is there, and write nothing.
+
+    Raises:
+        WorkspaceError: The settings name no registry.
+        RegistryError: It does not say what it has.
+    """
+    wanted = _wanted(planned, forced)
+    if not wanted:
+        return Published()
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        _asking(planned.opened, in_passing=in_passing) as (registry, crew),
+    ):
+        places = _places(Path(folder, "layout"), Path(folder, "elsewhere"))
+        return _Inquiry(planned, registry, *places).ask(crew, wanted)
+
+
+def _wanted(planned: Planned, forced: Collection[str]) -> dict[str, Step]:
+    """Return the steps that would build, and those whose images only a registry has."""
+    _, elsewhere = _places(planned.opened.paths.layout, planned.opened.paths.elsewhere)
+    return {
         name: step
         for name, step in planned.plan.steps.items()
         if name not in forced
         and (step.action is not Action.REUSE or elsewhere.lacking(step.digest))
     }
-    if not wanted:
-        return Published()
-    namespace = namespace_of(opened)
-    with _asking(opened, namespace) as (registry, crew):
-        inquiry = _Inquiry(planned, registry, layout, elsewhere)
-        answers = crew.each(lambda name: inquiry.find(wanted[name]), wanted).raise_first()
-        found = {name: image for name, image in answers.items() if image}
-        for name, step in wanted.items():
-            if name not in found and step.action is Action.REUSE:
-                elsewhere.forget(elsewhere.lacking(step.digest))
-        read = crew.each(lambda name: inquiry.read(wanted[name], found[name]), found).raise_first()
-        sound = [name for name in found if inquiry.is_sound(wanted[name], read[name])]
-        lacking = [name for name in wanted if name not in sound and not wanted[name].image.build]
-        before = crew.each(lambda name: inquiry.find_earlier(wanted[name]), lacking).raise_first()
-        images = {name: image for name, image in before.items() if image}
-        steps = [wanted[name] for name in lacking]
-        earlier = ask_inventories(planned, steps, images, registry, crew, namespace)
-    state = State(opened.paths.database)
-    for name in sound:
-        step, digest = wanted[name], found[name].manifest.digest
-        state.write(name, step.platform.key, step.fingerprint, digest, 0.0)
-    return Published(
-        tuple(sound),
-        earlier,
-        tuple(name for name in found if name not in sound),
-    )
+
+
+def _places(layout: Path, elsewhere: Path) -> tuple[Layout, Elsewhere]:
+    return Layout(layout), Elsewhere(elsewhere, Layout(layout))
 
 
 @contextmanager
-def _asking(opened: Opened, namespace: Namespace) -> Iterator[tuple[Registry, Crew]]:
-    with connected(opened, namespace, "pull,push") as place:  # as the push does that follows
+def _asking(opened: Opened, *, in_passing: bool) -> Iterator[tuple[Registry, Crew]]:
+    """Speak to the registry of the settings, with the rights of the push that may follow."""
+    actions = "pull" if in_passing else "pull,push"
+    with connected(opened, namespace_of(opened), actions, in_passing=in_passing) as place:
         crew = Crew(JOBS, place.wire.stop)
         try:
             yield place.registry, crew
@@ -103,12 +136,30 @@ def _asking(opened: Opened, namespace: Namespace) -> Iterator[tuple[Registry, Cr
 
 @dataclass(frozen=True, slots=True)
 class _Inquiry:
-    """Questions about the images of a plan; asked from several threads."""
+    """Questions about the images of a plan, asked from several threads; what is read is kept."""
 
     planned: Planned
     registry: Registry
     layout: Layout
     elsewhere: Elsewhere
+
+    def ask(self, crew: Crew, wanted: Mapping[str, Step]) -> Published:
+        """Find what the content tags of steps name, and read what is there.
+
+        Raises:
+            RegistryError: The registry does not say what it has.
+        """
+        answers = crew.each(lambda name: self.find(wanted[name]), wanted).raise_first()
+        found = {name: image for name, image in answers.items() if image}
+        lost = [n for n, s in wanted.items() if n not in found and s.action is Action.REUSE]
+        for name in lost:
+            self.elsewhere.forget(self.elsewhere.lacking(wanted[name].digest))
+        read = crew.each(lambda name: self.read(wanted[name], found[name]), found).raise_first()
+        sound = [name for name in found if self.is_sound(wanted[name], read[name])]
+        there = {n: Recorded(wanted[n].fingerprint, found[n].manifest.digest) for n in sound}
+        gone = {n: Recorded(wanted[n].fingerprint, wanted[n].digest, present=False) for n in lost}
+        doubtful = tuple(name for name in found if name not in sound)
+        return Published({**there, **gone}, doubtful=doubtful)
 
     def find(self, step: Step) -> PulledImage | None:
         """Find what the tag of an image's content names."""

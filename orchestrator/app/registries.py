@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from orchestrator.app.opened import Opened
-from orchestrator.publish.credentials import CredentialStore
+from orchestrator.publish.credentials import Credentials, CredentialStore
 from orchestrator.publish.crew import Crew
 from orchestrator.publish.ecr.address import address_of, parse_host
 from orchestrator.publish.ecr.api import Ecr
@@ -20,7 +20,7 @@ from orchestrator.publish.ecr.wish import wish_of
 from orchestrator.publish.http_registry import HttpRegistry
 from orchestrator.publish.outgoing import OutgoingImage, Pushed, PushStatus
 from orchestrator.publish.premises import OpenPremises, Premises
-from orchestrator.publish.reference import Namespace
+from orchestrator.publish.reference import Namespace, Repository
 from orchestrator.publish.wire import Wire
 
 _IN_PASSING_S = 20.0
@@ -98,10 +98,13 @@ def connected(
     namespace: Namespace,
     actions: str,
     on_bytes: Callable[[int], None] = lambda _: None,
+    *,
+    in_passing: bool = False,
 ) -> Iterator[Place]:
     """Speak to the registry of a namespace while the block runs.
 
-    `actions` is what is to be done there: `pull` or `pull,push`.
+    `actions` is what is to be done there: `pull` or `pull,push`. Asked `in_passing`, a registry
+    that is out of reach is soon given up.
 
     Raises:
         WorkspaceError: The settings contradict the registry's name.
@@ -110,7 +113,7 @@ def connected(
     address = address_of(host, settings)
     ecr = BotoEcr(address, settings) if address else None
     find = CredentialStore().find
-    wire = Wire(actions=actions, find=EcrLogin(ecr, host, find).find if ecr else find)
+    wire = _wire(EcrLogin(ecr, host, find).find if ecr else find, actions, in_passing=in_passing)
     registry = EcrRegistry(wire, on_bytes, ecr, host) if ecr else HttpRegistry(wire, on_bytes)
     try:
         yield Place(opened, wire, registry, ecr)
@@ -134,10 +137,18 @@ def reading(
         settings = replace(settings, account="", region="")
     ecr = BotoEcr(address, settings) if address else None
     find = EcrLogin(ecr, host, find).find if ecr else find
-    wire = Wire(find=find)
-    if in_passing:
-        wire = Wire(find=find, timeout_s=_IN_PASSING_S, attempts=_IN_PASSING_ATTEMPTS)
+    wire = _wire(find, "pull", in_passing=in_passing)
     try:
         yield wire, HttpRegistry(wire)
     finally:
         wire.close()
+
+
+def _wire(
+    find: Callable[[Repository], Credentials | None], actions: str, *, in_passing: bool
+) -> Wire:
+    if in_passing:
+        return Wire(
+            actions=actions, find=find, timeout_s=_IN_PASSING_S, attempts=_IN_PASSING_ATTEMPTS
+        )
+    return Wire(actions=actions, find=find)

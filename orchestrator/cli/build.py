@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from orchestrator.app.opened import Opened, open_workspace
-from orchestrator.app.planning import BuildOptions, default_platform
+from orchestrator.app.planning import Asking, BuildOptions, Planned, default_platform
 from orchestrator.app.planning import plan as make_plan
 from orchestrator.cli.options import format_option, selection_of, selection_options
 from orchestrator.cli.output import Session, is_terminal
@@ -162,7 +162,7 @@ def _check_bases(session: Session, opened: Opened, selection: Selection, format_
 
 
 def _options(opened: Opened, values: dict[str, Any]) -> BuildOptions:
-    given = values.get("platform")
+    given, asking = values.get("platform"), _asking(opened, values)
     return BuildOptions(
         platform=Platform.parse(given) if given else default_platform(opened),
         selection=selection_of(values),
@@ -173,12 +173,21 @@ def _options(opened: Opened, values: dict[str, Any]) -> BuildOptions:
         relock_missing=values.get("relock_missing", False),
         retries=values.get("retries", 0),
         builder=values.get("builder") or "",
-        published=values.get("push", False),
+        asking=asking,
     )
 
 
+def _asking(opened: Opened, values: dict[str, Any]) -> Asking:
+    """Return whether a registry decides too what is to be built; what is pushed goes there."""
+    if values.get("push"):
+        return Asking.SURELY
+    has_registry = bool(opened.workspace.settings.registry)
+    asks = has_registry and values["changed"] and not values.get("offline")
+    return Asking.IN_PASSING if asks else Asking.NOT
+
+
 def _show_plan(session: Session, opened: Opened, options: BuildOptions, format_: str) -> int:
-    planned = make_plan(opened, options)
+    planned = _planned(opened, options)
     for note in planned.notes:
         session.warn(note)
     for detail in planned.details if session.verbose else ():
@@ -188,6 +197,14 @@ def _show_plan(session: Session, opened: Opened, options: BuildOptions, format_:
     else:
         click.echo("\n".join(plan_lines(opened.graph, planned.plan)))
     return ExitCode.DONE
+
+
+def _planned(opened: Opened, options: BuildOptions) -> Planned:
+    if options.asking is Asking.NOT:
+        return make_plan(opened, options)
+    from orchestrator.app.asking import plan_foreseeing  # noqa: PLC0415 - slow to import
+
+    return plan_foreseeing(opened, options)
 
 
 def _progress(session: Session, wanted: str) -> Progress:

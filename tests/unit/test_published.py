@@ -6,7 +6,8 @@ import json
 import lzma
 import shutil
 import signal
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from orchestrator.app.inventories import MEDIA_TYPE
 from orchestrator.app.opened import open_workspace
 from orchestrator.app.remote import RemoteLayers
 from orchestrator.cli import main
+from orchestrator.oci.image import CONFIG_MEDIA_TYPE
+from orchestrator.oci.layer import LAYER_MEDIA_TYPE
 from orchestrator.publish.documents import write_document
 from orchestrator.publish.http_registry import HttpRegistry
 from orchestrator.publish.reference import Repository
@@ -27,6 +30,7 @@ from tests.tiny import Tiny, digests
 from tests.unit.test_cli import Ran
 
 NAMES = {"python-base", "python-web", "api", "worker"}
+CONFIG_AND_LAYER = {CONFIG_MEDIA_TYPE: 1, LAYER_MEDIA_TYPE: 1}
 WHEELS = {"python-base": ("alpha", "native"), "api": ("client",)}
 
 
@@ -113,6 +117,18 @@ def layers_read(registry: TinyRegistry) -> list[str]:
     return [line for line in reads if line.rpartition("/")[2] not in known]
 
 
+def sent(registry: TinyRegistry, before: Mapping[tuple[str, str], bytes]) -> dict[str, int]:
+    """Count the blobs that came, by media type: those of images, and of what packages hold."""
+    documents = [(place, json.loads(data)) for (place, _), (_, data) in registry.manifests.items()]
+    named = {
+        (place, row["digest"]): row["mediaType"]
+        for place, document in documents
+        for row in (document["config"], *document["layers"])
+    }
+    kinds = Counter(kind for key, kind in named.items() if key not in before)
+    return {kind: n for kind, n in kinds.items() if kind in {*CONFIG_AND_LAYER, MEDIA_TYPE}}
+
+
 def layers_of_images_read(registry: TinyRegistry) -> list[str]:
     """Return the requests for layers but for those of what lies beside images."""
     documents = [json.loads(data) for _, data in registry.manifests.values()]
@@ -153,11 +169,8 @@ def test_a_changed_file_costs_its_layer_and_no_package_is_needed(first: Machine)
     second.without_packages()
     (second.tiny.root / "services/api/app/main.py").write_text("print('new')\n")
     before = dict(second.registry.blobs)
-    manifests = set(second.registry.manifests)
     assert second.built() == {"api"}
-    assert len(set(second.registry.manifests) - manifests) == 1
-    new = {key for key in second.registry.blobs if key not in before}
-    assert len(new) == 2  # the config and the layer of files
+    assert sent(second.registry, before) == CONFIG_AND_LAYER
     assert layers_read(second.registry) == []
 
 
@@ -194,8 +207,7 @@ def test_a_requirement_that_came_needs_the_packages_of_its_layer_alone(first: Ma
     before = dict(second.registry.blobs)
     assert second.built() == {"api"}
     assert layers_of_images_read(second.registry) == []
-    new = {digest for place, digest in second.registry.blobs if (place, digest) not in before}
-    assert len(new) == 3  # the config, the layer, and what its packages hold
+    assert sent(second.registry, before) == {**CONFIG_AND_LAYER, MEDIA_TYPE: 1}
 
 
 def test_a_package_that_came_below_needs_the_packages_of_its_layer_alone(first: Machine) -> None:
@@ -298,6 +310,77 @@ def test_what_is_known_to_be_published_is_up_to_date(first: Machine) -> None:
     second.publish()
     ran = second.orch("plan", "--format", "json")
     assert {image["action"] for image in ran.data["images"]} == {"reuse"}
+
+
+def test_a_plan_of_what_changed_says_what_a_build_would_do_and_writes_nothing(
+    first: Machine,
+) -> None:
+    first.publish()
+    second = first.elsewhere("second")
+    (second.tiny.root / "services/api/app/main.py").write_text("print('new')\n")
+    first.registry.asked.clear()
+    for verb in (("plan", "--changed"), ("build", "--changed", "--push", "--dry-run")):
+        ran = second.orch(*verb)
+        assert ran.code == 0, ran.err
+        assert "api  build: never-built" in ran.out
+        assert ran.out.endswith("1 build, 2 reuse\n")
+    assert not (second.tiny.root / ".orch").exists()
+    assert not any(line.startswith(("PUT", "POST")) for line in second.registry.asked)
+    assert second.built() == {"api"}
+
+
+def test_a_plan_of_everything_asks_no_registry(first: Machine) -> None:
+    first.publish()
+    first.registry.asked.clear()
+    ran = first.elsewhere("second").orch("plan", "--format", "json")
+    assert {image["action"] for image in ran.data["images"]} == {"build"}
+    assert first.registry.asked == []
+
+
+def test_a_plan_notices_what_the_registry_lost(first: Machine) -> None:
+    first.publish()
+    second = first.elsewhere("second")
+    second.publish()
+    tags = second.registry.tags
+    for key in [key for key in tags if key[0] == "team/worker"]:
+        del tags[key]
+    ran = second.orch("plan", "--changed", "--format", "json")
+    actions = {image["name"]: image["action"] for image in ran.data["images"]}
+    assert actions == {"python-base": "reuse", "worker": "build"}
+    assert second.orch("plan", "worker").out.count("image-missing") == 0, "it is not written down"
+
+
+def test_what_changed_is_known_from_the_registry_also_where_nothing_is_pushed(
+    first: Machine,
+) -> None:
+    first.publish()
+    second = first.elsewhere("second")
+    ran = second.orch("build", "--changed")
+    assert "4 published already" in ran.err
+    assert "nothing to build" in ran.err
+
+
+def test_without_the_registry_the_records_say_what_changed(first: Machine) -> None:
+    settings = first.tiny.root / "orch.toml"
+    settings.write_text(settings.read_text().replace(first.registry.address, "127.0.0.1:9"))
+    for verb in (("plan", "--changed"), ("build", "--changed")):
+        ran = first.orch(*verb)
+        assert ran.code == 0, ran.err
+        assert "only the records say what changed" in ran.err
+        assert "127.0.0.1:9" in ran.err
+    assert "registry" not in first.orch("build", "--changed", "--offline").err
+
+
+def test_without_the_registry_what_is_to_be_pushed_is_an_error(
+    first: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Wire, "rest", lambda *_: None)
+    settings = first.tiny.root / "orch.toml"
+    settings.write_text(settings.read_text().replace(first.registry.address, "127.0.0.1:9"))
+    ran = first.orch("build", "--push", "--dry-run")
+    assert ran.code == 1
+    assert "127.0.0.1:9" in ran.err
+    assert "hint: " in ran.err
 
 
 def test_forced_images_are_built_though_they_are_published(first: Machine) -> None:
