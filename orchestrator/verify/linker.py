@@ -52,4 +52,5 @@ def _folders(contents: Contents, platform: Platform) -> list[str]:
         path: text for path, text in contents.texts.items() if path.startswith("etc/ld.so.conf")
     }
     built_in = [f"/lib/{platform.multiarch}", f"/usr/lib/{platform.multiarch}"]
-    return [*library_folders(configured), *built_in, "/lib64", "/usr/lib64", "/usr/local/lib"]
+    plain = ["/lib", "/usr/lib", "/lib64", "/usr/lib64", "/usr/local/lib"]
+    return [*library_folders(configured), *built_in, *plain]
