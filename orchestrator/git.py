@@ -30,7 +30,7 @@ def commit_annotations(root: Path) -> dict[str, str]:
             "org.opencontainers.image.created": created,
         }
     if origin := _git(root, "config", "remote.origin.url"):
-        found["org.opencontainers.image.source"] = _without_credentials(origin)
+        found["org.opencontainers.image.source"] = without_credentials(origin)
     return found
 
 
@@ -110,6 +110,15 @@ def export_tree(root: Path, commit: str, folder: Path) -> None:
                 raise NoComparisonError(f"the tree at {commit[:12]} cannot be read: {why}")
 
 
+def without_credentials(url: str) -> str:
+    """Return an address without the user and the password that it may have."""
+    scheme, separator, rest = url.partition("://")
+    if not separator:
+        return url
+    host, slash, path = rest.partition("/")
+    return f"{scheme}://{host.rpartition('@')[2]}{slash}{path}"
+
+
 def _if_shallow(root: Path) -> str:
     if _git(root, "rev-parse", "--is-shallow-repository") == "true":
         return ", the clone being shallow (fetch more history)"
@@ -136,11 +145,3 @@ def _run(
         )
     except (OSError, subprocess.TimeoutExpired):
         return None
-
-
-def _without_credentials(url: str) -> str:
-    scheme, separator, rest = url.partition("://")
-    if not separator:
-        return url
-    host, slash, path = rest.partition("/")
-    return f"{scheme}://{host.rpartition('@')[2]}{slash}{path}"

@@ -524,6 +524,18 @@ class CheckSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class AttestSettings:
+    """`[attest]` of the settings: which documents are published about images, and who builds.
+
+    `required` fails what they cannot be published about.
+    """
+
+    documents: tuple[str, ...] = ("sbom", "provenance")
+    builder: str = ""
+    required: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """`orch.toml`, or `[tool.orch]` of a `pyproject.toml`, read and validated."""
 
@@ -542,6 +554,7 @@ class Settings:
     wheelhouse: WheelhouseSettings = WheelhouseSettings()
     buildkit: BuildKitSettings = BuildKitSettings()
     ecr: EcrSettings = EcrSettings()
+    attest: AttestSettings = AttestSettings()
     checks: CheckSettings = CheckSettings()
     images: Mapping[str, ImageSettings] = field(default_factory=dict)
     wheels: Mapping[str, WheelSettings] = field(default_factory=dict)

@@ -10,6 +10,7 @@ from packaging.utils import canonicalize_name
 
 from orchestrator.errors import OrchError, WorkspaceError
 from orchestrator.model import (
+    AttestSettings,
     BuildKitOptions,
     BuildKitSettings,
     DebianSettings,
@@ -85,6 +86,7 @@ def take_settings(table: Table, file: Path) -> Settings:
         wheelhouse=_wheelhouse(table.take_table("wheelhouse")),
         buildkit=_buildkit(table.take_table("buildkit")),
         ecr=take_ecr(table.take_table("ecr")),
+        attest=_attest(table.take_table("attest")),
         checks=take_checks(table.take_table("checks")),
         images={
             name: _image(name, inner) for name, inner in table.take_named_tables("image").items()
@@ -240,6 +242,23 @@ def _debian(table: Table) -> DebianSettings:
     )
     table.close()
     return debian
+
+
+def _attest(table: Table) -> AttestSettings:
+    default = AttestSettings()
+    attest = AttestSettings(
+        documents=table.take_strs("documents", default.documents),
+        builder=table.take_str("builder"),
+        required=table.take_bool("required", default=False),
+    )
+    if unknown := sorted(set(attest.documents) - set(default.documents)):
+        known = " and ".join(default.documents)
+        table.fail("documents", f"there is no document {unknown[0]!r}", hint=f"there are {known}")
+    if not re.fullmatch(r"([a-zA-Z][\w+.-]*:[^@\s]+)?", attest.builder):
+        hint = 'it says who builds, such as "https://ci.example.com/voice"'
+        table.fail("builder", f"builder must be a URI, not {attest.builder!r}", hint=hint)
+    table.close()
+    return attest
 
 
 def _wheelhouse(table: Table) -> WheelhouseSettings:

@@ -9,10 +9,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from orchestrator.app.attesting import Attestations
 from orchestrator.app.opened import Opened
-from orchestrator.app.publishable import Publishables, collect
+from orchestrator.app.publishable import Collected, Publishables, collect
 from orchestrator.app.registries import connected
 from orchestrator.app.remote import RemoteLayers
+from orchestrator.attest.artifacts import DocumentKind
 from orchestrator.errors import WorkspaceError
 from orchestrator.publish.crew import Crew
 from orchestrator.publish.outgoing import OutgoingImage, Pushed, PushStatus
@@ -31,13 +33,18 @@ JOBS = 8
 
 @dataclass(frozen=True, slots=True)
 class PushOptions:
-    """What to push, and where; empty `tags` and `registry` mean those of the settings."""
+    """What to push, and where; empty `tags` and `registry` mean those of the settings.
+
+    With `attest`, all selected images must have their documents, unchanged ones too; with False
+    none gets any.
+    """
 
     selection: Selection = field(default_factory=Selection)
     tags: tuple[str, ...] = ()
     registry: str = ""
     jobs: int = JOBS
     dry_run: bool = False
+    attest: bool | None = None
 
 
 @dataclass(slots=True)
@@ -80,7 +87,16 @@ def push(opened: Opened, options: PushOptions, observer: PushObserver) -> PushRu
             premises = place.premises(crew, started, run.notes, observer.examining)
             beside = _beside(opened, place.registry, run.notes)
             blob_path = RemoteLayers(opened).path
-            pushing = Push(place.registry, crew, blob_path, observer, premises, beside)
+            pushing = Push(
+                place.registry,
+                crew,
+                blob_path,
+                observer,
+                premises,
+                beside,
+                _attestations(opened, place.registry, collected, run.notes, options).attach,
+                attests_unchanged=bool(options.attest),
+            )
             run.images = pushing.run(images, dry_run=options.dry_run)
             place.tell_details(crew, run.images)
         finally:
@@ -103,6 +119,25 @@ def _beside(opened: Opened, registry: Registry, notes: list[str]) -> Callable[[O
         return Inventories(opened, registry, notes)
 
     return lambda image: inventories().store(image)
+
+
+def _attestations(
+    opened: Opened,
+    registry: Registry,
+    collected: Collected,
+    notes: list[str],
+    options: PushOptions,
+) -> Attestations:
+    settings = opened.workspace.settings.attest
+    documents = () if options.attest is False else settings.documents
+    return Attestations(
+        opened,
+        registry,
+        collected.steps,
+        notes,
+        tuple(map(DocumentKind, documents)),
+        settings.required or bool(options.attest),
+    )
 
 
 def promote(opened: Opened, options: PushOptions, old: str, new: str) -> list[Promoted]:

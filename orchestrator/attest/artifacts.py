@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -12,6 +13,7 @@ EMPTY = Blob("application/vnd.oci.empty.v1+json", b"{}")
 KIND = "io.orch.document"
 """Annotation of a manifest: which kind of our documents it holds."""
 PREDICATE_TYPE = "https://slsa.dev/provenance/v1"
+_TITLE = "org.opencontainers.image.title"
 _PREDICATE = "in-toto.io/predicate-type"
 
 
@@ -26,10 +28,11 @@ _MEDIA_TYPES = {
     DocumentKind.SBOM: "application/vnd.cyclonedx+json",
     DocumentKind.PROVENANCE: "application/vnd.in-toto+json",
 }
-_NOTES = {
+_NOTES: Mapping[DocumentKind, Mapping[str, str]] = {
     DocumentKind.SBOM: {},
     DocumentKind.PROVENANCE: {_PREDICATE: PREDICATE_TYPE},
 }
+_FILES = {DocumentKind.SBOM: "sbom.cdx.json", DocumentKind.PROVENANCE: "provenance.intoto.json"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +69,7 @@ def make_artifact(kind: DocumentKind, document: bytes, subject: Blob) -> Artifac
         "mediaType": MANIFEST_MEDIA_TYPE,
         "artifactType": blob.media_type,
         "config": EMPTY.descriptor,
-        "layers": [{**blob.descriptor, **({"annotations": n} if (n := _NOTES[kind]) else {})}],
+        "layers": [{**blob.descriptor, "annotations": {_TITLE: _FILES[kind], **_NOTES[kind]}}],
         "subject": subject.descriptor,
         "annotations": _annotations(kind),
     }

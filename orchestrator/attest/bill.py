@@ -108,6 +108,11 @@ class Bill:
     unread: str = ""
 
     @property
+    def purl(self) -> PackageURL:
+        """Return the image's own URL, which names no registry."""
+        return PackageURL("oci", None, self.image, self.digest)
+
+    @property
     def packages(self) -> tuple[Package, ...]:
         """Return the packages of all tiers."""
         return tuple(package for tier in self.tiers for package in tier.packages)

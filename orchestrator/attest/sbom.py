@@ -68,6 +68,7 @@ def _tier(bill: Bill, tier: Tier) -> Component:
         type=ComponentType.CONTAINER,
         bom_ref=_ref("image", tier.image),
         version=bill.digest if is_whole else None,
+        purl=bill.purl if is_whole else None,
         properties=[Property(name=name, value=value) for name, value in told.items() if value],
     )
 

@@ -30,6 +30,11 @@ if TYPE_CHECKING:
 )
 @click.option("--registry", metavar="HOST/PREFIX", default="", help="Instead of the settings'.")
 @click.option("--jobs", type=click.IntRange(1, 32), default=8, show_default=True, help="At once.")
+@click.option(
+    "--attest/--no-attest",
+    default=None,
+    help="See that all selected images have an SBOM and provenance, or attach none.",
+)
 @click.option("--dry-run", is_flag=True, help="Ask the registry what it has; send nothing.")
 @click.option(
     "--promote",
@@ -76,10 +81,11 @@ def push(
         values["registry"],
         values["jobs"],
         dry_run=values["dry_run"],
+        attest=values["attest"],
     )
     if promote:
-        if options.tags or options.dry_run or report:
-            raise click.UsageError("--promote goes without --tag, --dry-run and --report")
+        if options.tags or options.dry_run or report or options.attest is not None:
+            raise click.UsageError("--promote goes without --tag, --attest, --dry-run and --report")
         return _promote(session, opened, options, promote, format_)
     return publish(
         session, opened, options, progress=values["progress"], format_=format_, report=report

@@ -28,7 +28,7 @@ def write_document(
         RegistryError: The registry does not take it.
     """
     rows = [(_EMPTY_MEDIA_TYPE, _EMPTY), (media_type, data)]
-    sent = sum(_write_blob(registry, repository, content) for _, content in rows)
+    sent = sum(write_once(registry, repository, content) for _, content in rows)
     config, layer = (_descriptor(kind, content) for kind, content in rows)
     document = {
         "schemaVersion": 2,
@@ -61,11 +61,12 @@ def read_document(
         return Path(folder, "blob").read_bytes()
 
 
-def _descriptor(media_type: str, data: bytes) -> Mapping[str, object]:
-    return {"mediaType": media_type, "digest": _digest(data), "size": len(data)}
+def write_once(registry: Registry, repository: Repository, data: bytes) -> int:
+    """Store bytes as a blob where they are not there yet; return how many were sent.
 
-
-def _write_blob(registry: Registry, repository: Repository, data: bytes) -> int:
+    Raises:
+        RegistryError: The registry does not take them.
+    """
     if registry.has_blob(repository, _digest(data)):
         return 0
     with tempfile.NamedTemporaryFile() as file:
@@ -73,6 +74,10 @@ def _write_blob(registry: Registry, repository: Repository, data: bytes) -> int:
         file.flush()
         registry.write_blob(repository, BlobInfo(_digest(data), len(data)), Path(file.name))
     return len(data)
+
+
+def _descriptor(media_type: str, data: bytes) -> Mapping[str, object]:
+    return {"mediaType": media_type, "digest": _digest(data), "size": len(data)}
 
 
 def _digest(data: bytes) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -112,6 +113,18 @@ class ImageDetails:
     tags: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Attached:
+    """A document that refers to an image on one platform; `is_new` if this push put it there."""
+
+    platform: Platform
+    kind: str
+    artifact_type: str
+    digest: str
+    size_bytes: int
+    is_new: bool
+
+
 @dataclass(slots=True)
 class Pushed:
     """What came of an image; `digest` is the one that was read back from the registry.
@@ -125,6 +138,7 @@ class Pushed:
     blobs: dict[BlobInfo, Transfer] = field(default_factory=dict)
     tags: dict[str, TagStatus] = field(default_factory=dict)
     beside_bytes: int = 0
+    referrers: Sequence[Attached] = ()
     retries: int = 0
     duration_s: float = 0.0
     verdict: Verdict | None = None

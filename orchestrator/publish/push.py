@@ -11,7 +11,14 @@ from typing import Protocol
 
 from orchestrator.errors import OrchError
 from orchestrator.publish.crew import Crew
-from orchestrator.publish.outgoing import OutgoingImage, Pushed, PushStatus, TagStatus, Transfer
+from orchestrator.publish.outgoing import (
+    Attached,
+    OutgoingImage,
+    Pushed,
+    PushStatus,
+    TagStatus,
+    Transfer,
+)
 from orchestrator.publish.premises import OpenPremises, Premises
 from orchestrator.publish.reference import Repository
 from orchestrator.publish.registry import (
@@ -59,6 +66,9 @@ class Push:
     premises: Premises = field(default_factory=OpenPremises)
     beside: Callable[[OutgoingImage], int] = lambda _: 0
     """Stores what goes beside an image, before the image; returns how many bytes were sent."""
+    attest: Callable[[OutgoingImage], Sequence[Attached]] = lambda _: ()
+    """Attaches documents to an image that is there; returns which it has then."""
+    attests_unchanged: bool = False
 
     def run(self, images: Sequence[OutgoingImage], *, dry_run: bool = False) -> list[Pushed]:
         """Publish images; no tag moves before all of them are there, read back and examined.
@@ -75,7 +85,8 @@ class Push:
 class _Run:
     def __init__(self, push: Push, images: Sequence[OutgoingImage]) -> None:
         self._registry, self._crew = push.registry, push.crew
-        self._premises, self._beside = push.premises, push.beside
+        self._premises, self._beside, self._attest = push.premises, push.beside, push.attest
+        self._attests_unchanged = push.attests_unchanged
         self._blob_path, self._observer = push.blob_path, push.observer
         self._images = images
         self._began_s = time.monotonic()
@@ -189,7 +200,7 @@ class _Run:
             read_back(self._registry, image.repository, manifest.digest, manifest)
 
     def _pass(self, images: Sequence[OutgoingImage]) -> bool:
-        """Tell whether images may be tagged; all are examined, so that all is said at once."""
+        """Tell whether images may be tagged: examined, all of them, and then attested."""
         examined = self._crew.each(self._premises.examine, images, keep_going=True)
         errors = dict(examined.errors)
         for image, verdict in examined.results.items():
@@ -198,7 +209,16 @@ class _Run:
                 errors[image] = verdict.error
         for image, error in errors.items():
             self._fail((image.repository,), error)
-        return not errors
+        return not errors and self._attach(self._images if self._attests_unchanged else images)
+
+    def _attach(self, images: Sequence[OutgoingImage]) -> bool:
+        """Attach documents to images; tell whether all are attached that must be."""
+        attached = self._crew.each(self._attest, images, keep_going=True)
+        for image, referrers in attached.results.items():
+            self._pushed[image.repository].referrers = referrers
+        for image, error in attached.errors.items():
+            self._fail((image.repository,), error)
+        return not attached.errors
 
     def _tag(
         self, image: OutgoingImage, before: Mapping[tuple[Repository, str], str | None]

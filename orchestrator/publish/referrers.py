@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Protocol
 
 from orchestrator.oci.image import INDEX_MEDIA_TYPE, Blob, canonical_json
+from orchestrator.publish.documents import write_once
 from orchestrator.publish.reference import Repository
 from orchestrator.publish.registry import (
-    BlobInfo,
     Manifest,
     NotPublishedError,
     Referrer,
@@ -85,21 +83,12 @@ def attach(
     artifacts = tuple(artifacts)
     for artifact in artifacts:
         for blob in artifact.blobs:
-            _write_blob(registry, repository, blob)
+            write_once(registry, repository, blob.data)
         manifest = Manifest(artifact.manifest.media_type, artifact.manifest.data)
         registry.write_manifest(repository, manifest.digest, manifest)
         registry.read_manifest(repository, manifest.digest)
     if by_tag and artifacts:
         _list(registry, repository, referrers_tag(digest), [a.descriptor for a in artifacts])
-
-
-def _write_blob(registry: Registry, repository: Repository, blob: Blob) -> None:
-    if registry.has_blob(repository, blob.digest):
-        return
-    with tempfile.NamedTemporaryFile() as file:
-        file.write(blob.data)
-        file.flush()
-        registry.write_blob(repository, BlobInfo(blob.digest, len(blob.data)), Path(file.name))
 
 
 def _list(registry: Registry, repository: Repository, tag: str, rows: list[dict[str, Any]]) -> None:

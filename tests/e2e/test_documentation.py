@@ -160,7 +160,7 @@ def test_every_setting_is_documented_and_no_other(tmp_path: Path, taken: set[Tak
     headings = {"": "Settings", "python": "[python]", "debian": "[debian]"}
     headings |= {"buildkit": "[buildkit]", "image.api": "[image.NAME]"}
     headings |= {"wheelhouse": "[wheelhouse]", "wheels.name": "[wheels.NAME]"}
-    headings |= {"ecr": "[ecr]", "ecr.exceptions": "[[ecr.exceptions]]"}
+    headings |= {"attest": "[attest]", "ecr": "[ecr]", "ecr.exceptions": "[[ecr.exceptions]]"}
     check_keys(REFERENCE / "settings.md", taken, headings)
 
 
