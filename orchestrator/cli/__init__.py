@@ -25,6 +25,7 @@ _VERBS = {
     "lock": "lock",
     "wheels": "wheels",
     "push": "push",
+    "sbom": "sbom",
     "check": "check",
 }
 
