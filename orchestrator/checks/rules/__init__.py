@@ -9,6 +9,7 @@ from orchestrator.checks.rules import (
     deployed,
     dockerfiles,
     files,
+    hadolint,
     probes,
     pythons,
     requirements,
@@ -50,4 +51,5 @@ RULES: tuple[Rule, ...] = (
     deployed.deployment_unreadable,
     probes.port_not_exposed,
     probes.probe_mismatch,
+    hadolint.hadolint,
 )

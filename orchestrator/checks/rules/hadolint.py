@@ -1,0 +1,79 @@
+"""The findings of hadolint, under its own ids."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from types import MappingProxyType
+
+from orchestrator.checks.finding import Finding, Region, Severity
+from orchestrator.checks.hadolint import Remark, find_hadolint, run_hadolint
+from orchestrator.checks.rule import rule
+from orchestrator.checks.subject import Subject
+
+_SEVERITIES: Mapping[str, Severity] = MappingProxyType(
+    {"error": Severity.ERROR, "warning": Severity.WARNING}
+)
+OURS: Mapping[str, str] = MappingProxyType(
+    {
+        "DL3002": "runs-as-root",
+        "DL3006": "latest-in-from",
+        "DL3007": "latest-in-from",
+        "DL3009": "cache-in-image",
+        "DL3042": "cache-in-image",
+        "DL3057": "no-healthcheck",
+    }
+)
+"""What rules of orch find too, knowing the workspace: siblings, users of bases, cache mounts."""
+_BY_CONSTRAINTS = "DL3013"
+
+
+@rule("hadolint", Severity.WARNING, passes_on=r"(?:DL|SC)\d{4}")
+def hadolint(subject: Subject) -> Iterator[Finding]:
+    """A line of a Dockerfile is one that hadolint warns of.
+
+    hadolint knows a hundred habits of Dockerfiles, and through ShellCheck the shell's own. Its
+    findings keep their ids and its severities; `info` and `style` are notes. It is a program of its
+    own: `pip install "orchestrator[hadolint]"`, or any `hadolint` on the PATH. Without it the other
+    rules run, and one line says that it did not.
+
+    DL3002, DL3006, DL3007, DL3009, DL3042 and DL3057 are left to `runs-as-root`, `latest-in-from`,
+    `cache-in-image` and `no-healthcheck`, which know what bases bring and which names are images of
+    this workspace; so is DL3013 where the workspace has constraints.
+
+    ## What to do
+
+    Follow the link of the finding. `# hadolint ignore=DL3008` and `.hadolint.yaml` at the root
+    hold, and so do suppressions with a reason: `# orch: ignore[DL3008] REASON`.
+
+    ## Example
+
+    ```dockerfile
+    RUN apt-get update && apt-get install -y curl      # DL3008: no version of curl is named
+    RUN cd $DIR && make                                # SC2086: $DIR is not in quotes
+    ```
+    """
+    images = {str(one.file): one.name for one in reversed(list(subject.images())) if one.build}
+    if not images:
+        return
+    for remark in run_hadolint(find_hadolint(), subject.workspace.root, sorted(images)):
+        by_constraints = remark.code == _BY_CONSTRAINTS and subject.constraints
+        if remark.code not in OURS and not by_constraints:
+            yield _finding(remark, images.get(remark.file, ""))
+
+
+def _finding(remark: Remark, image: str) -> Finding:
+    found = hadolint.finding(
+        remark.message,
+        file=remark.file,
+        region=Region(remark.line),
+        image=image,
+        severity=_SEVERITIES.get(remark.level, Severity.NOTE),
+    )
+    return replace(found, rule=remark.code, uri=_page(remark.code))
+
+
+def _page(code: str) -> str:
+    if code.startswith("SC"):
+        return f"https://www.shellcheck.net/wiki/{code}"
+    return f"https://github.com/hadolint/hadolint/wiki/{code}"
