@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.app.opened import Opened, archive_of, read_lock, writing_lock
 from orchestrator.app.planning import Asking, BuildOptions, Planned, plan
-from orchestrator.errors import OrchError
+from orchestrator.errors import InterruptedByUserError, OrchError
 from orchestrator.oci.layout import Layout
 from orchestrator.plan import Action, Step
 from orchestrator.ports import Observer, Outcome, Status
@@ -31,7 +31,8 @@ _DOCKERFILES = 64
 class BuildRun:
     """What a build came to.
 
-    `hopeless` are images whose wheels could not be built, and why. `earlier` is what a registry
+    `was_interrupted` outside of a step, that is; `hopeless` are images whose wheels could not be
+    built, and why. `earlier` is what a registry
     knows of images that are to be built.
     """
 
@@ -42,12 +43,15 @@ class BuildRun:
     notes: list[str] = field(default_factory=list)
     hopeless: dict[str, OrchError] = field(default_factory=dict)
     earlier: Earlier | None = None
+    was_interrupted: bool = False
 
     @property
     def ok(self) -> bool:
         """Tell whether nothing failed and nothing was cut short."""
         bad = {Status.FAILED, Status.SKIPPED, Status.CANCELLED}
-        return not any(outcome.status in bad for outcome in self.outcomes.values())
+        return not self.was_interrupted and not any(
+            outcome.status in bad for outcome in self.outcomes.values()
+        )
 
 
 def build(
@@ -61,13 +65,27 @@ def build(
     Images get their names in the layout when all are settled; what was built is recorded and
     named also where others failed. Wheels that no index has are built first, and the lock says
     what came of that. With `relock_missing`, Debian packages that no place has any
-    more are pinned anew, and what needs them is built again.
+    more are pinned anew, and what needs them is built again. When the user interrupts, the run says
+    what was cancelled.
 
     Raises:
         OrchError: The request or the workspace is wrong; what fails in a step is its outcome.
     """
     run = BuildRun(plan(opened, options), datetime.now(UTC))
     clock = time.monotonic()
+    try:
+        _bring_up_to_date(run, options, observer, say)
+    except (KeyboardInterrupt, InterruptedByUserError):
+        run.was_interrupted = True
+        steps = run.planned.plan.steps
+        run.outcomes = {name: run.outcomes.get(name) or _cut_short(steps[name]) for name in steps}
+    run.duration_s = time.monotonic() - clock
+    return run
+
+
+def _bring_up_to_date(
+    run: BuildRun, options: BuildOptions, observer: Observer, say: Callable[[str], None]
+) -> None:
     if options.asking is not Asking.NOT:
         _reuse_published(run, options, say)
     _build_wheels(run, options, say)
@@ -76,9 +94,7 @@ def build(
         if not gone or not options.relock_missing:
             break
         run.notes += _relock(run.planned, gone)
-        run.planned = plan(opened, options)
-    run.duration_s = time.monotonic() - clock
-    return run
+        run.planned = plan(run.planned.opened, options)
 
 
 def _reuse_published(run: BuildRun, options: BuildOptions, say: Callable[[str], None]) -> None:
@@ -135,6 +151,7 @@ def _carry_out(run: BuildRun, options: BuildOptions, observer: Observer) -> froz
         run.outcomes = {name: _settled(step) for name, step in planned.plan.steps.items()}
         return frozenset()
     from orchestrator.app.engines import open_engines  # noqa: PLC0415 - only where one is built
+    from orchestrator.app.step_logs import write_logs  # noqa: PLC0415 - likewise
     from orchestrator.schedule import Run  # noqa: PLC0415 - likewise
 
     jobs = options.jobs or os.cpu_count() or 1
@@ -155,12 +172,13 @@ def _carry_out(run: BuildRun, options: BuildOptions, observer: Observer) -> froz
             durations=state.durations(planned.platform.key),
             retries=options.retries,
         )
+        run.outcomes = scheduled.outcomes  # what there is of them when a second Ctrl-C comes
         run.outcomes = scheduled.run(jobs + 1, options.jobs or _DOCKERFILES)
         run.notes += engines.warnings()
         _name(run)
         if engines.docker is not None:
             _name_in_docker(run, engines.docker, before, state.digests())
-    _write_logs(run)
+    write_logs(planned.opened.paths, run.outcomes)
     return frozenset(engines.gone)
 
 
@@ -168,6 +186,12 @@ def _settled(step: Step) -> Outcome:
     if step.action is Action.UNAVAILABLE:
         return Outcome(step, Status.UNAVAILABLE, step.unavailable)
     return Outcome(step, Status.REUSED)
+
+
+def _cut_short(step: Step) -> Outcome:
+    if step.action is Action.BUILD:
+        return Outcome(step, Status.CANCELLED, "the run was stopped")
+    return _settled(step)
 
 
 def _record(state: State, outcome: Outcome) -> None:
@@ -206,26 +230,6 @@ def _name_in_docker(
         prune_superseded(before, after, docker)
     except OrchError as error:  # the images are complete all the same
         run.notes.append(f"names in Docker are not up to date: {error}")
-
-
-def _write_logs(run: BuildRun) -> None:
-    """Write a log file for each image that was worked on; an earlier one of it is replaced.
-
-    What a Dockerfile's build wrote is there already: the account of it goes below.
-    """
-    from orchestrator.atomic import write_text  # noqa: PLC0415 - only after a build
-    from orchestrator.report.text import format_log  # noqa: PLC0415
-
-    for name, outcome in run.outcomes.items():
-        file = run.planned.opened.paths.logs / f"{name}.log"
-        if not outcome.attempts:
-            continue
-        if outcome.step.image.build is None:
-            write_text(file, format_log(outcome))
-            continue
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with file.open("a", encoding="utf-8", errors="backslashreplace") as log:
-            log.write(f"\n{format_log(outcome)}")
 
 
 def _relock(planned: Planned, gone: frozenset[str]) -> list[str]:

@@ -101,6 +101,8 @@ def build(session: Session, /, report: Path | None, **values: Any) -> int:
         from orchestrator.app.loading import load  # noqa: PLC0415 - only when asked
 
         load(run, session.note)
+    if run.was_interrupted:
+        raise KeyboardInterrupt
     code = _exit_code(run.outcomes, run.planned.wanted, options, strict=values["strict"])
     if values["push"] and run.ok:
         from orchestrator.cli.push import publish  # noqa: PLC0415 - only when asked

@@ -25,7 +25,7 @@ from orchestrator.publish.reference import Repository
 from orchestrator.publish.registry import VerificationError
 from orchestrator.publish.wire import Wire
 from tests.helpers import ROOT, write_lock, write_tree, write_workspace
-from tests.registries import TinyRegistry
+from tests.registries import TinyRegistry, interrupt_this_process
 from tests.tiny import Tiny, digests
 from tests.unit.test_cli import Ran
 
@@ -358,6 +358,19 @@ def test_what_changed_is_known_from_the_registry_also_where_nothing_is_pushed(
     ran = second.orch("build", "--changed")
     assert "4 published already" in ran.err
     assert "nothing to build" in ran.err
+
+
+def test_a_build_that_is_interrupted_while_it_asks_says_what_was_cancelled(first: Machine) -> None:
+    first.registry.faults = [interrupt_this_process]
+    report = first.tiny.root / "report.json"
+    ran = first.orch("build", "--changed", "--push", "--report", str(report))
+    assert ran.code == 130
+    assert "interrupted" in ran.err
+    document = json.loads(report.read_text())
+    assert {image["name"]: image["status"] for image in document["images"]} == dict.fromkeys(
+        NAMES, "cancelled"
+    )
+    assert document["ok"] is False
 
 
 def test_without_the_registry_the_records_say_what_changed(first: Machine) -> None:
