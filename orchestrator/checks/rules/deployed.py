@@ -78,7 +78,7 @@ def deployed_placeholder(subject: Subject) -> Iterator[Finding]:
 
     ## What to do
 
-    Name the image as it is published. `orch deploy` writes the digest of what was pushed.
+    Name the image as it is published: `orch push` says under which name and digest.
 
     ## Example
 
@@ -97,7 +97,7 @@ def deployed_placeholder(subject: Subject) -> Iterator[Finding]:
         yield named.found(
             deployed_placeholder,
             f"{named.use.reference} is a placeholder, no image",
-            "name the image as it is published, or let orch deploy write it",
+            "name the image as it is published",
         )
 
 
@@ -176,8 +176,7 @@ def deployed_by_tag(subject: Subject) -> Iterator[Finding]:
 
     ## What to do
 
-    Run `orch deploy FILE` after `orch push`: it writes `repository:tag@sha256:...` and changes
-    nothing else in the file.
+    Write the digest that `orch push` read back behind the tag: `repository:tag@sha256:...`.
 
     ## Example
 
@@ -190,7 +189,7 @@ def deployed_by_tag(subject: Subject) -> Iterator[Finding]:
             yield named.found(
                 deployed_by_tag,
                 f"{named.use.reference} is named by tag, which can be moved",
-                f"orch deploy {named.use.file} writes the digest of what was pushed",
+                "write the digest that orch push reports behind it",
             )
 
 
@@ -202,8 +201,8 @@ def _tag_of(named: _Named) -> str:
 def deployment_unreadable(subject: Subject) -> Iterator[Finding]:
     """A file that may name images could not be read.
 
-    It is a template, or no YAML: what it deploys was not checked, and `orch deploy` leaves it as it
-    is. Of a chart the values are read, not the templates.
+    It is a template, or no YAML: what it deploys was not checked. Of a chart the values are read,
+    not the templates.
 
     ## What to do
 

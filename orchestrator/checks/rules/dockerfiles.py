@@ -69,7 +69,7 @@ def cache_in_image(subject: Subject) -> Iterator[Finding]:
 
     ```dockerfile
     RUN apt-get update && apt-get install -y curl && rm -rf /var/lib/apt/lists/*
-    RUN --mount=type=cache,target=/root/.cache/pip pip install -r requirements.txt
+    RUN pip install --no-cache-dir -r requirements.txt
     ```
     """
     for fault in find_caches(subject):
