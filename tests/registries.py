@@ -9,6 +9,7 @@ import json
 import os
 import re
 import signal
+import sys
 import threading
 import uuid
 from collections.abc import Callable, Iterable, Iterator
@@ -62,7 +63,7 @@ class TinyRegistry:
         class Site(_Site):
             registry = site
 
-        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Site)
+        server = _Server(("127.0.0.1", 0), Site)
         server.daemon_threads = True
         server.block_on_close = False
         self.address = f"127.0.0.1:{server.server_port}"
@@ -93,6 +94,13 @@ class TinyRegistry:
             token = f"{TOKEN}-{len(self.granted)}"
             self._uses[f"Bearer {token}"] = self.token_uses
             return json.dumps({"token": token}).encode()
+
+
+class _Server(http.server.ThreadingHTTPServer):
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of clients that went away: they were told to."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class _Site(http.server.BaseHTTPRequestHandler):
@@ -292,6 +300,19 @@ def interrupt_this_process(_: Handler) -> bool:
     """Let the user interrupt whoever asks, if that is this very process."""
     os.kill(os.getpid(), signal.SIGINT)
     return False
+
+
+def interrupt_at(method: str, part: str) -> Fault:
+    """Return a fault that interrupts at the first request of a kind, and then at none."""
+    begun = threading.Event()
+
+    def fault(handler: Handler) -> bool:
+        if handler.command == method and part in handler.path and not begun.is_set():
+            begun.set()
+            return interrupt_this_process(handler)
+        return False
+
+    return fault
 
 
 def referrer_rows(manifests: Iterable[bytes], digest: str) -> list[dict[str, Any]]:

@@ -58,16 +58,19 @@ class PushRun:
     duration_s: float = 0.0
     is_dry: bool = False
     notes: list[str] = field(default_factory=list)
+    was_interrupted: bool = False
 
     @property
     def ok(self) -> bool:
-        """Tell whether nothing failed and nothing was left undone because of it."""
+        """Tell whether nothing failed and nothing was left undone."""
         bad = {PushStatus.FAILED, PushStatus.CANCELLED}
-        return not any(pushed.status in bad for pushed in self.images)
+        return not self.was_interrupted and not any(pushed.status in bad for pushed in self.images)
 
 
 def push(opened: Opened, options: PushOptions, observer: PushObserver) -> PushRun:
     """Publish the selected images, and read back what the registry has then.
+
+    When the user interrupts, the run says what was sent by then, and what was cancelled.
 
     Raises:
         WorkspaceError: The request or the workspace is wrong, or an image is not up to date.
@@ -98,7 +101,9 @@ def push(opened: Opened, options: PushOptions, observer: PushObserver) -> PushRu
                 attests_unchanged=bool(options.attest),
             )
             run.images = pushing.run(images, dry_run=options.dry_run)
-            place.tell_details(crew, run.images)
+            run.was_interrupted = crew.was_stopped
+            if not run.was_interrupted:
+                place.tell_details(crew, run.images)
         finally:
             crew.close()
         for pushed in run.images:

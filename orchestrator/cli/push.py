@@ -121,6 +121,8 @@ def publish(
             if reference := reference_of(pushed):
                 click.echo(reference)
     session.note(format_push_summary(run.images, run.unavailable, run.duration_s))
+    if run.was_interrupted:
+        raise KeyboardInterrupt
     return _exit_code(run, options)
 
 

@@ -40,6 +40,7 @@ class Crew:
     """Threads that work on items; `stop` is called when the user interrupts."""
 
     def __init__(self, jobs: int, stop: Callable[[], None]) -> None:
+        self.was_stopped = False
         self._pool = ThreadPoolExecutor(jobs, thread_name_prefix="push")
         self._stop = stop
 
@@ -62,9 +63,7 @@ class Crew:
         try:
             wait(futures.values())
         except KeyboardInterrupt:
-            self._stop()
-            for future in futures.values():
-                future.cancel()
+            self.stop()
             raise
         done: Done[T, R] = Done()
         for item, future in futures.items():
@@ -78,6 +77,12 @@ class Crew:
             else:
                 done.results[item] = future.result()
         return done
+
+    def stop(self) -> None:
+        """Give up what runs and what has not begun; afterwards nothing more happens."""
+        self.was_stopped = True
+        self._stop()
+        self.close()
 
     def close(self) -> None:
         """End the threads."""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from orchestrator.atomic import replacing
 from orchestrator.oci.image import INDEX_MEDIA_TYPE, MANIFEST_MEDIA_TYPE
+from orchestrator.publish.download import download
 from orchestrator.publish.exchange import Answer, Request
 from orchestrator.publish.reference import Repository
 from orchestrator.publish.registry import (
@@ -102,7 +103,7 @@ class HttpRegistry:
     def fetch_blob(self, repository: Repository, blob: BlobInfo, target: Path) -> None:
         """Write a blob to a file when all its bytes came."""
         with replacing(target) as file:
-            self._wire.download(Request("GET", repository, f"blobs/{blob.digest}"), file)
+            download(self._wire, Request("GET", repository, f"blobs/{blob.digest}"), file)
             file.flush()
             with open(file.fileno(), "rb", closefd=False) as written:
                 written.seek(0)

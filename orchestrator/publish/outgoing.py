@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
-from orchestrator.errors import OrchError
+from orchestrator.errors import InterruptedByUserError, OrchError
 from orchestrator.model import Platform
 from orchestrator.publish.findings import Verdict
 from orchestrator.publish.reference import Repository
@@ -144,6 +144,17 @@ class Pushed:
     verdict: Verdict | None = None
     details: ImageDetails | None = None
     error: OrchError | None = None
+
+    def cancel(self) -> None:
+        """Note that the image is not tagged, as long as nothing else is noted."""
+        self.status, self.digest = PushStatus.CANCELLED, ""
+        moved = TagStatus.MOVED
+        self.tags = {t: s if s is moved else TagStatus.UNTOUCHED for t, s in self.tags.items()}
+
+    def give_up(self) -> None:
+        """Note that the user stopped it."""
+        self.cancel()
+        self.error = InterruptedByUserError("the push was given up")
 
     def bytes_of(self, transfer: Transfer) -> int:
         """Return the size of the blobs that came in one way."""

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from orchestrator.errors import OrchError
 from orchestrator.publish.crew import Crew
 from orchestrator.publish.outgoing import TagStatus
-from orchestrator.publish.push import move_tag
 from orchestrator.publish.reference import Repository
 from orchestrator.publish.registry import Manifest, NotPublishedError, Registry
+from orchestrator.publish.tags import move_tag
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,16 +23,11 @@ from orchestrator.publish.premises import OpenPremises, Premises
 from orchestrator.publish.reference import Repository
 from orchestrator.publish.registry import (
     CredentialsError,
-    Manifest,
     RefusedError,
     Registry,
-    TagTakenError,
-    VerificationError,
 )
 from orchestrator.publish.survey import BlobPlan, Survey, plan_blobs, survey_images
-
-_TAG_REFUSALS = {400, 403, 405, 409, 412}
-"""How registries answer when a tag may not be moved."""
+from orchestrator.publish.tags import move_tag, read_back
 
 
 class PushObserver(Protocol):
@@ -74,7 +69,8 @@ class Push:
         """Publish images; no tag moves before all of them are there, read back and examined.
 
         The first failure stops what has not begun, and then no tag is touched. When a tag
-        cannot be moved, the others still are.
+        cannot be moved, the others still are. When the user interrupts, nothing more is sent, and
+        what is returned says what there is by then.
 
         Raises:
             RegistryError: The registry does not say what it has; nothing was sent.
@@ -94,6 +90,17 @@ class _Run:
         self._lock = threading.Lock()
 
     def run(self, *, dry_run: bool) -> list[Pushed]:
+        try:
+            self._publish(dry_run=dry_run)
+        except KeyboardInterrupt:
+            self._crew.stop()
+            self._cut_short()
+        for pushed in self._pushed.values():
+            pushed.duration_s = pushed.duration_s or time.monotonic() - self._began_s
+            self._observer.finished(pushed)
+        return list(self._pushed.values())
+
+    def _publish(self, *, dry_run: bool) -> None:
         survey = survey_images(self._registry, self._crew, self._images)
         plans = plan_blobs(self._images, survey)
         upload_bytes = sum(plan.blob.size_bytes for plan in plans if plan.source is None)
@@ -106,10 +113,12 @@ class _Run:
         unprepared = self._premises.prepare(places, dry_run=dry_run)
         if not dry_run:
             self._carry_out(plans, lacking, survey, unprepared)
+
+    def _cut_short(self) -> None:
+        """Say of what was not settled that it was given up; tags that moved stay noted."""
         for pushed in self._pushed.values():
-            pushed.duration_s = pushed.duration_s or time.monotonic() - self._began_s
-            self._observer.finished(pushed)
-        return list(self._pushed.values())
+            if pushed.status in {PushStatus.PLANNED, PushStatus.CANCELLED}:
+                pushed.give_up()
 
     def _note_blobs(self, plans: Sequence[BlobPlan], *, dry_run: bool) -> None:
         """Note what need not be sent; in a dry run also how the rest would come."""
@@ -146,9 +155,7 @@ class _Run:
     ) -> None:
         pending = [item for item in self._images if not self._is_done(item)]
         for image in pending:
-            pushed = self._pushed[image.repository]
-            pushed.status, pushed.digest = PushStatus.CANCELLED, ""
-            pushed.tags = dict.fromkeys(pushed.tags, TagStatus.UNTOUCHED)
+            self._pushed[image.repository].cancel()
         for repository, error in unprepared.items():
             self._fail((repository,), error)
         if unprepared:
@@ -237,40 +244,3 @@ class _Run:
         for repository in repositories:
             pushed = self._pushed[repository]
             pushed.status, pushed.error = PushStatus.FAILED, pushed.error or error
-
-
-def move_tag(registry: Registry, repository: Repository, tag: str, manifest: Manifest) -> None:
-    """Let a tag name a manifest that is there, and read it back.
-
-    Raises:
-        TagTakenError: The registry does not let the tag be moved.
-        VerificationError: The tag names something else afterwards.
-        RegistryError: The registry refuses for another reason.
-    """
-    try:
-        registry.write_manifest(repository, tag, manifest)
-    except RefusedError as error:
-        now = registry.find_manifest(repository, tag) if error.status in _TAG_REFUSALS else None
-        if now == manifest.digest:  # somebody else was as quick: the tag is right
-            return
-        if now is None:
-            raise
-        raise TagTakenError(
-            f"{repository}:{tag} names {now} and may not be moved to {manifest.digest}",
-            hint="tags of this repository are immutable: push under another one (--tag)",
-        ) from error
-    read_back(registry, repository, tag, manifest)
-
-
-def read_back(registry: Registry, repository: Repository, pointer: str, manifest: Manifest) -> None:
-    """Compare what a registry holds, byte for byte, with what it was sent.
-
-    Raises:
-        VerificationError: It holds something else.
-    """
-    found = registry.read_manifest(repository, pointer)
-    if found.digest != manifest.digest:
-        raise VerificationError(
-            f"{repository} has {found.digest} as {pointer}, and was sent {manifest.digest}",
-            hint="does somebody else push there at this moment? push again",
-        )

@@ -6,9 +6,8 @@ import contextlib
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
 from orchestrator.errors import InterruptedByUserError
@@ -17,7 +16,6 @@ from orchestrator.publish.certificates import CERTIFICATES
 from orchestrator.publish.connections import (
     BrokenOffError,
     Connections,
-    breaking_off,
     read_answer,
 )
 from orchestrator.publish.credentials import Credentials, CredentialStore
@@ -72,7 +70,7 @@ class Wire:
         self.retries: Counter[Repository] = Counter()
         self._actions = actions
         self._retry_s = retry_s
-        self._attempts = attempts
+        self.attempts = attempts
         self._auth = Authoriser(find or CredentialStore().find, self._request_token)
         self._connections = Connections(timeout_s, certificates)
         self._stopping = threading.Event()
@@ -99,18 +97,18 @@ class Wire:
             CredentialsError: The registry wants other credentials.
         """
         error = RegistryUnreachableError("")
-        for attempt in range(attempts or self._attempts):
+        for attempt in range(attempts or self.attempts):
             if attempt:
                 self.retries[request.repository] += 1
                 self.pause(attempt, error)
             try:
                 answer = self._authorised(request)
             except BrokenOffError as problem:
-                error = self._unreachable(request, str(problem))
+                error = self.unreachable(request, str(problem))
                 continue
             if answer.status not in PASSING:
                 return answer
-            error = self._unreachable(
+            error = self.unreachable(
                 request, f"answers {answer.status}{detail_of(answer)}", retry_after_s(answer)
             )
         raise error
@@ -159,54 +157,18 @@ class Wire:
         self._stopping.wait(wait_s)
         self.check_wanted()
 
-    def download(self, request: Request, out: BinaryIO) -> None:
-        """Write an answer's body to a file, resuming it where it broke off.
-
-        Raises:
-            RefusedError: The answer is no file.
-            RegistryError: As for `send`.
-        """
-        error = RegistryUnreachableError("")
-        for attempt in range(self._attempts):
-            if attempt:
-                self.retries[request.repository] += 1
-                self.pause(attempt, error)
-            try:
-                status, after_s = self._download_rest(request, out)
-            except BrokenOffError as problem:
-                error = self._unreachable(request, str(problem))
-                continue
-            if status not in PASSING:
-                return
-            error = self._unreachable(request, f"answers {status}", after_s)
-        raise error
-
-    def _download_rest(self, request: Request, out: BinaryIO) -> tuple[int, float | None]:
-        done = out.tell()
-        ranged = {"Range": f"bytes={done}-"} if done else {}
-        headers = {**request.headers, "Accept-Encoding": "identity", **ranged}
-        with self._opened(replace(request, headers=headers)) as response:
-            if response.status_code not in {200, 206}:
-                answer = read_answer(response)
-                if answer.status not in PASSING:
-                    raise self.refused(request, answer)
-                return answer.status, retry_after_s(answer)
-            if response.status_code == 200:
-                out.seek(0)
-                out.truncate()
-            with breaking_off():
-                for chunk in response.iter_raw():
-                    self.check_wanted()
-                    out.write(chunk)
-        return response.status_code, None
-
     def _authorised(self, request: Request) -> Answer:
-        with self._opened(request) as response:
+        with self.opened(request) as response:
             return read_answer(response)
 
     @contextlib.contextmanager
-    def _opened(self, request: Request) -> Iterator[httpx.Response]:
-        """Begin a request, with the authorisation that is asked for."""
+    def opened(self, request: Request) -> Iterator[httpx.Response]:
+        """Begin a request, with the authorisation that is asked for.
+
+        Raises:
+            BrokenOffError: The connection failed; a later attempt may do better.
+            CredentialsError: The registry wants other credentials.
+        """
         self.check_wanted()
         base = self._connections.base(request.repository.host)
         url = urljoin(f"{base}/v2/{request.repository.name}/", request.target)
@@ -242,7 +204,7 @@ class Wire:
         """Ask a token server, again while that may help."""
         where = f"{method} {urlsplit(url).netloc}{urlsplit(url).path}"
         error = RegistryUnreachableError("")
-        for attempt in range(self._attempts):
+        for attempt in range(self.attempts):
             if attempt:
                 self.pause(attempt, error)
             try:
@@ -256,8 +218,9 @@ class Wire:
             error = RegistryUnreachableError(problem, hint=_LATER, retry_after_s=after_s)
         raise error
 
-    def _unreachable(
+    def unreachable(
         self, request: Request, problem: str, after_s: float | None = None
     ) -> RegistryUnreachableError:
+        """Return the error of a request that a later attempt may answer."""
         message = self._auth.masked(f"{request.where}: {problem}")
         return RegistryUnreachableError(message, hint=_LATER, retry_after_s=after_s)

@@ -14,7 +14,7 @@ import pytest
 
 from orchestrator.cli import main
 from tests.helpers import ROOT, write_lock, write_tree, write_workspace
-from tests.registries import PASSWORD, TOKEN, USER, TinyRegistry
+from tests.registries import PASSWORD, TOKEN, USER, TinyRegistry, interrupt_at
 from tests.unit.test_cli import Orch, Ran
 
 FILES = "[[files]]\nfrom = 'src'\nto = '/app'\n"
@@ -141,6 +141,24 @@ def test_the_report_tells_what_went_how(orch: Orch, ws: Path, tiny: TinyRegistry
     uploaded = sum(len(data) for (place, _), data in tiny.blobs.items() if place == "team/s")
     mounted = image["blobs"]["mounted"]["bytes"]
     assert image["blobs"]["uploaded"]["bytes"] + mounted == uploaded
+
+
+def test_a_push_that_is_interrupted_reports_what_was_sent_and_what_was_not(
+    orch: Orch, ws: Path, tiny: TinyRegistry
+) -> None:
+    build(orch)
+    tiny.faults = [interrupt_at("PUT", "/manifests/")] * 1000
+    report = ws.parent / "report.json"
+    ran = orch("push", "--jobs", "1", "--report", str(report))
+    assert ran.code == 130
+    assert "the push was given up" in ran.err
+    assert "interrupted" in ran.err
+    document = json.loads(report.read_text())
+    assert document["ok"] is False
+    assert {image["status"] for image in document["images"]} == {"cancelled"}
+    sent = sum(image["blobs"]["uploaded"]["bytes"] for image in document["images"])
+    assert sent == sum({digest: len(data) for (_, digest), data in tiny.blobs.items()}.values())
+    assert tiny.tags == {}
 
 
 def test_tags_of_the_command_line_replace_those_of_the_settings(
