@@ -11,7 +11,7 @@ from orchestrator.deployments.source import Source
 from orchestrator.deployments.tree import Node, Shape, walk
 from orchestrator.deployments.values import Form, ImageUse, Part, Port, Probe
 
-_CONTAINERS = ("initContainers", "containers", "ephemeralContainers")
+_CONTAINERS = frozenset({"initContainers", "containers", "ephemeralContainers"})
 _PROBES = {"livenessProbe": "liveness", "readinessProbe": "readiness", "startupProbe": "startup"}
 _LARGEST_PORT = 65535
 
@@ -26,9 +26,9 @@ def find_object_uses(root: Node, source: Source) -> Iterator[ImageUse]:
     listed = root.get("items").elements if root.word("kind").endswith("List") else []
     for item in listed or [root]:
         resource = f"{item.word('kind')}/{item.get('metadata').word('name')}".rstrip("/")
-        for node in walk(item):
-            for name in _CONTAINERS if node.shape is Shape.MAPPING else ():
-                for container in node.get(name).elements:
+        for node in walk(item):  # what a mapping merges in is walked by itself
+            for key, value in node.pairs:
+                for container in value.elements if key.text in _CONTAINERS else ():
                     yield from _container(container, resource, source)
 
 
