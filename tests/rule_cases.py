@@ -272,7 +272,8 @@ def write_case(root: Path, files: Mapping[str, str], adds: Adds | None = None) -
 
 
 def check(root: Path, *ids: str, selection: Selection | None = None) -> Checked:
-    """Run rules of these ids, or all, over a workspace."""
+    """Run rules of these ids, or all that run no other program, over a workspace."""
     choose = (selection or Selection()).choose
     subject = read_subject(read_settings(root), choose)
-    return run_rules(subject, choose_rules(RULES, ids), TODAY, frozenset(ids))
+    rules = choose_rules(RULES, ids) if ids else [one for one in RULES if one.id != "hadolint"]
+    return run_rules(subject, rules, TODAY, frozenset(ids))

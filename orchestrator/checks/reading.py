@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import textwrap
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -21,6 +22,9 @@ from orchestrator.resolve.python.requirements import (
     requirement_files,
 )
 from orchestrator.workspace import read_images
+
+_LONGEST = 500
+"""How much of a message is kept: it may quote a line of any length."""
 
 INVALID_FILE = "invalid-file"
 """The rule that findings about files which cannot be read are of."""
@@ -77,8 +81,9 @@ class _Reading:
     def _note(self, error: OrchError, image: str = "") -> None:
         file = os.path.relpath(self.root / error.file, self.root) if error.file else ""
         region = Region(error.line) if error.line else None
+        message = textwrap.shorten(error.message, _LONGEST, placeholder=" ...")
         self.problems.append(
-            Finding(INVALID_FILE, Severity.ERROR, error.message, error.hint, file, region, image)
+            Finding(INVALID_FILE, Severity.ERROR, message, error.hint, file, region, image)
         )
 
     def _order(self, workspace: Workspace) -> tuple[Workspace, Graph]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.checks.rule import Rule
-from orchestrator.checks.rules import RULES, deployed, dockerfiles, probes
+from orchestrator.checks.rules import RULES, deployed, dockerfiles, hadolint, probes
 from orchestrator.report.sarif import sarif_document
 from tests.rule_cases import API, CASES, KEY, SERVICE, SOUND, Case, check, write_case
 from tests.rule_pages import FOLDER, pages
@@ -53,7 +53,7 @@ def test_what_a_rule_finds_is_valid_sarif(case: Case, tmp_path: Path) -> None:
 
 
 def test_every_rule_about_recipes_has_a_case() -> None:
-    elsewhere = (dockerfiles, deployed, probes)
+    elsewhere = (dockerfiles, hadolint, deployed, probes)
     theirs = {id(one) for module in elsewhere for one in vars(module).values()}
     assert {one.id for one in RULES if id(one) not in theirs} == {case.rule for case in CASES}
 

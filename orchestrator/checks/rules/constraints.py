@@ -71,7 +71,7 @@ def constraint_not_applied(subject: Subject) -> Iterator[Finding]:
     numpy==2.4.6     # constraint-not-applied: orch.lock has numpy 2.3.0 in python-ml
     ```
     """
-    if subject.lock is None:
+    if subject.lock is None or not subject.constraints:
         return
     for platform in subject.settings.platforms:
         found = broken_constraints(subject.workspace, subject.graph, subject.lock, platform)
