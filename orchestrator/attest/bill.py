@@ -7,8 +7,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from packageurl import PackageURL
-from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
+from packaging.utils import canonicalize_name, canonicalize_version
 
 from orchestrator.model import FileFetch, LockedDeb, LockedWheel, Platform
 
@@ -62,7 +61,9 @@ class Package:
     @property
     def identity(self) -> tuple[str, str, str]:
         """Return what is equal of two notes of one package: kind, name and version."""
-        return self.kind.value, self.name, _normal(self)
+        is_python = self.kind is PackageKind.PYTHON  # metadata and files' names may differ in zeros
+        version = canonicalize_version(self.version) if is_python else self.version
+        return self.kind.value, self.name, version
 
     @property
     def purl(self) -> PackageURL:
@@ -156,13 +157,3 @@ def with_found(
 
 def _with_hash(package: Package, locked: Package | None) -> Package:
     return replace(package, sha256=locked.sha256, file=locked.file) if locked else package
-
-
-def _normal(package: Package) -> str:
-    """Return a version in its one form: wheels' names and metadata may write it differently."""
-    if package.kind is PackageKind.DEBIAN:
-        return package.version
-    try:
-        return str(Version(package.version))
-    except InvalidVersion:
-        return package.version

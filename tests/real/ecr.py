@@ -1,8 +1,8 @@
 """Amazon ECR for tests: moto is its own interface, a registry behind a gate its data.
 
 The gate does what ECR does and a registry does not: it wants ECR's token, refuses what goes to
-repositories that do not exist, and tells moto of each manifest, so that moto can refuse a tag, name
-its images and scan them.
+repositories that do not exist, lists what refers to an image, and tells moto of each manifest, so
+that moto can refuse a tag, name its images and scan them.
 """
 
 from __future__ import annotations
@@ -23,10 +23,11 @@ import boto3
 from botocore.exceptions import ClientError
 
 from orchestrator.model import EcrSettings
-from orchestrator.oci.image import MANIFEST_MEDIA_TYPE
+from orchestrator.oci.image import INDEX_MEDIA_TYPE, MANIFEST_MEDIA_TYPE
 from orchestrator.publish.ecr.address import EcrAddress
 from orchestrator.publish.ecr.client import BotoEcr
 from tests.real.fault_proxy import FaultProxy, Handler
+from tests.registries import referrer_rows
 
 ACCOUNT, REGION = "123456789012", "eu-west-1"
 TOKEN = f"{ACCOUNT}-auth-token"
@@ -41,6 +42,7 @@ class EcrSite:
     address: str = ""
     token: str = TOKEN
     asked: list[str] = field(default_factory=list)
+    manifests: dict[str, list[bytes]] = field(default_factory=dict)
 
     @contextmanager
     def running(self) -> Iterator[EcrSite]:
@@ -109,8 +111,11 @@ class _Gate(Handler):
         self.owner.fault_of(f"{self.command} {self.path}")
         self.body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         found = re.fullmatch(r"/v2/(.+?)/(blobs|manifests|tags)/([^?]*).*", self.path)
+        listed = re.fullmatch(r"/v2/(.+?)/referrers/(.+)", self.path)
         if not self._is_authorised():
             self.refuse(401, "UNAUTHORIZED")
+        elif listed is not None:
+            self._list(referrer_rows(self.ecr.manifests.get(listed[1], ()), listed[2]))
         elif found is None:  # is there a registry at all?
             self._pass_on(None)
         elif (refusal := self._tell(found[1], found[2], found[3])) is not None:
@@ -148,9 +153,19 @@ class _Gate(Handler):
                 )
             except ClientError as error:
                 return 400, str(error.response["Error"]["Code"])
+        self.ecr.manifests.setdefault(name, []).append(self.body)
         if not known["images"] and repository["imageScanningConfiguration"]["scanOnPush"]:
             client.start_image_scan(repositoryName=name, imageId={"imageDigest": digest})
         return None
+
+    def _list(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        index = {"schemaVersion": 2, "mediaType": INDEX_MEDIA_TYPE, "manifests": rows}
+        body = json.dumps(index).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", INDEX_MEDIA_TYPE)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
 
     def _pieces(self) -> Iterator[bytes]:
         yield self.body or b""
