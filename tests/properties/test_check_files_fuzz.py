@@ -73,9 +73,9 @@ AROUND = {
     "base/core/Dockerfile": "FROM debian:bookworm\nHEALTHCHECK NONE\n",
     "constraints.txt": "flask==3.1.0\n",
 }
-WORDS = r"""& * | > - ? : # ' " { } [ ] , << !x &a *a {{ }} $ ${ ${X:-y} \ ` = == <<EOF && ; ( ) 0 99999
-FROM ARG ENV RUN COPY ADD USER EXPOSE LABEL HEALTHCHECK NONE ONBUILD AS --from= --mount= pip install
--r apt-get update rm image image: containers: ports: services: http://[ http://localhost:99999 :// @
+WORDS = r"""& * | > - ? : # ' " { } [ ] , << !x &a *a {{ }} $ ${ ${X:-y} \ ` = == <<EOF && ; ( ) 0
+99999 FROM ARG ENV RUN COPY ADD USER EXPOSE LABEL HEALTHCHECK NONE ONBUILD AS --from= --mount= pip
+install -r apt-get update rm image image: containers: ports: services: http://[ http://localhost:99999 :// @
 sha256: latest PLACEHOLDER <x> core api registry.example.com/team/ # orch: ignore[latest-in-from]"""
 PIECES = (
     *WORDS.split(),
