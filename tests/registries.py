@@ -162,7 +162,11 @@ class _Site(http.server.BaseHTTPRequestHandler):
         self.answer(status, json.dumps({"errors": [{"code": code, "message": "no"}]}).encode())
 
     def _body(self) -> bytes:
-        return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        size_bytes = int(self.headers.get("Content-Length") or 0)
+        data = self.rfile.read(size_bytes)
+        if len(data) < size_bytes:
+            raise ConnectionAbortedError
+        return data
 
     def _token(self) -> None:
         wanted = "Basic " + base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
