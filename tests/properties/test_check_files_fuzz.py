@@ -75,8 +75,9 @@ AROUND = {
 }
 WORDS = r"""& * | > - ? : # ' " { } [ ] , << !x &a *a {{ }} $ ${ ${X:-y} \ ` = == <<EOF && ; ( ) 0
 99999 FROM ARG ENV RUN COPY ADD USER EXPOSE LABEL HEALTHCHECK NONE ONBUILD AS --from= --mount= pip
-install -r apt-get update rm image image: containers: ports: services: http://[ http://localhost:99999 :// @
-sha256: latest PLACEHOLDER <x> core api registry.example.com/team/ # orch: ignore[latest-in-from]"""
+install -r apt-get update rm image image: containers: ports: services: http://[ :// @
+http://localhost:99999 sha256: latest PLACEHOLDER <x> core api registry.example.com/team/ #
+orch: ignore[x]"""
 PIECES = (
     *WORDS.split(),
     *("\n", "\r\n", "\r", "\t", " ", "\\\n", "\n---\n", "\n- ", ": ", " #", "\0", "\x85", "\u2028"),
