@@ -165,6 +165,24 @@ def test_others_find_each_platform_in_the_index(
     assert set(digests.values()) == {item["digest"] for item in image["platforms"]}
 
 
+def test_others_find_the_documents_that_refer_to_an_image(
+    built: Workspace, namespace: Namespace, inspect: Callable[..., dict[str, Any]]
+) -> None:
+    pushed = built.push(namespace)
+    again = built.push(namespace, "--tag", "again")
+    for name, image in pushed.items():
+        place = namespace.repository(name)
+        listed = inspect(f"{place}:{image['digest'].replace(':', '-')}", "--raw")["manifests"]
+        assert len(listed) == 2
+        assert [row["digest"] for row in image["referrers"]] == [row["digest"] for row in listed]
+        for row in listed:
+            manifest = inspect(f"{place}@{row['digest']}", "--raw")
+            assert manifest["artifactType"] == row["artifactType"]
+            assert manifest["subject"]["digest"] == image["digest"]
+        assert {row["status"] for row in again[name]["referrers"]} == {"there"}
+        assert again[name]["digest"] == image["digest"]
+
+
 def test_what_is_uploaded_after_a_change_of_the_base_is_the_new_layers(
     workspace: Workspace, namespace: Namespace
 ) -> None:
