@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import struct
-import tarfile
 import zlib
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 
 BLOCK = 512
 MTIME = 946_684_800
@@ -14,8 +13,12 @@ MTIME = 946_684_800
 
 END_OF_ARCHIVE = bytes(2 * BLOCK)
 
-_USTAR = struct.Struct("100s8s8s8s12s12s8s1s100s6s2s32s32s8s8s155s12s")
-_CHECKSUM = slice(148, 156)
+_NAME_BYTES = 100
+_OWNER_LIMIT, _SIZE_LIMIT = 1 << 21, 1 << 33
+"""What a ustar block's fields hold less than."""
+_CHECKSUM_END = 156
+_DEVICE = b"0000000"
+_PAX_NAME = "././@PaxHeader"
 
 
 class EntryKind(Enum):
@@ -50,43 +53,72 @@ def tar_header(entry: Entry) -> bytes:
     Source: POSIX.1-2001, pax interchange format; OCI image specification, layer.md.
     """
     name = entry.path + "/" if entry.kind is EntryKind.DIRECTORY else entry.path
-    encoded, link = name.encode(), entry.link.encode()
-    if len(encoded) > 100 or len(link) > 100 or entry.size_bytes >= 1 << 33:
-        return _pax_header(entry, name)
-    if not (name.isascii() and entry.link.isascii()):
-        return _pax_header(entry, name)
-    block = bytearray(
-        _USTAR.pack(
-            encoded,
-            b"%07o\0" % entry.mode,
-            b"%07o\0" % entry.uid,
-            b"%07o\0" % entry.gid,
-            b"%011o\0" % entry.size_bytes,
-            b"%011o\0" % MTIME,
-            b"        ",
-            entry.kind.value,
-            link,
-            b"ustar\0",
-            b"00",
-            b"",
-            b"",
-            b"0000000\0",
-            b"0000000\0",
-            b"",
-            b"",
-        )
+    texts = name + entry.link
+    is_short = len(texts) <= _NAME_BYTES and texts.isascii()
+    is_small = entry.size_bytes < _SIZE_LIMIT and max(entry.uid, entry.gid) < _OWNER_LIMIT
+    if not (is_short and is_small) and (records := _pax_records(entry, name)):
+        return _pax_header(entry, name, records)
+    owner = _owner(entry.mode, entry.uid, entry.gid)
+    return _block(
+        name, owner, entry.size_bytes, MTIME, _tail(entry.kind.value, entry.link, _DEVICE)
     )
+
+
+def _pax_records(entry: Entry, name: str) -> bytes:
+    """Return what a ustar block cannot say of an entry: mostly nothing."""
+    texts = (("path", name), ("linkpath", entry.link))
+    found = [pair for pair in texts if len(pair[1]) > _NAME_BYTES or not pair[1].isascii()]
+    if entry.uid >= _OWNER_LIMIT:
+        found.append(("uid", str(entry.uid)))
+    if entry.gid >= _OWNER_LIMIT:
+        found.append(("gid", str(entry.gid)))
+    if entry.size_bytes >= _SIZE_LIMIT:
+        found.append(("size", str(entry.size_bytes)))
+    return b"".join(_pax_record(*pair) for pair in found)
+
+
+def _pax_record(key: str, value: str) -> bytes:
+    """Return a record; it begins with its own length, which counts that number's digits too."""
+    rest = f" {key}={value}\n".encode()
+    length = len(rest) + 1
+    while length != len(rest) + len(str(length)):
+        length = len(rest) + len(str(length))
+    return b"%d%b" % (length, rest)
+
+
+def _pax_header(entry: Entry, name: str, records: bytes) -> bytes:
+    """Return records as a member of their own, and the entry's block as far as it can say it."""
+    before = _block(_PAX_NAME, _owner(0, 0, 0), len(records), 0, _tail(b"x", "", b""))
+    uid, gid = (number if number < _OWNER_LIMIT else 0 for number in (entry.uid, entry.gid))
+    size = entry.size_bytes if entry.size_bytes < _SIZE_LIMIT else 0
+    tail = _tail(entry.kind.value, entry.link, b"")
+    block = _block(name, _owner(entry.mode, uid, gid), size, MTIME, tail)
+    return before + records + padding(len(records)) + block
+
+
+def _block(name: str, owner: bytes, size_bytes: int, mtime: int, tail: bytes) -> bytes:
+    """Return a ustar block; names are cut, and what is not ASCII in them is replaced."""
+    front = b"%b%b%011o\0%011o\0" % (_field(name), owner, size_bytes, mtime)
     # Adler-32's low half is 1 and the sum of the bytes, modulo 65521: that of ASCII is below.
-    block[_CHECKSUM] = b"%06o\0 " % ((zlib.adler32(block) & 0xFFFF) - 1)
-    return bytes(block)
+    total = (zlib.adler32(front + tail) & 0xFFFF) - 1 + 8 * ord(" ")
+    return b"%b%06o\0 %b" % (front, total, tail)
 
 
-def _pax_header(entry: Entry, name: str) -> bytes:
-    info = tarfile.TarInfo(name.rstrip("/"))
-    info.type = entry.kind.value
-    info.mode, info.uid, info.gid = entry.mode, entry.uid, entry.gid
-    info.size, info.mtime, info.linkname = entry.size_bytes, MTIME, entry.link
-    return info.tobuf(tarfile.PAX_FORMAT, "utf-8", "strict")
+def _field(name: str) -> bytes:
+    return name.encode("ascii", "replace")[:_NAME_BYTES].ljust(_NAME_BYTES, b"\0")
+
+
+@lru_cache(maxsize=64)
+def _owner(mode: int, uid: int, gid: int) -> bytes:
+    return b"%07o\0%07o\0%07o\0" % (mode, uid, gid)
+
+
+@lru_cache(maxsize=64)
+def _tail(flag: bytes, link: str, device: bytes) -> bytes:
+    """Return what follows the checksum; `device` stands for both of its numbers."""
+    owners = bytes(64)  # the names of user and group
+    front = flag + _field(link) + b"ustar\00000" + owners + device.ljust(8, b"\0") * 2
+    return front.ljust(BLOCK - _CHECKSUM_END, b"\0")
 
 
 def padding(size_bytes: int) -> bytes:

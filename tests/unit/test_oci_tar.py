@@ -41,6 +41,30 @@ def test_a_header_says_what_the_entry_says(path: str, kind: EntryKind) -> None:
     assert (info.mode, info.uid, info.gid) == (0o4755, 1000, 33)
 
 
+@pytest.mark.parametrize(
+    ("path", "link", "size", "owner"),
+    [
+        ("a" * 101, "", 0, 0),
+        ("d/" * 60 + "f", "l" * 100, 3, 33),
+        ("x" * 1200, "", 0, 0),
+        ("ü" * 60, "x", 0, 0),
+        ("short", "l" * 101, 0, 0),
+        ("short", "ü", 0, 0),
+        ("short", "", 1 << 33, 0),
+        ("short", "", 0, 1 << 21),
+        ("ü" * 120, "ü" * 120, 1 << 40, 1 << 22),
+    ],
+)
+def test_a_header_of_several_blocks_is_as_tarfile_writes_it(
+    path: str, link: str, size: int, owner: int
+) -> None:
+    info = tarfile.TarInfo(path)
+    info.mode, info.size, info.mtime, info.linkname = 0o755, size, MTIME, link
+    info.uid = info.gid = owner
+    header = tar_header(Entry(path, EntryKind.FILE, 0o755, size, link, owner, owner))
+    assert header == info.tobuf(tarfile.PAX_FORMAT, "utf-8", "strict")
+
+
 def test_no_header_holds_a_time_or_a_user_of_this_machine() -> None:
     for path in ("short", "long" * 50):
         info = parse(tar_header(Entry(path)))

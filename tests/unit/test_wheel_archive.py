@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.engines.assembler.wheel.archive import MemberHash, Pieces, WheelArchive
+from orchestrator.engines.assembler.wheel.archive import Pieces, WheelArchive
+from orchestrator.engines.assembler.wheel.segment import record_form
 from orchestrator.errors import ArtifactError
 from tests.wheels import lay_wheel, make_wheel, record_hash
 
@@ -242,10 +243,7 @@ def test_a_scheme_that_nobody_knows_is_refused(tmp_path: Path, path: str) -> Non
 
 
 def test_a_digest_is_written_as_record_writes_it() -> None:
-    digest = MemberHash()
-    digest.update(b"abc")
-    assert digest.record == record_hash(b"abc")
-    assert digest.hex == hashlib.sha256(b"abc").hexdigest()
+    assert record_form("sha256", hashlib.sha256(b"abc").digest()) == record_hash(b"abc")
 
 
 def test_pieces_are_read_across_their_ends_as_one_file() -> None:

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import mmap
 import struct
 import tempfile
 import zipfile
 import zlib
-from base64 import urlsafe_b64encode
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Self, cast
+from typing import BinaryIO, NamedTuple, Self, cast
 
 from installer.records import InvalidRecordEntry, parse_record_file
 from installer.sources import WheelFile
@@ -46,8 +43,7 @@ class Member:
     is_executable: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(NamedTuple):
     """A piece of a member: stored bytes, and what they inflate to."""
 
     stored: bytes
@@ -174,39 +170,13 @@ class WheelArchive:
 
     def _data_offset(self, info: zipfile.ZipInfo) -> int:
         start = info.header_offset
-        header = self._map[start : start + _LOCAL_HEADER.size]
-        if len(header) < _LOCAL_HEADER.size:
+        if not 0 <= start <= len(self._map) - _LOCAL_HEADER.size:
             raise self.error(f"{info.filename} lies outside the archive")
-        magic, name_length, extra_length = _LOCAL_HEADER.unpack(header)
+        magic, name_length, extra_length = _LOCAL_HEADER.unpack_from(self._map, start)
         offset = start + _LOCAL_HEADER.size + name_length + extra_length
         if magic != b"PK\3\4" or offset + info.compress_size > len(self._map):
             raise self.error(f"{info.filename} lies outside the archive")
         return int(offset)
-
-
-class MemberHash:
-    """The digest of a member, comparable with RECORD's form of it."""
-
-    def __init__(self, algorithm: str = "sha256") -> None:
-        self._hash = hashlib.sha256() if algorithm == "sha256" else hashlib.new(algorithm)
-
-    def update(self, data: bytes) -> None:
-        """Feed the next piece."""
-        self._hash.update(data)
-
-    @property
-    def hex(self) -> str:
-        """Return the digest in hexadecimal digits."""
-        return self._hash.hexdigest()
-
-    @cached_property
-    def record(self) -> str:
-        """Return the digest as RECORD writes it: `sha256=` and unpadded URL-safe base64.
-
-        It is that of all data; none comes afterwards.
-        """
-        encoded = urlsafe_b64encode(self._hash.digest()).rstrip(b"=").decode()
-        return f"{self._hash.name}={encoded}"
 
 
 class Pieces:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import collections
 import configparser
+import hashlib
 import itertools
-from collections.abc import Iterator
+from base64 import urlsafe_b64encode
+from collections import deque
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from installer.scripts import Script
@@ -16,30 +19,29 @@ from orchestrator.engines.assembler.bytecode import Compiler, pyc_path
 from orchestrator.engines.assembler.elf import is_elf, read_elf
 from orchestrator.engines.assembler.wheel.archive import (
     Member,
-    MemberHash,
     WheelArchive,
     gathered,
 )
 from orchestrator.oci.joining import directories_of
-from orchestrator.oci.segment import SegmentInfo, SegmentWriter
+from orchestrator.oci.segment import Hash, SegmentInfo, SegmentWriter
 from orchestrator.oci.tar import Entry
 
 _INSTALLER = b"orch\n"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Venv:
     """Where an image's virtual environment is (PEP 405): `/opt/venv` and `3.11`."""
 
     path: str
     python: str
 
-    @property
+    @cached_property
     def root(self) -> str:
         """Return the path as layers write it, without leading slash."""
         return self.path.strip("/")
 
-    @property
+    @cached_property
     def site_packages(self) -> str:
         """Return the folder of packages, without leading slash."""
         return f"{self.root}/lib/python{self.python}/site-packages"
@@ -80,10 +82,10 @@ def write_wheel_segment(
         ArtifactError: The wheel is damaged, or its files are not those RECORD names.
     """
     install = _Installation(archive, venv, writer, keeps_sources=compiler is not None)
-    hashes = archive.record()
+    recorded = archive.record()
     for member in archive.members():
         if member.path != f"{archive.dist_info}/RECORD":
-            _check_record(archive, member, hashes, install.write_member(member))
+            _check_record(archive, member, recorded, install.write_member(member))
     install.write_scripts()
     if compiler:
         install.write_bytecode(compiler)
@@ -112,23 +114,28 @@ def wheel_directories(
 
 
 def _check_record(
-    archive: WheelArchive, member: Member, hashes: dict[str, str], digest: MemberHash
+    archive: WheelArchive, member: Member, recorded: Mapping[str, str], found: str
 ) -> None:
-    path = member.path
-    if path.endswith((".dist-info/RECORD.jws", ".dist-info/RECORD.p7s")):
+    expected = recorded.get(member.path)
+    if expected == found or member.path.endswith(
+        (".dist-info/RECORD.jws", ".dist-info/RECORD.p7s")
+    ):
         return
-    expected = hashes.get(path)
     if expected is None:
-        raise archive.error(f"{path} is not in RECORD")
-    found = digest.record
+        raise archive.error(f"{member.path} is not in RECORD")
     algorithm = expected.partition("=")[0]
     if algorithm in {"sha384", "sha512"}:
-        digest = MemberHash(algorithm)
+        digest = hashlib.new(algorithm)
         for piece in archive.pieces(member):
             digest.update(piece.plain)
-        found = digest.record
+        found = record_form(algorithm, digest.digest())
     if expected.rstrip("=") != found:
-        raise archive.error(f"{path} is {found}, RECORD says {expected or 'nothing'}")
+        raise archive.error(f"{member.path} is {found}, RECORD says {expected or 'nothing'}")
+
+
+def record_form(algorithm: str, digest: bytes) -> str:
+    """Return a digest as RECORD writes it: `sha256=` and unpadded URL-safe base64."""
+    return f"{algorithm}={urlsafe_b64encode(digest).rstrip(b'=').decode()}"
 
 
 @dataclass(slots=True)
@@ -143,25 +150,29 @@ class _Installation:
     elf: list[dict[str, Any]] = field(default_factory=list)
     rows: dict[str, tuple[str, int]] = field(default_factory=dict)
 
-    def write_member(self, member: Member) -> MemberHash:
-        """Write a file of the wheel and return the digest of what the wheel holds."""
+    def write_member(self, member: Member) -> str:
+        """Write a file of the wheel and return the digest of what it is there, as in RECORD."""
         target, is_script = self.venv.place(self.archive, member.path)
         if self._holds(target):
             raise self.archive.error(f"{member.path} is installed where another file of it is")
         mode = 0o755 if is_script or member.is_executable else 0o644
-        digest = MemberHash()
         if is_script or not member.is_deflated:
-            data = b"".join(piece.plain for piece in self.archive.pieces(member))
-            digest.update(data)
-            self._add(target, _with_interpreter(data, self.venv) if is_script else data, mode)
-            self._keep(target, iter((data,)), len(data))
-            return digest
+            return self._write_stored(member, target, mode, is_script=is_script)
         entry = Entry(target, mode=mode, size_bytes=member.size_bytes)
+        digest = hashlib.sha256()
         self.writer.begin_deflated(entry)
         self._keep(target, self._copy(member, digest), member.size_bytes)
-        self.writer.end_deflated(entry, member.crc32, digest.hex)
-        self.rows[target] = (digest.record, member.size_bytes)
-        return digest
+        self.writer.end_deflated(entry, member.crc32, digest.hexdigest())
+        recorded = record_form("sha256", digest.digest())
+        self.rows[target] = (recorded, member.size_bytes)
+        return recorded
+
+    def _write_stored(self, member: Member, target: str, mode: int, *, is_script: bool) -> str:
+        """Write a file that is not deflated, or whose first line is to be another."""
+        data = b"".join(piece.plain for piece in self.archive.pieces(member))
+        self._add(target, _with_interpreter(data, self.venv) if is_script else data, mode)
+        self._keep(target, iter((data,)), len(data))
+        return record_form("sha256", hashlib.sha256(data).digest())
 
     def write_scripts(self) -> None:
         """Write the launchers that entry_points.txt asks for (entry points specification)."""
@@ -205,11 +216,9 @@ class _Installation:
 
     def _add(self, target: str, data: bytes, mode: int = 0o644) -> None:
         self.writer.add(Entry(target, mode=mode, size_bytes=len(data)), data)
-        digest = MemberHash()
-        digest.update(data)
-        self.rows[target] = (digest.record, len(data))
+        self.rows[target] = (record_form("sha256", hashlib.sha256(data).digest()), len(data))
 
-    def _copy(self, member: Member, digest: MemberHash) -> Iterator[bytes]:
+    def _copy(self, member: Member, digest: Hash) -> Iterator[bytes]:
         for piece in self.archive.pieces(member):
             digest.update(piece.plain)
             self.writer.deflated(piece.stored, piece.plain)
@@ -226,7 +235,7 @@ class _Installation:
             if found:
                 self.elf.append(found.to_json())
         else:
-            collections.deque(chunks, maxlen=0)
+            deque(chunks, maxlen=0)
 
 
 def _with_interpreter(data: bytes, venv: Venv) -> bytes:
