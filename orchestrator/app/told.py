@@ -102,7 +102,7 @@ class Told:
             return Bill(name, platform, digest, tiers, bases)
         layers = [item["digest"] for item in self._layout.read_json(digest)["layers"]]
         found = self._layers.find(map(self._layout.blob_path, layers))
-        unread = _UNREAD + (f", and {found.unread} layers were not to be had" * bool(found.unread))
+        unread = f"{_UNREAD}; layers not to be had: {found.unread}" if found.unread else _UNREAD
         hashes = {
             package.identity: package
             for each in graph.ancestors([name])

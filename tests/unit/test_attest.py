@@ -16,7 +16,7 @@ import pytest
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
-from orchestrator.app.opened import open_workspace
+from orchestrator.app.opened import Opened, open_workspace
 from orchestrator.app.planning import BuildOptions, plan
 from orchestrator.app.told import Told, sbom_of
 from orchestrator.attest.artifacts import DocumentKind, make_artifact
@@ -34,7 +34,10 @@ from orchestrator.attest.provenance import Origin, Source, make_provenance
 from orchestrator.attest.sbom import make_sbom
 from orchestrator.errors import WorkspaceError
 from orchestrator.model import FileFetch
-from orchestrator.oci.image import Blob
+from orchestrator.oci.image import Blob, make_image
+from orchestrator.oci.layer import Layer
+from orchestrator.oci.layout import Layout
+from tests.dockerfiles import workspace_of
 from tests.helpers import AMD64, ARM64, deb_of, wheel_of
 from tests.tiny import Tiny, digests
 
@@ -341,3 +344,71 @@ def test_provenance_tells_no_host_no_path_and_no_secret(made: Made) -> None:
     assert parent in rows
     for planted in ("planted", str(made.tiny.root), "file://", "@"):
         assert planted not in text.replace("@1.0", "").replace("@2.36-9", "")
+
+
+class TestDockerfiles:
+    """tools: alpine; api: tools, with a secret among its build arguments."""
+
+    @pytest.fixture
+    def opened(self, tmp_path: Path) -> Opened:
+        pinned = f"debian:12@{BASE.digest}"
+        return workspace_of(
+            tmp_path,
+            {
+                "base/tools/Dockerfile": f"FROM {pinned}\n",
+                "services/api/Dockerfile": "ARG TOKEN\nFROM tools\n",
+            },
+            '[buildkit.build-args]\nTOKEN = "planted"\n',
+        )
+
+    def image(self, opened: Opened, *layers: bytes) -> str:
+        """Put an image of these layers into the layout."""
+        layout = Layout(opened.paths.layout)
+        blobs = [Blob("application/vnd.oci.image.layer.v1.tar+gzip", data) for data in layers]
+        for blob in blobs:
+            layout.add_blob(blob)
+        rows = [
+            Layer(blob.digest, blob.digest, len(blob.data), len(blob.data), "x") for blob in blobs
+        ]
+        image = make_image(AMD64, {}, rows, {})
+        layout.add_blob(image.config)
+        layout.add_blob(image.manifest)
+        return image.digest
+
+    @pytest.fixture
+    def layer(self, tmp_path: Path) -> bytes:
+        status = STATUS.format("curl", "install ok installed", "8.5")
+        return write_layer(tmp_path / "layer", {"var/lib/dpkg/status": status}).read_bytes()
+
+    def test_packages_are_read_from_the_layers_and_more_may_be_there(
+        self, opened: Opened, layer: bytes
+    ) -> None:
+        digest = self.image(opened, layer)
+        document = json.loads(Told(opened).sbom("api", AMD64, digest))
+        assert purls(document) == {"pkg:deb/debian/curl@8.5?arch=amd64"}
+        assert document["compositions"][0]["aggregate"] == "incomplete"
+        names = {item["name"]: item.get("version") for item in document["components"]}
+        assert names["debian:12"] == BASE.digest
+        assert "tools" in names
+
+    def test_it_says_how_many_layers_were_not_to_be_had(self, opened: Opened, layer: bytes) -> None:
+        digest = self.image(opened, layer, b"elsewhere")
+        Layout(opened.paths.layout).blob_path(Blob("", b"elsewhere").digest).unlink()
+        document = json.loads(Told(opened).sbom("api", AMD64, digest))
+        (said,) = (
+            item["value"]
+            for item in document["metadata"]["component"]["properties"]
+            if item["name"] == "orch:unread"
+        )
+        assert said.endswith("; layers not to be had: 1")
+
+    def test_of_build_arguments_provenance_has_digests(self, opened: Opened, layer: bytes) -> None:
+        step = plan(opened, BuildOptions(AMD64)).plan.steps["api"]
+        text = Told(opened).provenance(step, "team/api", self.image(opened, layer)).decode()
+        parameters = json.loads(text)["predicate"]["buildDefinition"]["externalParameters"]
+        assert parameters["definition"] == "dockerfile"
+        assert parameters["file"] == "services/api/Dockerfile"
+        assert set(parameters["arguments"]) == {"TOKEN"}
+        assert "planted" not in text
+        rows = json.loads(text)["predicate"]["buildDefinition"]["resolvedDependencies"]
+        assert {"name": "debian:12", "digest": {"sha256": "b" * 64}} in rows
