@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,14 @@ import click
 from orchestrator.app.opened import Opened, open_workspace
 from orchestrator.app.planning import Asking, BuildOptions, Planned, default_platform
 from orchestrator.app.planning import plan as make_plan
-from orchestrator.cli.options import format_option, selection_of, selection_options
-from orchestrator.cli.output import Session, is_terminal
+from orchestrator.cli.options import (
+    format_option,
+    progress_option,
+    report_option,
+    selection_of,
+    selection_options,
+)
+from orchestrator.cli.output import Session
 from orchestrator.errors import BaseMovedError, ExitCode, MissingToolError
 from orchestrator.model import Platform
 from orchestrator.ports import Outcome, Status
@@ -55,18 +62,8 @@ _platform = click.option("--platform", metavar="OS/ARCH", help="Instead of this 
 @click.option("--strict", is_flag=True, help="Fail where an image is unavailable here.")
 @click.option("--load", is_flag=True, help="Load the selected images into Docker.")
 @click.option("--push", is_flag=True, help="Publish the selected images, as orch push.")
-@click.option(
-    "--report",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Write what was done as JSON; also when something failed.",
-)
-@click.option(
-    "--progress",
-    type=click.Choice(["auto", "plain", "json", "none"]),
-    default="auto",
-    help="How progress is shown, on standard error.",
-)
+@report_option
+@progress_option
 @click.pass_obj
 def build(session: Session, /, report: Path | None, **values: Any) -> int:
     """Bring images, and what they stand on, up to date; default: all.
@@ -210,13 +207,13 @@ def _planned(opened: Opened, options: BuildOptions) -> Planned:
 
 
 def _progress(session: Session, wanted: str) -> Progress:
-    if session.quiet or wanted == "none":
-        return SilentProgress()
-    if wanted == "json":
-        return JsonProgress(sys.stderr)
-    if wanted == "auto" and is_terminal():
-        return LiveProgress()
-    return PlainProgress(session.note)
+    kinds: dict[str, Callable[[], Progress]] = {
+        "none": SilentProgress,
+        "json": lambda: JsonProgress(sys.stderr),
+        "live": LiveProgress,
+        "plain": lambda: PlainProgress(session.note),
+    }
+    return kinds[session.progress(wanted)]()
 
 
 def _show_settled(session: Session, outcomes: dict[str, Outcome]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -66,4 +67,18 @@ format_option = click.option(
     type=click.Choice(["text", "json"]),
     default="text",
     help="How data is printed.",
+)
+
+report_option = click.option(
+    "--report",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write what was done as JSON; also when something failed.",
+)
+
+progress_option = click.option(
+    "--progress",
+    type=click.Choice(["auto", "plain", "json", "none"]),
+    default="auto",
+    help="How progress is shown, on standard error.",
 )

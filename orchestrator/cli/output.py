@@ -26,6 +26,14 @@ class Session:
         if not self.quiet:
             click.echo(message, err=True)
 
+    def progress(self, wanted: str) -> str:
+        """Return how progress is shown, where `auto` was asked for too: `live` for a person."""
+        if self.quiet:
+            return "none"
+        if wanted == "auto":
+            return "live" if is_terminal() else "plain"
+        return wanted
+
     def warn(self, message: str) -> None:
         """Tell a person of something that may be wrong."""
         click.echo(f"{_styled('warning:', 'yellow')} {message}", err=True)

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from orchestrator.app.opened import Opened, open_workspace
-from orchestrator.cli.options import format_option, selection_of, selection_options
-from orchestrator.cli.output import Session, is_terminal, print_error
+from orchestrator.cli.options import (
+    format_option,
+    progress_option,
+    report_option,
+    selection_of,
+    selection_options,
+)
+from orchestrator.cli.output import Session, print_error
 from orchestrator.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -43,18 +50,8 @@ if TYPE_CHECKING:
     metavar="FROM TO",
     help="Let tag TO name what tag FROM names there; nothing is built, sent or pulled.",
 )
-@click.option(
-    "--report",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Write what was done as JSON; also when something failed.",
-)
-@click.option(
-    "--progress",
-    type=click.Choice(["auto", "plain", "json", "none"]),
-    default="auto",
-    help="How progress is shown, on standard error.",
-)
+@report_option
+@progress_option
 @format_option
 @click.pass_obj
 def push(
@@ -153,13 +150,13 @@ def _promote(
 def _progress(session: Session, wanted: str) -> PushProgress:
     from orchestrator.report import push_progress as shown  # noqa: PLC0415 - as above
 
-    if session.quiet or wanted == "none":
-        return shown.SilentPush()
-    if wanted == "json":
-        return shown.JsonPush(sys.stderr)
-    if wanted == "auto" and is_terminal():
-        return shown.LivePush()
-    return shown.PlainPush(session.note)
+    kinds: dict[str, Callable[[], PushProgress]] = {
+        "none": shown.SilentPush,
+        "json": lambda: shown.JsonPush(sys.stderr),
+        "live": shown.LivePush,
+        "plain": lambda: shown.PlainPush(session.note),
+    }
+    return kinds[session.progress(wanted)]()
 
 
 def _exit_code(run: PushRun, options: PushOptions) -> int:

@@ -2,48 +2,27 @@
 
 from __future__ import annotations
 
-import json
-import threading
 import time
 from collections.abc import Callable
-from types import TracebackType
-from typing import Any, Protocol, Self, TextIO
+from contextlib import AbstractContextManager
+from typing import Any, Protocol, TextIO
 
 from orchestrator.plan import Action, Step
 from orchestrator.ports import Observer, Outcome
+from orchestrator.report.showing import JsonLines, Showing, Shown, live_bars
 from orchestrator.report.text import format_bytes, format_outcome
 
 
-class Progress(Observer, Protocol):
+class Progress(Observer, Showing, Protocol):
     """An observer that is shown while a block runs."""
 
-    def __enter__(self) -> Self: ...
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None: ...
-
-
-class SilentProgress:
+class SilentProgress(Shown):
     """Shows nothing; what the others have in common."""
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
+    def __init__(self, display: AbstractContextManager[Any] | None = None) -> None:
+        super().__init__(display)
         self.fetched_bytes = 0
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        return None
 
     def planned(self, steps: int) -> None:
         """Take no note."""
@@ -91,68 +70,34 @@ class JsonProgress(SilentProgress):
 
     def __init__(self, out: TextIO) -> None:
         super().__init__()
-        self._out = out
+        self._lines = JsonLines(out)
 
     def started(self, step: Step) -> None:
         """Write that an image is being built."""
-        self._write({"event": "started", "image": step.image.name})
+        self._lines.write("started", image=step.image.name)
 
     def finished(self, outcome: Outcome) -> None:
         """Write what came of an image."""
-        self._write(
-            {
-                "event": "finished",
-                "image": outcome.step.image.name,
-                "status": outcome.status.value,
-                "digest": outcome.digest,
-                "duration_s": round(outcome.duration_s, 3),
-            }
+        self._lines.write_finished(
+            outcome.step.image.name, outcome.status.value, outcome.digest, outcome.duration_s
         )
-
-    def _write(self, event: dict[str, Any]) -> None:
-        with self._lock:
-            self._out.write(json.dumps({"schema": "orch.progress/1", **event}) + "\n")
-            self._out.flush()
 
 
 class LiveProgress(SilentProgress):
     """A bar for the whole, and a line for each image being built; finished ones scroll by."""
 
     def __init__(self) -> None:
-        super().__init__()
-        from rich.console import Console  # noqa: PLC0415 - slow to import, and not always used
-        from rich.progress import (  # noqa: PLC0415
-            BarColumn,
-            MofNCompleteColumn,
-            TextColumn,
-            TimeElapsedColumn,
-        )
-        from rich.progress import Progress as Bars  # noqa: PLC0415
+        from rich import progress as rich  # noqa: PLC0415 - slow to import, and not always used
 
-        self._bars = Bars(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TextColumn("{task.fields[note]}"),
-            console=Console(stderr=True),
-            transient=True,
+        self._bars = live_bars(
+            rich.MofNCompleteColumn(),
+            rich.TimeElapsedColumn(),
+            rich.TextColumn("{task.fields[note]}"),
         )
+        super().__init__(self._bars)
         self._whole = self._bars.add_task("images", total=None, note="")
         self._tasks: dict[str, Any] = {}
         self._shown_at = 0.0
-
-    def __enter__(self) -> Self:
-        self._bars.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._bars.stop()
 
     def planned(self, steps: int) -> None:
         """Let the bar stand for that many images."""

@@ -2,48 +2,23 @@
 
 from __future__ import annotations
 
-import json
-import threading
 import time
 from collections.abc import Callable
-from types import TracebackType
-from typing import Any, Protocol, Self, TextIO
+from typing import Protocol, TextIO
 
 from orchestrator.publish.outgoing import OutgoingImage, Pushed
 from orchestrator.publish.push import PushObserver
 from orchestrator.report.pushes import format_pushed
+from orchestrator.report.showing import JsonLines, Showing, Shown, live_bars
 from orchestrator.report.text import format_bytes
 
 
-class PushProgress(PushObserver, Protocol):
+class PushProgress(PushObserver, Showing, Protocol):
     """An observer that is shown while a block runs."""
 
-    def __enter__(self) -> Self: ...
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None: ...
-
-
-class SilentPush:
+class SilentPush(Shown):
     """Shows nothing; what the others have in common."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        return None
 
     def surveyed(self, images: int, upload_bytes: int) -> None:
         """Take no note."""
@@ -84,71 +59,34 @@ class JsonPush(SilentPush):
 
     def __init__(self, out: TextIO) -> None:
         super().__init__()
-        self._out = out
+        self._lines = JsonLines(out)
 
     def surveyed(self, images: int, upload_bytes: int) -> None:
         """Write how much is to be sent."""
-        self._write({"event": "surveyed", "images": images, "upload_bytes": upload_bytes})
+        self._lines.write("surveyed", images=images, upload_bytes=upload_bytes)
 
     def examining(self, image: OutgoingImage) -> None:
         """Write what is waited for."""
-        self._write({"event": "examining", "image": image.name})
+        self._lines.write("examining", image=image.name)
 
     def finished(self, pushed: Pushed) -> None:
         """Write what came of an image."""
-        self._write(
-            {
-                "event": "finished",
-                "image": pushed.image.name,
-                "status": pushed.status.value,
-                "digest": pushed.digest,
-                "duration_s": round(pushed.duration_s, 3),
-            }
+        self._lines.write_finished(
+            pushed.image.name, pushed.status.value, pushed.digest, pushed.duration_s
         )
-
-    def _write(self, event: dict[str, Any]) -> None:
-        with self._lock:
-            self._out.write(json.dumps({"schema": "orch.progress/1", **event}) + "\n")
-            self._out.flush()
 
 
 class LivePush(SilentPush):
     """A bar of the bytes that are sent; finished images scroll by."""
 
     def __init__(self) -> None:
-        super().__init__()
-        from rich.console import Console  # noqa: PLC0415 - slow to import, and not always used
-        from rich.progress import (  # noqa: PLC0415
-            BarColumn,
-            DownloadColumn,
-            Progress,
-            TextColumn,
-            TransferSpeedColumn,
-        )
+        from rich import progress as rich  # noqa: PLC0415 - slow to import, and not always used
 
-        self._bars = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            DownloadColumn(),
-            TransferSpeedColumn(),
-            console=Console(stderr=True),
-            transient=True,
-        )
+        self._bars = live_bars(rich.DownloadColumn(), rich.TransferSpeedColumn())
+        super().__init__(self._bars)
         self._whole = self._bars.add_task("looking at what is there", total=None)
         self._sent_bytes = 0
         self._shown_at = 0.0
-
-    def __enter__(self) -> Self:
-        self._bars.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._bars.stop()
 
     def surveyed(self, images: int, upload_bytes: int) -> None:
         """Let the bar stand for the bytes that are to be sent."""

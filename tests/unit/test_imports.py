@@ -114,7 +114,7 @@ WITHIN = {
         "edges",
     ),
     "oci": ("archive", "imported", "layout", "image", "joining", "layer", "segment", "tar"),
-    "report": ("push_progress", "progress", "pictures", "pushes", "documents", "text"),
+    "report": ("push_progress", "progress", "showing", "pictures", "pushes", "documents", "text"),
 }
 """The order within rooms that have one."""
 
