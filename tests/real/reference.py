@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -64,6 +65,15 @@ def requirements(name: str) -> list[str]:
     files = [folder / "requirements.txt" for folder, _ in read_chain(name)]
     lines = [line for file in files if file.is_file() for line in file.read_text().splitlines()]
     return [line for line in lines if line.strip() and not line.lstrip().startswith(("#", "-"))]
+
+
+def copy_reference(to: Path) -> Path:
+    """Copy what the images are made of, so that its settings can differ; return the copy."""
+    for name in ("base", "services"):
+        shutil.copytree(REPOSITORY / name, to / name, symlinks=True)
+    for name in ("orch.toml", "orch.lock", "constraints.txt"):
+        shutil.copy(REPOSITORY / name, to / name)
+    return to
 
 
 def build_image(name: str) -> None:

@@ -18,7 +18,14 @@ from orchestrator.cli import main
 from tests.buckets import KEY_ID, SECRET, use_credentials
 from tests.buckets import TOKEN as SESSION_TOKEN
 from tests.helpers import ROOT, write_lock, write_tree, write_workspace
+from tests.real.docker_engine import DockerEngine
 from tests.real.ecr import ACCOUNT, REGION, TOKEN, EcrSite
+from tests.real.reference import (
+    UnavailableImageError,
+    build_image,
+    copy_reference,
+    skip_unavailable,
+)
 from tests.unit.test_cli import Ran
 
 NAMES = ("a", "s", "t")
@@ -283,6 +290,36 @@ def test_a_profile_that_is_not_there_is_an_error(orch: Orch, settings: Settings)
     ran = orch("push", code=1)
     assert "there is no such AWS profile" in ran.err
     assert "profile under [ecr]" in ran.err
+
+
+def test_docker_pulls_and_runs_an_image_of_the_reference_tree(
+    docker26: DockerEngine, site: EcrSite, prefix: str, tmp_path: Path
+) -> None:
+    try:
+        build_image("webhook")
+    except UnavailableImageError as unavailable:
+        skip_unavailable(unavailable)
+    tree = copy_reference(tmp_path / "tree")
+    settings = tree / "orch.toml"
+    settings.write_text(
+        f'registry = "{site.address}/{prefix}"\n{settings.read_text()}\n[ecr]\n'
+        f'account = "{ACCOUNT}"\nregion = "{REGION}"\nendpoint-url = "{site.endpoint}"\n'
+    )
+    code, said = run_verbosely(tree, "build", "--push", "webhook")
+    assert code == 0, said
+    found = site.ecr().find(f"{prefix}/webhook", ["latest"])
+    docker = docker26.client()
+    try:
+        known = {"username": "AWS", "password": TOKEN}
+        place = f"{site.address}/{prefix}/webhook"
+        pulled = docker.images.pull(place, tag="latest", auth_config=known)
+        assert f"{place}@{found.digests['latest']}" in pulled.attrs["RepoDigests"]
+        command = ["-c", "import flask; print('it runs')"]
+        ran = docker.containers.run(pulled, command, entrypoint="python", remove=True)
+        assert ran.strip() == b"it runs"
+        docker.images.remove(pulled.id, force=True)
+    finally:
+        docker.close()
 
 
 def run_verbosely(ws: Path, *arguments: str) -> tuple[int, str]:
