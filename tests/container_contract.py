@@ -48,8 +48,8 @@ class ContainerContract:
     ) -> None:
         with runtime.container(confined) as container:
             container.start()
-            until(container, lambda: bool(container.written()))
-            assert set(container.written()) == {("/www", True), ("/www/x", False)}
+            until(container, lambda: ("/www/x", False) in container.written())
+            assert ("/www", True) in container.written()
 
     def test_nothing_runs_in_one_that_has_ended(self, runtime: Runtime, confined: Confined) -> None:
         with runtime.container(confined) as container:

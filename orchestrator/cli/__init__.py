@@ -26,6 +26,7 @@ _VERBS = {
     "wheels": "wheels",
     "push": "push",
     "sbom": "sbom",
+    "verify": "verify",
     "check": "check",
 }
 

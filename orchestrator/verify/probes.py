@@ -36,26 +36,34 @@ for name in glob.glob("/proc/[0-9]*/status"):
 class Prober:
     """A program of the image that asks; `kind` is python, curl, wget or nothing.
 
-    `shell` is one that lists processes where there is no Python.
+    `shell` is one that lists processes where there is no Python. `timeout` ends wget, which not
+    everywhere has an option for that (busybox).
     """
 
     kind: str = ""
     program: str = ""
     shell: str = ""
+    timeout: str = ""
 
     def ask(self, container: Container, url: str) -> Answer:
         """Ask a URL once."""
         code, said = container.run(self._words(url))
-        if self.kind == "wget":  # busybox tells the status only where it is no success
-            status = _STATUS.search(said)
-            return Answer(200, said) if code == 0 else Answer(int(status[1]) if status else 0, "")
-        if self.kind == "curl":
-            body, _, line = said.rpartition("\n")
-        else:
-            line, _, body = said.partition("\n")
-        if code == 0 and line.isdecimal() and line != "000":
-            return Answer(int(line), body)
+        status, body = self._read(said) if code == 0 else ("", "")
+        if self.kind == "wget" and code and (refused := _STATUS.search(said)):
+            status = refused[1]  # told only where it is no success, and without a body
+        if status.isdecimal():
+            return Answer(int(status), body)
         return Answer(0, (said.strip().splitlines() or [f"exit code {code}"])[-1])
+
+    def _read(self, said: str) -> tuple[str, str]:
+        """Return status and body of an answer that came."""
+        if self.kind == "wget":
+            return "200", said
+        if self.kind == "curl":
+            body, _, status = said.rpartition("\n")
+        else:
+            status, _, body = said.partition("\n")
+        return status, body
 
     def list_processes(self, container: Container) -> tuple[Process, ...]:
         """Return the processes of a container but those that were run in it; none if unknown."""
@@ -73,7 +81,8 @@ class Prober:
         if self.kind == "curl":
             written = ["-sS", "--max-time", str(_TIMEOUT_S), "-w", "\n%{http_code}"]
             return [self.program, *written, url]
-        return [self.program, "-q", "-O", "-", "-T", str(_TIMEOUT_S), url]
+        limited = [self.timeout, str(_TIMEOUT_S)] if self.timeout else []
+        return [*limited, self.program, "-q", "-O", "-", url]
 
 
 def find_prober(contents: Contents, venv: str) -> Prober:
@@ -83,7 +92,7 @@ def find_prober(contents: Contents, venv: str) -> Prober:
         return Prober("python", python, shell)
     for kind in ("curl", "wget"):
         if program := _find(contents, kind):
-            return Prober(kind, program, shell)
+            return Prober(kind, program, shell, _find(contents, "timeout"))
     return Prober(shell=shell)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from orchestrator.verify.config_gates import ids_of_user
 from orchestrator.verify.gate import Gate, Subject, Verdict, failed, listed, not_checked, passed
+from orchestrator.verify.linker import shared_libraries
 from orchestrator.verify.log_lines import error_lines, read_only_lines
 from orchestrator.verify.observed import Answer, Loaded, Observed, Service
 
@@ -186,7 +187,7 @@ def _imports(subject: Subject) -> Verdict | None:
 
 
 def _loads(subject: Subject) -> Verdict | None:
-    if not subject.contents.elves:
+    if not shared_libraries(subject.contents, subject.platform):
         return None
     loaded = _loaded(subject.observed)
     if loaded is None:

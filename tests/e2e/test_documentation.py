@@ -16,6 +16,10 @@ import pytest
 from orchestrator.app.initialising import initialise
 from orchestrator.app.push_report import push_document
 from orchestrator.app.pushing import PushRun
+from orchestrator.app.verify_report import verify_document
+from orchestrator.app.verifying import VerifyRun
+from orchestrator.checks.finding import Finding, Severity
+from orchestrator.checks.run import Checked
 from orchestrator.cli import orch
 from orchestrator.errors import ExitCode
 from orchestrator.fingerprint import Fingerprint
@@ -25,13 +29,16 @@ from orchestrator.plan import _CHANGED, Action, Plan, Step
 from orchestrator.ports import Outcome, Status
 from orchestrator.publish.reference import Namespace
 from orchestrator.recipe import read_recipe
+from orchestrator.report.checks import check_document
 from orchestrator.report.documents import graph_document, outcome_document, plan_document
 from orchestrator.report.pictures import format_tree
 from orchestrator.report.proposals import proposal_document
 from orchestrator.report.pushes import unavailable_document
 from orchestrator.report.sharing import moved_document
+from orchestrator.report.verification import verified_document
 from orchestrator.settings import read_settings
 from orchestrator.tables import Table
+from orchestrator.verify.gates import GATES, Verified
 from orchestrator.wheelhouse.shared_transfer import Moved
 from orchestrator.wheelhouse.shared_transfer import Status as Shared
 from orchestrator.workspace import read_workspace
@@ -155,12 +162,14 @@ def test_every_key_of_a_recipe_is_documented_and_no_other(
 
 
 def test_every_setting_is_documented_and_no_other(tmp_path: Path, taken: set[Taken]) -> None:
-    (tmp_path / "orch.toml").write_text("[image.api]\n[wheels.name]\n" + EXCEPTION)
+    excepted = "[[checks.exceptions]]\nrule = 'unused-base'\nreason = 'r'\n"
+    (tmp_path / "orch.toml").write_text(f"[image.api]\n[wheels.name]\n{EXCEPTION}{excepted}")
     read_settings(tmp_path)
     headings = {"": "Settings", "python": "[python]", "debian": "[debian]"}
     headings |= {"buildkit": "[buildkit]", "image.api": "[image.NAME]"}
     headings |= {"wheelhouse": "[wheelhouse]", "wheels.name": "[wheels.NAME]"}
     headings |= {"attest": "[attest]", "ecr": "[ecr]", "ecr.exceptions": "[[ecr.exceptions]]"}
+    headings |= {"checks": "[checks]", "checks.exceptions": "[[checks.exceptions]]"}
     check_keys(REFERENCE / "settings.md", taken, headings)
 
 
@@ -205,11 +214,29 @@ def test_documents_have_the_keys_that_the_reference_names() -> None:
     assert first_cells(section(page, "orch.build/1")) == {"images[]", *head, *outcome}
 
 
+def test_the_document_of_a_check_has_the_keys_that_the_reference_names() -> None:
+    finding = Finding("unused-base", Severity.ERROR, "no image stands on it")
+    document = check_document(Checked((), (finding,)))
+    text = section(REFERENCE / "json.md", "orch.check/1")
+    assert first_cells(text) == {"findings[]", *document, *document["findings"][0]} - {"schema"}
+
+
 def test_the_report_of_a_push_has_the_keys_that_the_reference_names() -> None:
     run = PushRun(Namespace("h.example"), datetime.now(UTC), {})
     head = set(push_document(run)) - {"schema"}
     text = section(REFERENCE / "json.md", "orch.push/1")
     assert first_cells(text) == {"images[]", *head, *unavailable_document("api", "")}
+
+
+def test_every_gate_is_documented_and_no_other() -> None:
+    assert first_cells((REFERENCE / "gates.md").read_text("utf-8")) == {gate.id for gate in GATES}
+
+
+def test_the_report_of_a_verification_has_the_keys_that_the_reference_names() -> None:
+    head = set(verify_document(VerifyRun((), {}, ()))) - {"schema"}
+    image = set(verified_document(Verified("api", Platform("linux", "amd64"))))
+    text = section(REFERENCE / "json.md", "orch.verify/1")
+    assert {name.removesuffix("[]") for name in first_cells(text)} == head | image
 
 
 def code_blocks(page: Path, language: str) -> Iterator[str]:

@@ -232,7 +232,10 @@ def test_imports_and_libraries_that_fail_are_named(tmp_path: Path) -> None:
     loaded = Loaded(
         2, 3, (("soundfile", "OSError: libsndfile.so.1"),), (("libx.so", "libx.so: no"),)
     )
-    contents = contents_of(tmp_path, [file("x.so", make_elf())])
+    contents = contents_of(
+        tmp_path,
+        [file("x.so", make_elf(needed=["liby.so"])), file("usr/lib/liby.so", make_elf())],
+    )
     base = subject_of(contents, ImageKind.BASE, locked=("soundfile",))
     subject = replace(base, observed=Observed(loaded=loaded))
     imports, loads = verdict_of("imports", subject), verdict_of("loads", subject)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -221,6 +222,9 @@ def _connect(address: Address) -> docker.DockerClient:
     from docker.errors import DockerException  # noqa: PLC0415 - likewise
 
     try:
+        if address.socket:  # the library leaves a socket open where nobody listens
+            with socket.socket(socket.AF_UNIX) as listening:
+                listening.connect(address.socket)
         if address.context != "default":
             context = ContextAPI.get_context(address.context)
             client = library.DockerClient(
@@ -231,7 +235,7 @@ def _connect(address: Address) -> docker.DockerClient:
         # Asking the environment for proxies takes longer than most questions to a socket.
         client.api.trust_env = not address.socket
         client.ping()
-    except DockerException as error:
+    except (DockerException, OSError) as error:
         raise _not_answering(address, error) from error
     return client
 
