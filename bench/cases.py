@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from equality import check_equal
-from lab import Lab
+from lab import BenchError, Lab
 from processes import Measured
+from results import summarise
 from seed import EXTRA_PACKAGES, raise_own
 from sides import Side, Workspace
 from tables import EQUAL
 from trees import (
     ONE,
     Own,
+    Tree,
     light_tree,
     real_tree,
     write_dockerfile,
@@ -25,6 +28,9 @@ from trees import (
 from orchestrator.lockfile import parse_lock
 
 MB = 1e6
+_LIGHT = (1000, 300, 100)
+_PATIENCE = 2
+"""How many shares of time a side's no-op may need, as far as fewer images tell, to be tried."""
 Change = Callable[[Lab, Workspace, int], None]
 """Makes a change, which is the same for the same number, and for no other."""
 
@@ -38,7 +44,8 @@ def interleaved(
 ) -> None:
     """Build each workspace in turn after a change, again and again.
 
-    A side that has taken its share of time already has fewer runs, one at least.
+    A side that has taken its share of time already has fewer runs, one at least. One that fails
+    has no more, and the others go on.
     """
     build = build or lab.build
     spent = dict.fromkeys((workspace.side for workspace in workspaces), 0.0)
@@ -47,8 +54,13 @@ def interleaved(
             side = workspace.side
             if run and spent[side] * (1 + 1 / run) > lab.share_s:
                 continue
-            change(workspace, run)
-            done = build(workspace)
+            try:
+                change(workspace, run)
+                done = build(workspace)
+            except BenchError as error:
+                lab.put_failure(case, side, error)
+                spent[side] = math.inf
+                continue
             spent[side] += done.seconds
             note = f"not done after {lab.limit_s:.0f} s" if done.timed_out else ""
             value = None if done.timed_out else done.seconds
@@ -57,15 +69,20 @@ def interleaved(
 
 def built(lab: Lab, case: str, sides: Sequence[Side]) -> list[Workspace]:
     """Return the sides' copies of the real tree, built."""
-    return _ready(lab, case, {side: lab.real(side) for side in sides})
+    return _ready(lab, case, sides, lab.real)
 
 
-def _ready(lab: Lab, case: str, made: dict[Side, Workspace | None]) -> list[Workspace]:
-    for side, workspace in made.items():
-        if workspace is None:
-            note = f"its first build takes longer than {lab.limit_s:.0f} s"
-            lab.put(case, "seconds", side.value, 0, None, "s", note)
-    return [workspace for workspace in made.values() if workspace is not None]
+def _ready(
+    lab: Lab, case: str, sides: Sequence[Side], make: Callable[[Side], Workspace]
+) -> list[Workspace]:
+    """Make the sides' workspaces; of one that cannot be made the table says why."""
+    found = []
+    for side in sides:
+        try:
+            found.append(make(side))
+        except BenchError as error:
+            lab.put_failure(case, side, error)
+    return found
 
 
 def show_equal(lab: Lab, case: str, workspaces: Sequence[Workspace]) -> None:
@@ -90,10 +107,39 @@ class Noop:
             workspaces = built(lab, case, sides)
             show_equal(lab, case, workspaces)
         else:
-            tree = light_tree(self.images)
-            made = {side: lab.first_build(lab.workspace(side, tree, case)) for side in sides}
-            workspaces = _ready(lab, case, made)
+            workspaces = _ready(lab, case, sides, lambda side: self._light(lab, case, side))
         interleaved(lab, case, workspaces, lambda _workspace, _run: None)
+        for workspace in workspaces:
+            if workspace.side is Side.ORCH:
+                put_memory(lab, case, lab.build(workspace, memory=True))
+
+    def _light(self, lab: Lab, case: str, side: Side) -> Workspace:
+        """Return a side's tree, built, unless fewer images say that it would take for ever.
+
+        Raises:
+            BenchError: It cannot be built within the limit, or would not be.
+        """
+        images, seconds = _largest_noop(lab, side, self.images)
+        if images and seconds * self.images / images > _PATIENCE * lab.share_s:
+            raise BenchError(f"not tried: {images} images took {seconds:.0f} s")
+        workspace = lab.workspace(side, light_tree(self.images), case)
+        return lab.first_build(case, workspace)
+
+
+def _largest_noop(lab: Lab, side: Side, below: int) -> tuple[int, float]:
+    """Return the images and the seconds of a side's largest no-op of fewer images, or zeros."""
+    rows = summarise(lab.results.figures())
+    for images in (count for count in _LIGHT if count < below):
+        found = rows.get((f"noop-{images}", "seconds"), {}).get(side.value)
+        if found and found.median is not None:
+            return images, found.median
+    return 0, 0.0
+
+
+def put_memory(lab: Lab, case: str, done: Measured) -> None:
+    """Keep the peaks of memory of orch's run."""
+    lab.put(case, "memory, all processes", Side.ORCH.value, 0, done.pss_bytes / MB, "MB")
+    lab.put(case, "memory, the largest", Side.ORCH.value, 0, done.largest_bytes / MB, "MB")
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,10 +235,7 @@ class Cold:
     def __call__(self, lab: Lab, case: str, sides: Sequence[Side]) -> None:
         sides = [side for side in sides if side in {Side.ORCH, Side.BAKE}]
         tree = real_tree(bytecode=self.bytecode)
-        workspaces = [lab.workspace(side, tree, case) for side in sides]
-        for workspace in workspaces:
-            if workspace.side is Side.BAKE:
-                lab.build(workspace)  # warms the caches of downloads
+        workspaces = _ready(lab, case, sides, lambda side: _warmed(lab, case, tree, side))
 
         def build(workspace: Workspace) -> Measured:
             return lab.build(workspace, no_cache=workspace.side is Side.BAKE)
@@ -202,10 +245,14 @@ class Cold:
         for workspace in workspaces:
             if workspace.side is Side.ORCH:
                 forget(lab, workspace)
-                done = lab.build(workspace, memory=True)
-                lab.put(case, "memory, all processes", "orch", 0, done.pss_bytes / MB, "MB")
-                lab.put(case, "memory, the largest", "orch", 0, done.largest_bytes / MB, "MB")
+                put_memory(lab, case, lab.build(workspace, memory=True))
             shutil.rmtree(workspace.root)
+
+
+def _warmed(lab: Lab, case: str, tree: Tree, side: Side) -> Workspace:
+    """Return a side's tree; bake has built it, for its caches of downloads are to be warm."""
+    workspace = lab.workspace(side, tree, case)
+    return lab.first_build(case, workspace) if side is Side.BAKE else workspace
 
 
 def forget(lab: Lab, workspace: Workspace) -> None:

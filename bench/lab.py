@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from mirror import Mirror
 from processes import Measured, run_measured
 from results import Figure, Results
 from sides import ORCH, Side, Workspace, run_all
+from tables import NOTE
 from trees import (
     Tree,
     real_tree,
@@ -32,9 +33,18 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(REPOSITORY))  # for the starters of tests/real
 from tests.real.docker_engine import DockerEngine, docker_engine  # noqa: E402
 
+BAKED_AT_ONCE = 100
+"""Targets in a call of bake, where it fails with all of them."""
+
 
 class BenchError(Exception):
     """What is measured does not work; there is no figure of that."""
+
+    @property
+    def line(self) -> str:
+        """Return it in a line, for a table: mostly the last one says what went wrong."""
+        lines = [line.strip() for line in str(self).splitlines() if line.strip()]
+        return ": ".join(dict.fromkeys([lines[0], lines[-1]]))[:200] if lines else "failed"
 
 
 @dataclass
@@ -52,7 +62,9 @@ class Lab:
     share_s: float
     profile: Path | None = None
     begun: float = field(default_factory=time.monotonic)
-    _real: dict[Side, Workspace | None] = field(default_factory=dict)
+    failed: set[str] = field(default_factory=set)
+    """The cases in which a side of orch failed."""
+    _real: dict[Side, Workspace | BenchError] = field(default_factory=dict)
     _number: int = 0
 
     @property
@@ -92,6 +104,13 @@ class Lab:
         self.results.put(Figure(case, measure, side, run, value, unit, note))
         shown = "-" if value is None else f"{value:.3f}"
         self.say(f"  {measure:<22} {side:<18} {shown:>10} {unit} {note}")
+
+    def put_failure(self, case: str, side: Side, error: BenchError) -> None:
+        """Say in the case's table that a side has no figure, and why; the others go on."""
+        self.put(case, "seconds", side.value, 0, None, "s", error.line)
+        if side in {Side.ORCH, Side.ORCH_DOCKERFILES}:
+            self.failed.add(case)
+            print(error, file=sys.stderr)
 
     def profiled(self, command: Sequence[str]) -> Sequence[str]:
         """Return a command as it is, or with a profile of it asked for."""
@@ -134,20 +153,50 @@ class Lab:
 
         return seed_real_tree(self)
 
-    def real(self, side: Side) -> Workspace | None:
-        """Return a side's copy of the real tree, built; None where that takes too long.
+    def real(self, side: Side) -> Workspace:
+        """Return a side's copy of the real tree, built. Cases that change it leave it built, too.
 
-        Cases that change it leave it built, too.
+        Raises:
+            BenchError: It cannot be built, or not within the limit; it is tried once.
         """
         if side not in self._real:
-            self._real[side] = self.first_build(self.workspace(side, real_tree(), "real"))
-        return self._real[side]
+            try:
+                made = self.workspace(side, real_tree(), "real")
+                self._real[side] = self.first_build("real", made)
+            except BenchError as error:
+                self._real[side] = error
+        found = self._real[side]
+        if isinstance(found, BenchError):
+            raise found
+        return found
 
-    def first_build(self, workspace: Workspace) -> Workspace | None:
-        """Build all for the first time; None where that takes longer than the limit."""
-        done = self.build(workspace)
+    def first_build(self, case: str, workspace: Workspace) -> Workspace:
+        """Build all for the first time, and return how it is to be built from then on.
+
+        Raises:
+            BenchError: It fails, or takes longer than the limit.
+        """
+        try:
+            done = self.build(workspace)
+        except BenchError as error:
+            if workspace.side is not Side.BAKE or len(workspace.tree.images) <= BAKED_AT_ONCE:
+                raise
+            note = f"{BAKED_AT_ONCE} targets in a call, as with all in one it fails: {error.line}"
+            self.put(case, NOTE, workspace.side.value, 0, None, "", note)
+            workspace = replace(workspace, at_once=BAKED_AT_ONCE)
+            done = self.build(workspace)
         self.say(f"  first build, {workspace.side.value}: {done.seconds:.1f} s")
-        return None if done.timed_out else workspace
+        if done.timed_out:
+            made, count = self._count_images(workspace), len(workspace.tree.images)
+            raise BenchError(f"first build: {made} of {count} images in {self.limit_s:.0f} s")
+        return workspace
+
+    def _count_images(self, workspace: Workspace) -> int:
+        """Return how many of a side's images the engine has."""
+        words = ["docker", "images", "--format", "{{.Repository}}"]
+        have = set(self.run(words, workspace.root).split())
+        prefix = workspace.side.prefix
+        return sum(f"{prefix}{name}" in have for name in workspace.tree.images)
 
     def workspace(self, side: Side, tree: Tree, name: str) -> Workspace:
         """Write a side's copy of a tree."""
@@ -214,4 +263,4 @@ def lab(
                     work, kept, engine, mirror, url, Results(out), runs, limit_s, share_s, profile
                 )
     finally:
-        shutil.rmtree(work)
+        shutil.rmtree(work, ignore_errors=True)  # what was ended may still write

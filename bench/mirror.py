@@ -94,11 +94,11 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
             self.send_header("Cache-Control", "max-age=31536000, immutable, public")
         super().end_headers()
 
-    def do_GET(self) -> None:
+    def handle(self) -> None:
         with suppress(ConnectionError):  # clients hang up when they have seen enough
-            self._get()
+            super().handle()
 
-    def _get(self) -> None:
+    def do_GET(self) -> None:
         if self.path.startswith("/simple/"):
             self._list(self.path.strip("/").rpartition("/")[2])
         else:

@@ -42,16 +42,25 @@ def push_after_base_bump(lab: Lab, case: str, sides: Sequence[Side]) -> None:
                 lab.run([ORCH, "build", "--progress", "none"], workspace.root)
             _checked(_push(lab, workspace, counter.address))
             _put_sizes(lab, case, workspace, upstream)
+        spent = dict.fromkeys((workspace.side for workspace in workspaces), 0.0)
         for run in range(lab.runs):
             for workspace in workspaces:
-                move_every_pin(lab, workspace, lab.next_number())
-                settle(lab, case, workspace, run)
-                lab.build(workspace)
-                before = counter.sent_bytes
-                done = _checked(_push(lab, workspace, counter.address))
-                name = _name(workspace)
-                lab.put(case, "seconds", name, run, done.seconds, "s")
-                lab.put(case, "uploaded", name, run, (counter.sent_bytes - before) / MB, "MB")
+                side = workspace.side
+                if not run or spent[side] * (1 + 1 / run) <= lab.share_s:
+                    spent[side] += _bump_and_push(lab, case, workspace, counter, run)
+
+
+def _bump_and_push(lab: Lab, case: str, workspace: Workspace, counter: Counter, run: int) -> float:
+    """Move a pin that every image holds, build, and push; return the seconds of all that."""
+    move_every_pin(lab, workspace, lab.next_number())
+    settle(lab, case, workspace, run)
+    built_in = lab.build(workspace).seconds
+    before = counter.sent_bytes
+    done = _checked(_push(lab, workspace, counter.address))
+    name = _name(workspace)
+    lab.put(case, "seconds", name, run, done.seconds, "s")
+    lab.put(case, "uploaded", name, run, (counter.sent_bytes - before) / MB, "MB")
+    return built_in + done.seconds
 
 
 def _name(workspace: Workspace) -> str:
@@ -90,7 +99,8 @@ def _put_sizes(lab: Lab, case: str, workspace: Workspace, address: str) -> None:
         fleet.update(held)
     side = _name(workspace)
     lab.put(case, "twelve services", side, 0, sum(fleet.values()) / MB, "MB")
-    for name in (workspace.tree.root.name, *sorted({i.parent for i in workspace.tree.services})):
+    ones = {image.parent: image.name for image in reversed(workspace.tree.services)}
+    for name in (workspace.tree.root.name, *sorted(ones), *(ones[base] for base in sorted(ones))):
         lab.put(case, f"size of {name}", side, 0, sum(blobs[name].values()) / MB, "MB")
 
 

@@ -50,11 +50,15 @@ OPTIONS = {
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
-    """A side's own copy of a tree."""
+    """A side's own copy of a tree.
+
+    `at_once` is how many targets bake is given in a call, where it is not all.
+    """
 
     side: Side
     root: Path
     tree: Tree
+    at_once: int = 0
 
     def commands(self, *, no_cache: bool = False) -> list[list[str]]:
         """Return what is typed; `no_cache` is for bake alone."""
@@ -62,12 +66,21 @@ class Workspace:
             return [[ORCH, "build", "--progress", "none"]]
         if self.side is Side.BAKE:
             extra = ["--no-cache"] if no_cache else []
-            return [["docker", "buildx", "bake", "--progress", "quiet", *extra]]
+            bake = ["docker", "buildx", "bake", "--progress", "quiet", *extra]
+            return [[*bake, *names] for names in self._calls()]
         if self.side is Side.MAKE:
             return [["make", "--silent", f"-j{os.cpu_count()}"]]
         compose = ["docker", "compose", "--progress", "quiet", "--file", "compose.json", "build"]
         tiers = self.tree.tiers()
         return [[*compose, *(image.name for image in tier)] for tier in tiers]
+
+    def _calls(self) -> list[list[str]]:
+        """Return the targets of each call of bake, those on one base together; empty for all."""
+        if not self.at_once:
+            return [[]]
+        tiers = self.tree.tiers()
+        names = [i.name for tier in tiers for i in sorted(tier, key=lambda image: image.parent)]
+        return [names[start : start + self.at_once] for start in range(0, len(names), self.at_once)]
 
 
 def run_all(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,9 +11,12 @@ from typing import Any
 from results import Summary
 
 BEGIN, END = "<!-- figures: bench/run.py --update-page -->", "<!-- end of figures -->"
+BOUND = "bound"
 BUILDERS = ("orch", "orch, Dockerfiles", "bake", "compose", "make")
-EQUAL, FAILED = "equal", "failed"
-"""Measures that have no value: what was compared, and why there are no figures."""
+EQUAL, FAILED, NOTE = "equal", "failed", "note"
+"""Measures that have no value: what was compared, why there are no figures, what else is to be
+known of a side."""
+_TOLD = {EQUAL, FAILED, NOTE}
 
 Rows = Mapping[tuple[str, str], Mapping[str, Summary]]
 
@@ -46,7 +50,7 @@ TARGETS = (
     Target("cold, warm downloads, without bytecode", "cold", "seconds", "orch", "bake", 0.25),
     Target("bytes pushed after a base bump", "push", "uploaded", "orch", "docker push", 0.1),
     Target("plan, 10,000 images, 200,000 files", "plan-10000", "seconds", "orch", "git status", 3),
-    Target("wheel to layer", "wheel-layer", "rate", "orch", "bound", 0.6, at_least=True),
+    Target("wheel to layer", "wheel-layer", "rate", "orch", BOUND, 0.6, at_least=True),
 )
 
 
@@ -64,7 +68,7 @@ def reference_of(sides: Mapping[str, Summary]) -> str:
 
 def format_tables(rows: Rows, machine: Mapping[str, Any]) -> str:
     """Return everything as Markdown."""
-    parts = [_targets(rows), *_measures(rows), *_notes(rows), _machine(machine)]
+    parts = [_targets(rows), _losses(rows), *_measures(rows), *_notes(rows), _machine(machine)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -83,12 +87,28 @@ def _targets(rows: Rows) -> str:
     return "\n".join(lines)
 
 
+def _losses(rows: Rows) -> str:
+    """Return in which cases another side took fewer seconds or bytes than one of orch's.
+
+    A bound is no side: nothing is better than it.
+    """
+    lines = []
+    for (case, measure), sides in rows.items():
+        ours = [side for side in sides if side.startswith("orch")]
+        others = [side for side in sides if side not in {*ours, BOUND}]
+        for side, other in itertools.product(ours, others):
+            ratio = ratio_of(sides, side, other)
+            if ratio is not None and ratio > 1:
+                lines.append(f"- `{case}`, {measure}: {side} {ratio:.2f} times {other}")
+    return "\n".join(["Where `orch` loses:", "", *(lines or ["- in no case that was measured"])])
+
+
 def _measures(rows: Rows) -> list[str]:
     """Return a table for each set of sides; what orch alone has comes last."""
     tables: dict[tuple[str, ...], list[str]] = {}
     alone = []
     for (case, measure), sides in rows.items():
-        if measure in {EQUAL, FAILED}:
+        if measure in _TOLD:
             continue
         if set(sides) == {"orch"}:
             alone.append(f"| {case} | {measure} | {_cell(sides['orch'])} |")
@@ -109,10 +129,10 @@ def _measures(rows: Rows) -> list[str]:
 def _notes(rows: Rows) -> list[str]:
     """Return what was compared, and the cases that have no figures."""
     lines = [
-        f"- `{case}`: {summary.note}"
+        f"- `{case}`, {side}: {summary.note}"
         for (case, measure), sides in rows.items()
-        if measure in {EQUAL, FAILED}
-        for summary in sides.values()
+        if measure in _TOLD
+        for side, summary in sides.items()
     ]
     return ["\n".join(lines)] if lines else []
 
@@ -125,7 +145,7 @@ def _cell(summary: Summary | None) -> str:
     if summary is None:
         return ""
     if summary.median is None:
-        return summary.note
+        return summary.note.replace("|", "/")
     text = f"{_number(summary.median)} {summary.unit}"
     if len(summary.values) > 1:
         text += f" ({_number(min(summary.values))}-{_number(max(summary.values))})"

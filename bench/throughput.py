@@ -14,6 +14,7 @@ from pathlib import Path
 from isal import isal_zlib
 from lab import Lab
 from sides import Side
+from tables import BOUND
 from trees import PLATFORM
 
 from orchestrator.engines.assembler.jobs import make_deb_segment, make_wheel_layer
@@ -22,7 +23,6 @@ from orchestrator.lockfile import parse_lock
 from orchestrator.model import LockedDeb, LockedWheel
 
 MB = 1e6
-BOUND = "bound"
 WHEELS, DEBS = 5, 8
 _VENV = Venv("/opt/venv", "3.11")
 _AR_HEADER = 60
