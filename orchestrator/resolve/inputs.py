@@ -137,13 +137,15 @@ def broken_constraints(
     environments = {
         python: marker_environment(python, platform) for python in set(graph.pythons.values())
     }
+    locked = ((name, lock.images.get((name, platform))) for name in graph.locked)
+    held = {name: {wheel.name: wheel for wheel in adds.wheels} for name, adds in locked if adds}
     for line in read_constraints(workspace):
-        for name in graph.locked:
-            adds = lock.images.get((name, platform))
-            for wheel in adds.wheels if adds else ():
-                if (
-                    wheel.name == line.name
-                    and not line.allows(wheel.version)
-                    and line.applies(environments[graph.pythons[name]])
-                ):
-                    yield line, name, wheel
+        project = line.name
+        for name, wheels in held.items():
+            wheel = wheels.get(project)
+            if (
+                wheel
+                and not line.allows(wheel.version)
+                and line.applies(environments[graph.pythons[name]])
+            ):
+                yield line, name, wheel

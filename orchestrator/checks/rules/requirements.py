@@ -187,10 +187,11 @@ def _asked_again(subject: Subject) -> Iterator[tuple[Image, RequirementLine, _Be
             continue
         below: dict[str, _Below] = {}
         for other in reversed(subject.graph.chain(image.name)[:-1]):
-            wheels = subject.wheels(other)
+            held: dict[str, tuple[str, ...]] = {}
+            for wheel in subject.wheels(other):
+                held[wheel.name] = (*held.get(wheel.name, ()), wheel.version)
             for line in subject.requirements[other.name]:
-                versions = tuple(wheel.version for wheel in wheels if wheel.name == line.name)
-                below.setdefault(line.name, _Below(other, line, versions))
+                below.setdefault(line.name, _Below(other, line, held.get(line.name, ())))
         for line in lines:
             if line.name in below:
                 yield image, line, below[line.name]
