@@ -119,7 +119,8 @@ def open_engines(
         engines.packages, engines.gone = packages, packages.downloads.gone
         engines.warnings = packages.warnings
     if dockerfiles:
-        buildkit = _open_buildkit(planned, engines, builder, layout, packages)
+        buildkit = _open_buildkit(planned, engines, builder, layout, packages, options.jobs)
+        resources.callback(buildkit.close)
         said, engines.dockerfiles = engines.warnings, buildkit
         engines.warnings = lambda: [*said(), *dict.fromkeys(buildkit.warnings)]
     if packages and any(step.image.build is None for step in steps):
@@ -143,12 +144,18 @@ def _open_docker(engines: Engines, layout: Layout, resources: ExitStack) -> None
 
 
 def _open_buildkit(
-    planned: Planned, engines: Engines, builder: str, layout: Layout, packages: Packages | None
+    planned: Planned,
+    engines: Engines,
+    builder: str,
+    layout: Layout,
+    packages: Packages | None,
+    jobs: int,
 ) -> BuildKit:
     """Open BuildKit: the Docker engine's own, or a builder's, which works with the layout."""
     from orchestrator.engines.buildkit import shelves  # noqa: PLC0415 - slow to import
     from orchestrator.engines.buildkit.capabilities import find_buildx  # noqa: PLC0415 - likewise
     from orchestrator.engines.buildkit.engine import BuildKit, ContextFiles  # noqa: PLC0415
+    from orchestrator.engines.buildkit.together import AT_ONCE  # noqa: PLC0415
 
     buildx = find_buildx()
     shelf: Shelf
@@ -157,16 +164,14 @@ def _open_buildkit(
     else:
         shelf = shelves.LayoutShelf(builder, layout)
     opened = planned.opened
-    steps = [
-        step
-        for step in _hopeful(engines, planned)
-        if step.image.build and step.image.name in opened.graph.takes_wheels
-    ]
-    wheels = packages.wheel_contexts(planned, steps) if packages else {}
+    steps = [step for step in _hopeful(engines, planned) if step.image.build]
+    takers = [step for step in steps if step.image.name in opened.graph.takes_wheels]
+    wheels = packages.wheel_contexts(planned, takers) if packages else {}
     graph, externals = opened.graph, planned.lock.externals
     pins = {name: pins_of(graph, externals, name) for name in planned.plan.steps}
     sources = ContextFiles(planned.files, planned.contexts, wheels, pins)
-    return BuildKit(opened.workspace, opened.paths, sources, shelf, buildx)
+    at_once = jobs or AT_ONCE
+    return BuildKit(opened.workspace, opened.paths, sources, shelf, buildx, steps, at_once)
 
 
 def _open_assembler(

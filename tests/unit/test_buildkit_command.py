@@ -14,10 +14,8 @@ PLACE = Staged(Path("/s/context"), Path("/s/Dockerfile"))
 
 def words(table: ImageSettings, place: Staged = PLACE, output: str = "") -> list[str]:
     contexts = {"python-base:1.2": "docker-image://orch.local/python-base:abc"}
-    command = BuildCommand(
-        table, AMD64, place, "default", Path("/m.json"), contexts, Path("/ws"), output
-    )
-    return command.words(["docker", "buildx"])
+    command = BuildCommand(table, AMD64, place, "default", contexts, Path("/ws"), output)
+    return command.words(["docker", "buildx"], Path("/m.json"))
 
 
 def test_a_build_names_its_builder_its_platform_and_its_siblings() -> None:

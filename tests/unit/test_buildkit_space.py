@@ -72,12 +72,10 @@ def failure(folder: Path, shelf: Shelf, why: str) -> OrchError:
     buildx.write_text(FAILING.format(why))
     buildx.chmod(0o755)
     place = Staged(folder, folder / "Dockerfile")
-    command = BuildCommand(
-        ImageSettings(), AMD64, place, "default", folder / "metadata.json", {}, folder
-    )
+    command = BuildCommand(ImageSettings(), AMD64, place, "default", {}, folder)
     runs = Runs(folder / "logs", [str(buildx)], shelf)
     with pytest.raises(OrchError) as raised:
-        runs.run(image_of("web"), command, with_others=False)
+        runs.run(image_of("web"), command, folder / "metadata.json")
     return raised.value
 
 

@@ -248,7 +248,7 @@ def test_requirements_reach_the_image_that_takes_their_wheels(tmp_path: Path) ->
 
 def test_an_engine_without_named_contexts_is_refused_with_what_it_lacks(tmp_path: Path) -> None:
     opened = open_workspace(house(tmp_path, WITH_WHEELS))
-    shelf = cast("Shelf", SimpleNamespace(named_contexts=False))
+    shelf = cast("Shelf", SimpleNamespace(named_contexts=False, keeps_builds=True, address=None))
     files = ContextFiles({"api": ()}, {"api": {}}, {"api": tuple})
     engine = BuildKit(opened.workspace, opened.paths, files, shelf, ())
     step = Step(opened.graph.images["api"], AMD64, 1, Action.BUILD, Fingerprint.of([]))

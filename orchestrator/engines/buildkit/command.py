@@ -26,13 +26,12 @@ class BuildCommand:
     platform: Platform
     staged: Staged
     builder: str
-    metadata: Path
     contexts: Mapping[str, str]
     root: Path
     output: str = ""
 
-    def words(self, buildx: Sequence[str]) -> list[str]:
-        """Return the command's words; `buildx` are those that run it.
+    def words(self, buildx: Sequence[str], metadata: Path) -> list[str]:
+        """Return the command's words; `buildx` are those that run it, `metadata` a file it writes.
 
         Secrets are named, never given: buildx reads them from the environment or a file.
         """
@@ -42,7 +41,7 @@ class BuildCommand:
             "build",
             "--progress=rawjson",
             f"--builder={self.builder}",
-            f"--metadata-file={self.metadata}",
+            f"--metadata-file={metadata}",
             f"--file={self.staged.dockerfile}",
             f"--platform={self.platform}",
         ]
@@ -59,7 +58,7 @@ class BuildCommand:
         return [*words, str(self.staged.context)]
 
     def target(self) -> dict[str, Any]:
-        """Return the build as a target of a bake file, where `is_plain` holds.
+        """Return the build as a target of a bake file, where `is_plain` and without output.
 
         Source: the Bake file reference of buildx; `${` and `%{` would be variables of its own.
         Unlike `--build-context`, a bake file wants references as BuildKit compares them.
@@ -76,12 +75,12 @@ class BuildCommand:
         }
         return {key: value for key, value in said.items() if value}
 
-    @property
-    def is_plain(self) -> bool:
-        """Tell whether nothing is asked for beyond what `target` says."""
-        options = self.settings.options
-        beyond = (options.secrets, options.ssh, options.network)
-        return not any((*beyond, options.cache_from, options.cache_to, self.output))
+
+def is_plain(settings: ImageSettings) -> bool:
+    """Tell whether nothing is asked for beyond what `BuildCommand.target` says."""
+    options = settings.options
+    beyond = (options.secrets, options.ssh, options.network)
+    return not any((*beyond, options.cache_from, options.cache_to))
 
 
 def _literal(text: str) -> str:

@@ -5,19 +5,20 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from orchestrator.context import is_folder
 from orchestrator.dockerfile import parse_dockerfile
 from orchestrator.dockerfile.stages import Dockerfile
-from orchestrator.engines.buildkit.command import BuildCommand
+from orchestrator.engines.buildkit.command import BuildCommand, is_plain
 from orchestrator.engines.buildkit.runs import Runs
-from orchestrator.engines.buildkit.shelves import Shelf
+from orchestrator.engines.buildkit.shelves import Shelf, read_digest
 from orchestrator.engines.buildkit.staging import Source, Staged, staged
-from orchestrator.engines.buildkit.together import is_light
-from orchestrator.errors import BuildError, MissingToolError
+from orchestrator.engines.buildkit.together import AT_ONCE, Light, Together, is_light
+from orchestrator.errors import BuildError, MissingToolError, OrchError
 from orchestrator.externals import pinned
 from orchestrator.files import SourceFile
 from orchestrator.model import DockerfileBuild, Image, ImageSettings, Workspace
@@ -55,7 +56,8 @@ class BuildKit:
     """An engine for Dockerfiles. Threads may share one.
 
     Each sibling that a Dockerfile names is given to the build as the very image that was made of
-    it, and what was built is checked to stand on it.
+    it, and what was built is checked to stand on it. Those of `steps` that are light are built
+    before they are asked for, up to `at_once` in one process.
     """
 
     def __init__(
@@ -65,6 +67,8 @@ class BuildKit:
         sources: ContextFiles,
         shelf: Shelf,
         buildx: Sequence[str],
+        steps: Iterable[Step] = (),
+        at_once: int = AT_ONCE,
     ) -> None:
         self._workspace = workspace
         self._paths = paths
@@ -72,11 +76,20 @@ class BuildKit:
         self._shelf = shelf
         self._siblings = SiblingNames(workspace)
         self._runs = Runs(paths.logs, buildx, shelf)
+        self._together = Together(
+            self._lights(steps), at_once, self._runs.run_together, shelf.address, self._runs.log
+        )
         self.warnings: list[str] = []
 
     def stop(self) -> None:
         """End all builds; their steps are cancelled."""
         self._runs.stop()
+
+    def close(self) -> None:
+        """End what nobody waits for any more."""
+        if not self._together.is_idle:
+            self._runs.stop()
+        self._together.close()
 
     def build(self, step: Step, parents: Mapping[str, str]) -> Made:
         """Build an image, and put it on the shelf.
@@ -86,32 +99,75 @@ class BuildKit:
             MissingToolError: The builder is out of reach.
             OrchError: A file of the context changed, or a parent is not to be had.
         """
-        build = step.image.build
-        assert build is not None, "recipes have another engine"  # noqa: S101 - for the type checker
+        build = _build_of(step)
         used = self._used(step, build, parents)
-        dockerfile = self._parsed(step)
-        contexts = self._contexts(step, dockerfile, build.settings, used)
-        with self._staged(step, build) as place, _scratch() as scratch:
-            metadata = scratch / "metadata.json"
-            command = BuildCommand(
-                build.settings,
-                step.platform,
-                place,
-                self._shelf.builder,
-                metadata,
-                contexts,
-                self._workspace.root,
-                self._shelf.output(scratch),
-            )
-            light = command.is_plain and is_light(dockerfile)
-            pulls = len(used) < len(build.uses.references) or not self._shelf.named_contexts
-            self._runs.run(step.image, command, with_others=light and not pulls)
-            made = self._shelf.put(step.image.name, metadata, scratch)
+        digest = self._together.build(step.image.name, {item.name: item.digest for item in used})
+        if digest:
+            made = self._shelf.put(step.image.name, digest, self._paths.state)
+        else:
+            made = self._build_alone(step, build, used)
         return self._check_parent(step, build, used, made)
 
-    def _staged(
-        self, step: Step, build: DockerfileBuild
-    ) -> contextlib.AbstractContextManager[Staged]:
+    def _build_alone(self, step: Step, build: DockerfileBuild, used: list[_Used]) -> Made:
+        contexts = self._contexts(step, self._parsed(step), build.settings, used)
+        with self._staged(step) as place, _scratch() as scratch:
+            metadata = scratch / "metadata.json"
+            command = self._command(step, place, contexts, self._shelf.output(scratch))
+            self._runs.run(step.image, command, metadata)
+            return self._shelf.put(step.image.name, read_digest(metadata), scratch)
+
+    def _command(
+        self, step: Step, place: Staged, contexts: Mapping[str, str], output: str = ""
+    ) -> BuildCommand:
+        return BuildCommand(
+            _build_of(step).settings,
+            step.platform,
+            place,
+            self._shelf.builder,
+            contexts,
+            self._workspace.root,
+            output,
+        )
+
+    def _lights(self, steps: Iterable[Step]) -> dict[str, Light]:
+        """Return those of the steps that can be built together, parents first as they are."""
+        if not (self._shelf.named_contexts and self._shelf.keeps_builds):
+            return {}
+        return {
+            step.image.name: Light(frozenset(names.values()), partial(self._prepare, step, names))
+            for step in steps
+            if (names := self._only_siblings(step)) is not None
+        }
+
+    def _only_siblings(self, step: Step) -> dict[str, str] | None:
+        """Return the siblings that a light image is made from, by reference; None of others."""
+        build = _build_of(step)
+        try:
+            dockerfile = self._parsed(step)
+        except (OSError, OrchError):  # building it says what is wrong
+            return None
+        stages = {stage.name for stage in dockerfile.stages}
+        names: dict[str, str] = {}
+        for item in build.uses.references:
+            found = self._siblings.find(item.name, by=step.image.name)
+            if found is None or familiar_name(item.name) in stages:
+                return None
+            names[item.name] = found
+        fetches = not all(map(is_folder, build.settings.options.contexts.values()))
+        waits = step.image.name in self._sources.wheels
+        light = is_light(dockerfile) and is_plain(build.settings)
+        return names if light and not fetches and not waits else None
+
+    @contextlib.contextmanager
+    def _prepare(
+        self, step: Step, names: Mapping[str, str], places: Mapping[str, str]
+    ) -> Iterator[BuildCommand]:
+        contexts = {reference: places[name] for reference, name in names.items()}
+        with self._staged(step) as place:
+            yield self._command(step, place, contexts)
+
+    def _staged(self, step: Step) -> contextlib.AbstractContextManager[Staged]:
+        build = _build_of(step)
         root, image = self._workspace.root, step.image
         places = build.settings.options.contexts
         named = {
@@ -202,6 +258,12 @@ class BuildKit:
             )
         reused = frozenset(layer.digest for layer in made.layers[: len(below)])
         return replace(made, reused_layers=reused)
+
+
+def _build_of(step: Step) -> DockerfileBuild:
+    build = step.image.build
+    assert build is not None, "recipes have another engine"  # noqa: S101 - for the type checker
+    return build
 
 
 @contextlib.contextmanager

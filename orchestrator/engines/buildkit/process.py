@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -29,10 +29,12 @@ class Processes:
         environment: dict[str, str],
         folder: Path,
         take: Callable[[str], None],
+        is_enough: Callable[[], bool] = lambda: False,
     ) -> int:
         """Run a command in a folder to its end; return its code.
 
-        Each line that it writes is given to `take`.
+        Each line that it writes is given to `take`. Once that was enough, the command is ended, and
+        its code is 0.
 
         Raises:
             InterruptedByUserError: It was stopped.
@@ -58,24 +60,32 @@ class Processes:
             self._running.add(process)
         try:
             with process:
+                ended = False
                 for line in process.stdout or ():
                     take(line)
+                    if not ended and is_enough():
+                        ended = True
+                        _end([process])
         finally:
             with self._lock:
                 self._running.discard(process)
         if self._stopped:
             raise InterruptedByUserError("the run was stopped")
-        return process.returncode
+        return 0 if ended else process.returncode
 
     def stop(self) -> None:
         """End what runs: politely first, so that the builder hears of it."""
         with self._lock:
             self._stopped = True
             running = list(self._running)
-        _signal(running, signal.SIGTERM)
-        timer = threading.Timer(_GRACE_S, _signal, [running, signal.SIGKILL])
-        timer.daemon = True
-        timer.start()
+        _end(running)
+
+
+def _end(processes: Collection[subprocess.Popen[str]]) -> None:
+    _signal(processes, signal.SIGTERM)
+    timer = threading.Timer(_GRACE_S, _signal, [processes, signal.SIGKILL])
+    timer.daemon = True
+    timer.start()
 
 
 def _signal(processes: Iterable[subprocess.Popen[str]], number: int) -> None:

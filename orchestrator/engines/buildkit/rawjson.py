@@ -11,7 +11,7 @@ Status = dict[str, Any]
 """One of BuildKit's client.SolveStatus, as JSON."""
 
 _DECODER = json.JSONDecoder()
-_PARTS = ("vertexes", "logs", "warnings")
+_PARTS = ("vertexes", "statuses", "logs", "warnings")
 
 
 @dataclass(slots=True)

@@ -1,13 +1,14 @@
-"""Running a build: by itself or with others, its log, and what went wrong."""
+"""Running builds: a process each or one for several, their logs, and what went wrong."""
 
 from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
+from orchestrator.engines.buildkit.bake import Target, bake
 from orchestrator.engines.buildkit.command import BuildCommand, environment_of
 from orchestrator.engines.buildkit.failures import (
     find_failure,
@@ -16,10 +17,8 @@ from orchestrator.engines.buildkit.failures import (
 )
 from orchestrator.engines.buildkit.process import Processes
 from orchestrator.engines.buildkit.progress import Progress
-from orchestrator.engines.buildkit.rawjson import Status
 from orchestrator.engines.buildkit.secrets import masking
 from orchestrator.engines.buildkit.shelves import Shelf
-from orchestrator.engines.buildkit.together import Together
 from orchestrator.errors import MissingToolError, OrchError, disk_error
 from orchestrator.model import Image
 
@@ -37,7 +36,6 @@ class Runs:
         self._shelf = shelf
         self._processes = Processes()
         self._room = threading.BoundedSemaphore(_PROCESSES)
-        self._together = Together(self._processes, buildx, os.environ)
         self._begun: set[str] = set()
         self._lock = threading.Lock()
 
@@ -45,8 +43,8 @@ class Runs:
         """End all builds."""
         self._processes.stop()
 
-    def run(self, image: Image, command: BuildCommand, *, with_others: bool) -> None:
-        """Run a build to its end. What fails together with others is built by itself.
+    def run(self, image: Image, command: BuildCommand, metadata: Path) -> None:
+        """Run a build to its end; buildx writes what it made into a file, `metadata`.
 
         Raises:
             BuildError: The Dockerfile does not build.
@@ -61,22 +59,30 @@ class Runs:
                     log.write(f"{mask(text)}\n")
                 log.flush()
 
-            if with_others and self._run_together(command, write):
-                return
-            progress, code = self._run_alone(command, write)
+            progress, code = self._run_alone(command, metadata, write)
         if code:
             raise self._failure(image, command.root, progress, mask)
 
-    def _run_together(self, command: BuildCommand, write: Callable[[Iterable[str]], None]) -> bool:
-        progress = Progress()
+    def run_together(self, targets: Mapping[str, Target], done: Callable[[Target], None]) -> None:
+        """Run builds in one process, as `bake` does.
 
-        def take(status: Status) -> None:
-            write(progress.take(status))
+        Raises:
+            InterruptedByUserError: It was stopped.
+            MissingToolError: There is no buildx.
+        """
+        bake(targets, self._processes, self._buildx, environment_of(os.environ), done)
 
-        return self._together.build(command, take)
+    def log(self, name: str, lines: Iterable[str]) -> None:
+        """Write lines into an image's log.
+
+        Raises:
+            OrchError: The disk does not take them.
+        """
+        with self._open_log(name) as log:
+            log.writelines(f"{line}\n" for line in lines)
 
     def _run_alone(
-        self, command: BuildCommand, write: Callable[[Iterable[str]], None]
+        self, command: BuildCommand, metadata: Path, write: Callable[[Iterable[str]], None]
     ) -> tuple[Progress, int]:
         progress = Progress()
 
@@ -84,7 +90,7 @@ class Runs:
             before = len(progress.said)
             write((*progress.feed(line), *progress.said[before:]))
 
-        words = command.words(self._buildx)
+        words = command.words(self._buildx, metadata)
         with self._room:
             code = self._processes.run(words, environment_of(os.environ), command.root, take)
         return progress, code

@@ -24,6 +24,8 @@ class Shelf(Protocol):
 
     builder: str
     named_contexts: bool
+    keeps_builds: bool
+    """Whether the builder itself keeps what it builds, so that it needs no output."""
 
     def output(self, scratch: Path) -> str:
         """Return what `--output` says; empty for the builder's own way."""
@@ -41,7 +43,7 @@ class Shelf(Protocol):
         """Return the diffIDs of an image's layers, from the bottom up."""
         ...
 
-    def put(self, name: str, metadata: Path, scratch: Path) -> Made:
+    def put(self, name: str, digest: str, scratch: Path) -> Made:
         """Keep what was built."""
         ...
 
@@ -56,6 +58,8 @@ class Shelf(Protocol):
 
 class DockerShelf:
     """The Docker engine, which builds, and keeps what it builds under private tags."""
+
+    keeps_builds = True
 
     def __init__(self, docker: DockerEngine, exchange: Exchange) -> None:
         self._docker = docker
@@ -79,13 +83,12 @@ class DockerShelf:
         """Return the diffIDs of an image's layers."""
         return self._exchange.diff_ids(name, digest)
 
-    def put(self, name: str, metadata: Path, scratch: Path) -> Made:  # noqa: ARG002 - as others
+    def put(self, name: str, digest: str, scratch: Path) -> Made:  # noqa: ARG002 - as others
         """Give what was built its private tag.
 
         Raises:
             BuildError: The engine does not have it.
         """
-        digest = read_digest(metadata)
         found = self._docker.find_image(digest)
         if found is None:
             raise BuildError(f"Docker lost {digest} as soon as it was built", hint="build again")
@@ -114,6 +117,7 @@ class LayoutShelf:
     """The layout: what any buildx builder can be given images from, and gives them to."""
 
     named_contexts = True
+    keeps_builds = False
 
     def __init__(self, builder: str, layout: Layout) -> None:
         self.builder = builder
@@ -143,9 +147,8 @@ class LayoutShelf:
         """Return the diffIDs of an image's layers."""
         return tuple(layer.diff_id for layer in self._layout.read_image(digest)[0])
 
-    def put(self, name: str, metadata: Path, scratch: Path) -> Made:  # noqa: ARG002 - likewise
+    def put(self, name: str, digest: str, scratch: Path) -> Made:  # noqa: ARG002 - likewise
         """Take what was built into the layout."""
-        digest = read_digest(metadata)
         with self._lock:
             return Made(digest, *import_layout(self._layout, scratch / "image", digest))
 

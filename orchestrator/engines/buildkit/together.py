@@ -1,22 +1,24 @@
-"""Builds in one process of buildx together, where a process each would cost more than they do."""
+"""Light images: built in one process of buildx, also those that stand on others of them."""
 
 from __future__ import annotations
 
-import json
-import tempfile
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass
 
 from orchestrator.dockerfile.stages import Dockerfile
-from orchestrator.engines.buildkit.command import BuildCommand, environment_of
-from orchestrator.engines.buildkit.process import Processes
-from orchestrator.engines.buildkit.rawjson import RawJson, Status, Targets
+from orchestrator.engines.buildkit.bake import Target
+from orchestrator.engines.buildkit.command import BuildCommand
+from orchestrator.errors import OrchError
+
+AT_ONCE = 100
+"""How many images are built at once: of several hundreds a busy BuildKit loses some."""
 
 _PROCESSES = 2
-_GATHERING_S = 0.05
+_TRIES = 3
 _SLOW = frozenset({"RUN", "ADD", "ONBUILD"})
 
 
@@ -26,119 +28,165 @@ def is_light(dockerfile: Dockerfile) -> bool:
     return not any(item.name in _SLOW for stage in stages for item in stage.instructions)
 
 
-@dataclass(slots=True)
-class _Waiting:
-    command: BuildCommand
-    take: Callable[[Status], None]
-    is_over: bool = False
-    is_built: bool = False
-    error: BaseException | None = field(default=None)
+@dataclass(frozen=True, slots=True)
+class Light:
+    """An image that is built in no time, on siblings alone.
+
+    `prepare` stages it for as long as it is built; it is told where the builder finds each parent.
+    """
+
+    parents: frozenset[str]
+    prepare: Callable[[Mapping[str, str]], AbstractContextManager[BuildCommand]]
 
 
 class Together:
-    """Builds what is asked for at the same time with `docker buildx bake`. Threads share one.
+    """Builds light images with `docker buildx bake`, before they are asked for. Threads share one.
 
-    Who asks while others are being built waits, and is built with all who came meanwhile.
-    What is built together is what was ready at the same time: none of it stands on another.
+    Who asks for one gets what was made of it as soon as that is complete, though others of the
+    same process are not. `lights` come parents first; at most `at_once` of them are built at once.
+    `address` says where the builder finds an image of a digest.
     """
 
     def __init__(
-        self, processes: Processes, buildx: Sequence[str], environment: Mapping[str, str]
+        self,
+        lights: Mapping[str, Light],
+        at_once: int,
+        bake: Callable[[Mapping[str, Target], Callable[[Target], None]], None],
+        address: Callable[[str, str], str],
+        log: Callable[[str, Sequence[str]], None],
     ) -> None:
-        self._processes = processes
-        self._buildx = buildx
-        self._environment = environment_of(environment)
-        self._changed = threading.Condition()
-        self._waiting: list[_Waiting] = []
-        self._running = 0
-        self._is_gathering = False
+        self._lights = lights
+        self._share = max(at_once // _PROCESSES, 1)
+        self._bake = bake
+        self._address = address
+        self._log = log
+        self._pool = ThreadPoolExecutor(_PROCESSES, thread_name_prefix="bake")
+        self._lock = threading.Lock()
+        self._known: dict[str, str] = {}
+        self._built: dict[str, str] = {}
+        self._tries: Counter[str] = Counter()
+        self._begun: set[str] = set()
+        self._settled: dict[str, Future[bool]] = {}
 
-    def build(self, command: BuildCommand, take: Callable[[Status], None]) -> bool:
-        """Build one among others; `take` is given what is said of it. Return whether it was built.
+    def build(self, name: str, parents: Mapping[str, str]) -> str:
+        """Return the digest of what was made of an image, or nothing.
 
-        One that fails takes the others with it, and nothing tells which it was: all are to be
-        built by themselves then.
+        It is to be built by itself then: it is not light, it failed, or one of its `parents` is
+        not what was made of that here.
 
         Raises:
             InterruptedByUserError: It was stopped.
         """
-        mine = _Waiting(command, take)
-        with self._changed:
-            self._waiting.append(mine)
-            self._changed.notify_all()
-            self._changed.wait_for(lambda: self._is_turn_of(mine))
-            batch = [] if mine.is_over else self._gather()
-        if batch:
-            self._carry_out(batch)
-        if mine.error is not None:
-            raise mine.error
-        return mine.is_built
+        if name not in self._lights:
+            return ""
+        while not self._ask(name, parents).result():
+            pass  # others failed; it is built with those that are left
+        with self._lock:
+            is_on_them = all(self._built.get(key, at) == at for key, at in parents.items())
+            return self._built.get(name, "") if is_on_them else ""
 
-    def _is_turn_of(self, mine: _Waiting) -> bool:
-        if mine.is_over:
-            return True
-        is_room = self._running < _PROCESSES and not self._is_gathering
-        return is_room and mine in self._waiting
+    @property
+    def is_idle(self) -> bool:
+        """Tell whether everything that was begun is settled."""
+        with self._lock:
+            return all(future.done() for future in self._settled.values())
 
-    def _gather(self) -> list[_Waiting]:
-        """Return all who wait, once nobody came for a moment: one image ends, several begin."""
-        self._is_gathering = True
-        count = 0
-        while len(self._waiting) > count:
-            count = len(self._waiting)
-            self._changed.wait_for(lambda: len(self._waiting) > count, _GATHERING_S)  # noqa: B023 - waited for here
-        batch, self._waiting = self._waiting, []
-        self._is_gathering = False
-        self._running += 1
-        return batch
+    def close(self) -> None:
+        """Wait until nothing runs any more."""
+        self._pool.shutdown(cancel_futures=True)
 
-    def _carry_out(self, batch: list[_Waiting]) -> None:
-        error: BaseException | None = None
-        try:
-            self._bake(batch)
-        except BaseException as caught:  # noqa: BLE001 - each of those who wait raises it
-            error = caught
-        with self._changed:
-            self._running -= 1
-            for waiting in batch:
-                waiting.is_over, waiting.error = True, error
-            self._changed.notify_all()
+    def _ask(self, name: str, parents: Mapping[str, str]) -> Future[bool]:
+        """Return what says whether an image is settled; else it is to be asked for once more."""
+        with self._lock:
+            self._known.update(parents)
+            if name not in self._settled:
+                self._settled[name] = Future()
+                self._pool.submit(self._begin, name)
+            return self._settled[name]
 
-    def _bake(self, batch: list[_Waiting]) -> None:
-        targets = {f"t{number}": waiting for number, waiting in enumerate(batch)}
-        raw, split = RawJson(), Targets(list(targets))
-
-        def take(line: str) -> None:
-            status = raw.feed(line)
-            for name, part in split.split(status) if status else ():
-                targets[name].take(part)
-
-        with tempfile.TemporaryDirectory(prefix="orch-build-") as text:
-            scratch = Path(text)
-            document = {name: waiting.command.target() for name, waiting in targets.items()}
-            (scratch / "bake.json").write_text(json.dumps({"target": document}), "utf-8")
-            words = [
-                *self._buildx,
-                "bake",
-                "--progress=rawjson",
-                f"--builder={batch[0].command.builder}",
-                f"--metadata-file={scratch / 'metadata.json'}",
-                f"--file={scratch / 'bake.json'}",
-                *targets,
-            ]
-            if self._processes.run(words, self._environment, batch[0].command.root, take):
+    def _begin(self, name: str) -> None:
+        """Build an image that was asked for, with all that can be built now."""
+        with self._lock:
+            if name in self._begun:
                 return
-            found = _read(scratch / "metadata.json")
-        for name, waiting in targets.items():
-            if name in found:
-                waiting.command.metadata.write_text(json.dumps(found[name]), "utf-8")
-                waiting.is_built = True
+            names, known = self._choose(name), dict(self._known)
+            self._begun.update(names)
+            for one in names:
+                self._settled.setdefault(one, Future())
+        try:
+            at_fault = self._carry_out(names, known)
+        except BaseException as error:  # noqa: BLE001 - each of those who wait raises it
+            for one in names:
+                if one not in self._built:
+                    self._settled[one].set_exception(error)
+        else:
+            self._give_back([one for one in names if one not in self._built], at_fault)
 
+    def _choose(self, name: str) -> list[str]:
+        """Return an image and others that stand on nothing but these and what is known.
 
-def _read(metadata: Path) -> dict[str, Any]:
-    """Return what buildx wrote of each target; nothing where it wrote none."""
-    try:
-        found: dict[str, Any] = json.loads(metadata.read_bytes())
-    except (OSError, ValueError):
-        return {}
-    return found
+        In the order of all: two runs that wait for each other's contexts would never end.
+        """
+        chosen = {name}
+        for other, light in self._lights.items():
+            if len(chosen) >= self._share:
+                break
+            if other not in self._begun and light.parents <= chosen | self._known.keys():
+                chosen.add(other)
+        return [one for one in self._lights if one in chosen]
+
+    def _carry_out(self, names: Sequence[str], known: Mapping[str, str]) -> set[str]:
+        """Build images in one process; return those at fault where not all were built."""
+        targets: dict[str, Target] = {}
+        places: dict[str, str] = {}
+        with ExitStack() as stack:
+            for number, name in enumerate(names):
+                if command := self._prepare(name, places, known, stack):
+                    targets[f"t{number}"] = Target(name, command)
+                    places[name] = f"target:t{number}"
+            if targets:
+                self._bake(targets, self._done)
+        for target in targets.values():
+            self._log(target.image, target.lines)
+        failed = {target.image for target in targets.values() if target.is_at_fault}
+        return failed | (set(names) - places.keys())
+
+    def _prepare(
+        self, name: str, places: Mapping[str, str], known: Mapping[str, str], stack: ExitStack
+    ) -> BuildCommand | None:
+        """Return an image's build; None where it cannot be: built by itself it says why."""
+        light = self._lights[name]
+        if not light.parents <= places.keys() | known.keys():
+            return None
+        try:
+            found = {
+                parent: places.get(parent) or self._address(parent, known[parent])
+                for parent in light.parents
+            }
+            return stack.enter_context(light.prepare(found))
+        except OrchError:
+            return None
+
+    def _done(self, target: Target) -> None:
+        self._log(target.image, target.take_lines())
+        with self._lock:
+            self._built[target.image] = target.digest
+        self._settled[target.image].set_result(True)
+
+    def _give_back(self, names: Sequence[str], at_fault: Collection[str]) -> None:
+        """Settle what was not built and is to be built by itself; let go of the rest.
+
+        Where none was at fault they were too many for the builder: the next are half as many.
+        """
+        if names and not at_fault:
+            self._share = max(self._share // 2, 1)
+        for name in names:
+            with self._lock:
+                self._tries[name] += 1
+                is_asked_for = self._lights[name].parents <= self._known.keys()
+                is_alone = name in at_fault or self._tries[name] == _TRIES
+                future = self._settled[name]
+                if not (is_asked_for and is_alone):
+                    del self._settled[name]
+                    self._begun.discard(name)
+            future.set_result(is_asked_for and is_alone)
