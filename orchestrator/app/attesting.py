@@ -77,7 +77,7 @@ class Attestations:
 
     def _make(self, kind: DocumentKind, image: OutgoingImage, item: PlatformImage) -> Artifact:
         step, subject = self.steps[image.name][item.platform], image.repository.name
-        with self._lock:  # it is computing, and threads would read one layer several times
+        with self._lock:  # it is computing, which threads do not speed up, and reads layers once
             document = (
                 self._told.sbom(image.name, item.platform, item.manifest.digest)
                 if kind is DocumentKind.SBOM

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import tarfile
-import threading
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -42,10 +41,9 @@ class _Layer:
 
 @dataclass(slots=True)
 class LayerReader:
-    """Reads each layer once, however many images share it; threads may share one."""
+    """Reads each layer once, however many images share it; not for several threads at once."""
 
     _read: dict[Path, _Layer | None] = field(default_factory=dict)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def find(self, layers: Iterable[Path]) -> Found:
         """Find the packages of an image, given its layers from the bottom up.
@@ -67,10 +65,9 @@ class LayerReader:
         return Found(tuple(_packages(files)), unread)
 
     def _layer(self, path: Path) -> _Layer | None:
-        with self._lock:
-            if path not in self._read:
-                self._read[path] = _read_layer(path)
-            return self._read[path]
+        if path not in self._read:
+            self._read[path] = _read_layer(path)
+        return self._read[path]
 
 
 def _read_layer(path: Path) -> _Layer | None:

@@ -20,6 +20,7 @@ from orchestrator.publish.registry import (
     NotPublishedError,
     Referrer,
     VerificationError,
+    parse_referrers,
 )
 from orchestrator.publish.upload import Upload
 from orchestrator.publish.wire import Wire
@@ -117,11 +118,12 @@ class HttpRegistry:
         while target:
             request = Request("GET", repository, target, {"Accept": INDEX_MEDIA_TYPE})
             answer = self._wire.send(request)
-            if answer.status in _NO_LISTS or (answer.status == 200 and not _is_index(answer)):
-                return None
-            if answer.status != 200:
+            if answer.status not in {200, *_NO_LISTS}:
                 raise self._wire.refused(request, answer)
-            found += map(Referrer.parse, json.loads(answer.body).get("manifests") or ())
+            rows = _referrers(answer)
+            if rows is None:
+                return None
+            found += rows
             target = _next_page(answer)
         return tuple(found)
 
@@ -149,8 +151,14 @@ def _media_type(answer: Answer) -> str:
     return str(written or answer.headers.get("content-type", "").partition(";")[0])
 
 
-def _is_index(answer: Answer) -> bool:
-    return _media_type(answer) == INDEX_MEDIA_TYPE
+def _referrers(answer: Answer) -> tuple[Referrer, ...] | None:
+    """Return what an answer lists; None where it is no list, but a page for people, say."""
+    if answer.status != 200 or _media_type(answer) != INDEX_MEDIA_TYPE:
+        return None
+    try:
+        return parse_referrers(json.loads(answer.body))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
 
 
 def _check(what: str, found: str, told: str | None) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
-from orchestrator.oci.image import INDEX_MEDIA_TYPE, Blob, canonical_json
+from orchestrator.attest.artifacts import Artifact
+from orchestrator.oci.image import INDEX_MEDIA_TYPE, canonical_json
 from orchestrator.publish.documents import write_once
 from orchestrator.publish.reference import Repository
 from orchestrator.publish.registry import (
@@ -17,25 +18,11 @@ from orchestrator.publish.registry import (
     Registry,
     TagTakenError,
     VerificationError,
+    parse_referrers,
 )
 
 _ROUNDS = 5
 """How often a list under a tag is written while others write there too."""
-
-
-class Artifact(Protocol):
-    """A manifest that refers to another one, and the blobs that it names."""
-
-    @property
-    def manifest(self) -> Blob: ...
-
-    @property
-    def blobs(self) -> tuple[Blob, ...]: ...
-
-    @property
-    def descriptor(self) -> dict[str, Any]:
-        """Return its row in a list of referrers."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +50,8 @@ def find_referrers(registry: Registry, repository: Repository, digest: str) -> R
     listed = registry.find_referrers(repository, digest)
     if listed is not None:
         return Referrers(listed)
-    rows = _read_list(registry, repository, referrers_tag(digest))["manifests"]
-    return Referrers(tuple(Referrer.parse(row) for row in rows), by_tag=True)
+    document = _read_list(registry, repository, referrers_tag(digest))
+    return Referrers(parse_referrers(document), by_tag=True)
 
 
 def attach(
@@ -114,13 +101,15 @@ def _list(registry: Registry, repository: Repository, tag: str, rows: list[dict[
 
 
 def _read_list(registry: Registry, repository: Repository, tag: str) -> dict[str, Any]:
+    """Read a list with all that is in it; rows of others stay as they are."""
     try:
-        document = json.loads(registry.read_manifest(repository, tag).data)
+        document: dict[str, Any] = json.loads(registry.read_manifest(repository, tag).data)
+        parse_referrers(document)
     except NotPublishedError:
         return {"schemaVersion": 2, "mediaType": INDEX_MEDIA_TYPE, "manifests": []}
-    if not isinstance(document, dict) or not isinstance(document.get("manifests"), list):
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise TagTakenError(
             f"{repository}:{tag} names no list of what refers to an image",
             hint="the tag is reserved for that: delete it there",
-        )
+        ) from error
     return document

@@ -95,6 +95,15 @@ class Referrer:
         )
 
 
+def parse_referrers(document: Mapping[str, Any]) -> tuple[Referrer, ...]:
+    """Read a list of referrers, which is an index.
+
+    Raises:
+        KeyError, TypeError, ValueError, AttributeError: It is none.
+    """
+    return tuple(Referrer.parse(row) for row in document["manifests"])
+
+
 class Registry(Protocol):
     """Registries by the OCI distribution specification; the repository's host says which one.
 

@@ -13,12 +13,20 @@ import pytest
 from orchestrator.attest.artifacts import KIND, DocumentKind, make_artifact
 from orchestrator.cli import main
 from orchestrator.oci.image import Blob, canonical_json
+from orchestrator.publish.http_registry import HttpRegistry
 from orchestrator.publish.reference import Repository
 from orchestrator.publish.referrers import attach, find_referrers, referrers_tag
-from orchestrator.publish.registry import Manifest, Registry, TagTakenError, VerificationError
+from orchestrator.publish.registry import (
+    Manifest,
+    RefusedError,
+    Registry,
+    TagTakenError,
+    VerificationError,
+)
+from orchestrator.publish.wire import Wire
 from tests.fakes import FakeRegistry
 from tests.helpers import ROOT, write_lock, write_tree, write_workspace
-from tests.registries import TinyRegistry
+from tests.registries import Fault, TinyRegistry, answering
 from tests.registry_contract import CONTENT, blob_of, manifest_of
 from tests.unit.test_cli import Orch, Ran
 
@@ -298,3 +306,28 @@ class TestListsUnderTags:
         with pytest.raises(TagTakenError, match="names no list"):
             self.add(registry, place, subject, b"1")
         assert registry.find_manifest(place, referrers_tag(subject.digest)) == subject.digest
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [answering(404), answering(405), answering(200), answering(200, Content_Type=INDEX)],
+    ids=["unknown", "not allowed", "a page", "nothing"],
+)
+def test_a_registry_that_answers_with_no_list_keeps_none(tiny: TinyRegistry, fault: Fault) -> None:
+    tiny.faults = [fault]
+    assert ask(tiny) is None
+
+
+def test_a_registry_that_refuses_to_list_is_believed(tiny: TinyRegistry) -> None:
+    tiny.faults = [answering(403)]
+    with pytest.raises(RefusedError):
+        ask(tiny)
+
+
+def ask(tiny: TinyRegistry) -> object:
+    wire = Wire(retry_s=0.0, find=lambda _: None)
+    try:
+        place = Repository(tiny.address, "team/a")
+        return HttpRegistry(wire).find_referrers(place, f"sha256:{'a' * 64}")
+    finally:
+        wire.close()
