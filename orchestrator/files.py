@@ -80,8 +80,18 @@ def read_files(
 
 def source_path(workspace: Workspace, image: Image, copy: FileCopy) -> Path:
     """Return what `from` names: below the recipe's folder, or after `//` below the root."""
-    start = workspace.root if copy.source.startswith("//") else workspace.root / image.path
-    return Path(os.path.normpath(start / copy.source.lstrip("/")))
+    return Path(source_text(str(workspace.root), image, copy))
+
+
+def source_text(root: str, image: Image, copy: FileCopy) -> str:
+    """Return what `source_path` does, as text: paths are slow where there are very many."""
+    start = root if copy.source.startswith("//") else f"{root}/{image.path}"
+    return os.path.normpath(f"{start}/{copy.source.lstrip('/')}")
+
+
+def is_never_copied(name: str) -> bool:
+    """Tell whether a file or folder so called is left out whatever a recipe says."""
+    return name in _NEVER_COPIED or name.endswith(_NEVER_COPIED_ENDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +112,7 @@ class _Reader:
             yield self._read_file(str(source), name.lstrip("/"), source.stat())
             return
         prefix = f"{target}/" if target else ""
-        for path, relative, entry in _walk(str(source), "", _excluder(self.copy.exclude)):
+        for path, relative, entry in _walk(str(source), "", excluder(self.copy.exclude)):
             if not _is_utf8(relative):
                 raise self._refused(f"{path!r} has a name that is not UTF-8")
             if entry.is_symlink():
@@ -163,7 +173,7 @@ def _walk(
         raise WorkspaceError(f"cannot be read: {error.strerror}", file=folder) from error
     for entry in entries:
         name = entry.name
-        if name in _NEVER_COPIED or name.endswith(_NEVER_COPIED_ENDS):
+        if is_never_copied(name):
             continue
         path = below + name
         if entry.is_dir(follow_symlinks=False):
@@ -173,7 +183,8 @@ def _walk(
             yield entry.path, path, entry
 
 
-def _excluder(patterns: tuple[str, ...]) -> _Excluder:
+@lru_cache(maxsize=64)
+def excluder(patterns: tuple[str, ...]) -> _Excluder:
     """Return what tells whether a path is excluded, by patterns as in a `.gitignore`."""
     if not patterns:
         return lambda _: False

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -52,10 +52,10 @@ def hidden(image: Image, kind: str, subject: str, value: str) -> Input:
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
-    """The digest of an image's inputs, and the inputs, sorted."""
+    """The digest of an image's inputs, and the inputs, sorted: equal ones where digests are."""
 
     digest: str
-    inputs: tuple[Input, ...]
+    inputs: Sequence[Input] = field(compare=False)
 
     @classmethod
     def of(cls, inputs: Iterable[Input]) -> Fingerprint:

@@ -7,7 +7,7 @@ for all images, so a moved version is a change of few lines.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -105,14 +105,14 @@ class Lock:
             ) from None
 
 
-def parse_lock(text: str) -> Lock:
-    """Read a lock's text.
+def parse_lock(text: str, loads: Callable[[str], dict[str, Any]] = tomllib.loads) -> Lock:
+    """Read a lock's text; its TOML is read by `loads`.
 
     Raises:
         LockError: It is no lock, was cut short, or was written by a newer version.
     """
     try:
-        raw = tomllib.loads(text)
+        raw = loads(text)
         if raw["version"] > LOCK_VERSION:
             raise LockError(
                 f"is version {raw['version']}, this orch reads up to {LOCK_VERSION}",

@@ -225,7 +225,7 @@ class Gates:
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """An `image.toml`, read and validated."""
+    """An `image.toml`, read and validated; `sha256` is its text's, empty where it has none."""
 
     parent: str
     summary: str = ""
@@ -241,6 +241,7 @@ class Recipe:
     healthcheck: Healthcheck | None = None
     gates: Gates = Gates()
     parent_line: int | None = field(default=None, compare=False)
+    sha256: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)

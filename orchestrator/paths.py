@@ -42,8 +42,8 @@ class Paths:
         return self.state / "state.db"
 
     @property
-    def file_digests(self) -> Path:
-        """Return the cache of what files hold."""
+    def memory(self) -> Path:
+        """Return the file of what was found out about the workspace's files."""
         return self.state / "files.db"
 
     @property

@@ -17,6 +17,9 @@ from orchestrator.model import (
 from orchestrator.tables import Table
 
 RECIPE_FILE = "image.toml"
+REQUIREMENTS_FILE = "requirements.txt"
+"""What a recipe takes requirements from that names no file, where it is there."""
+
 _PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]+(=[A-Za-z0-9.+:~-]+)?")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -49,6 +52,7 @@ def read_recipe(file: Path) -> Recipe:
         healthcheck=_healthcheck(table),
         gates=_gates(table.take_table("gates")),
         parent_line=table.line_of("from"),
+        sha256=table.sha256,
     )
     table.close()
     return recipe
@@ -65,7 +69,7 @@ def _system(table: Table) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 
 def _python(table: Table, file: Path) -> tuple[tuple[str, ...], bool, dict[str, str]]:
-    default = ("requirements.txt",) if (file.parent / "requirements.txt").is_file() else ()
+    default = (REQUIREMENTS_FILE,) if (file.parent / REQUIREMENTS_FILE).is_file() else ()
     requirements = table.take_strs("requirements", default)
     for name in requirements:
         if not (file.parent / name).is_file():

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 from orchestrator.errors import OrchError, disk_error
 from orchestrator.fingerprint import Fingerprint, Input
@@ -70,15 +71,28 @@ class State:
 
     def read(self, platform: str) -> dict[str, Recorded]:
         """Return what is remembered of each image on a platform; nothing without a database."""
-        query = "SELECT image, fingerprint, inputs, digest FROM builds WHERE platform = ?"
+        query = "SELECT image, fingerprint, digest FROM builds WHERE platform = ?"
         try:
-            return {
-                image: Recorded(Fingerprint(fingerprint, _inputs_of(inputs)), digest)
-                for image, fingerprint, inputs, digest in self._select(query, platform)
-            }
-        except (_UnusableError, ValueError, TypeError) as error:
+            rows = self._select(query, platform)
+        except _UnusableError as error:
             self.problem = f"{self._file}: {error}; what it knew is built again"
             return {}
+        return {
+            image: Recorded(
+                Fingerprint(fingerprint, _RecordedInputs(self, image, platform, fingerprint)),
+                digest,
+            )
+            for image, fingerprint, digest in rows
+        }
+
+    def inputs(self, image: str, platform: str, fingerprint: str) -> tuple[Input, ...]:
+        """Return what an image was made from; nothing if that is damaged or not known any more."""
+        query = "SELECT inputs FROM builds WHERE platform = ? AND image = ? AND fingerprint = ?"
+        try:
+            rows = self._select(query, platform, image, fingerprint)
+            return tuple(Input(*item) for (text,) in rows for item in json.loads(text))
+        except (_UnusableError, ValueError, TypeError):
+            return ()
 
     def write(
         self, image: str, platform: str, fingerprint: Fingerprint, digest: str, duration_s: float
@@ -88,7 +102,7 @@ class State:
             image,
             platform,
             fingerprint.digest,
-            json.dumps(fingerprint.inputs),
+            json.dumps(list(fingerprint.inputs)),
             digest,
             duration_s,
         )
@@ -180,5 +194,23 @@ class State:
             database.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
 
-def _inputs_of(text: str) -> tuple[Input, ...]:
-    return tuple(Input(*item) for item in json.loads(text))
+class _RecordedInputs(Sequence[Input]):
+    """The inputs of a record, read when they are first asked for: few images have changed."""
+
+    def __init__(self, state: State, *key: str) -> None:
+        self._state = state
+        self._key = key
+
+    @cached_property
+    def _inputs(self) -> tuple[Input, ...]:
+        return self._state.inputs(*self._key)
+
+    @overload
+    def __getitem__(self, index: int) -> Input: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Input]: ...
+    def __getitem__(self, index: int | slice) -> Input | Sequence[Input]:
+        return self._inputs[index]
+
+    def __len__(self) -> int:
+        return len(self._inputs)

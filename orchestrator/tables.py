@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import hashlib
 import math
 import re
 import tomllib
@@ -174,6 +175,11 @@ class Table:
             self.fail(key, f"{key} must be an array of tables, written [[{key}]]")
         path = (*self._path, key)
         return tuple(Table(item, self._file, self._text, path, n) for n, item in enumerate(raw))
+
+    @property
+    def sha256(self) -> str:
+        """Return the digest of the file's text."""
+        return hashlib.sha256(self._text.encode()).hexdigest()
 
     @property
     def line(self) -> int | None:

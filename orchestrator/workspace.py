@@ -40,20 +40,23 @@ def read_workspace(start: Path) -> Workspace:
 
 
 def read_images(
-    settings: Settings, lose: Callable[[str, WorkspaceError], None] | None = None
+    settings: Settings,
+    lose: Callable[[str, WorkspaceError], None] | None = None,
+    read: Callable[[Path], Recipe] = read_recipe,
 ) -> Workspace:
     """Read the images of settings; the folder of the settings' file is the root.
 
     With `lose`, an image that cannot be read is left out, and `lose` gets its name and why.
+    Recipes are had from `read`.
 
     Raises:
         WorkspaceError: A recipe or a Dockerfile is not valid, or two images share a name.
     """
     root = settings.file.parent
     images: dict[str, Image] = {}
-    for name, read in _find_images(root, settings):
+    for name, read_image in _find_images(root, settings, read):
         try:
-            image = read()
+            image = read_image()
             _check_alone(root, images, image)
         except WorkspaceError as error:
             if lose is None:
@@ -73,38 +76,44 @@ def _check_alone(root: Path, images: Mapping[str, Image], image: Image) -> None:
         )
 
 
-def _find_images(root: Path, settings: Settings) -> Iterator[tuple[str, Callable[[], Image]]]:
+def _find_images(
+    root: Path, settings: Settings, read: Callable[[Path], Recipe]
+) -> Iterator[tuple[str, Callable[[], Image]]]:
     """Yield names of images and what reads them: those of folders, then those of settings alone."""
     tables = {name: _placed(root, settings, name) for name in settings.images}
     by_path: dict[str, list[str]] = {}
     for name, table in tables.items():
         by_path.setdefault(table.path, []).append(name)
-    seen: set[Path] = set()
+    for folder, kind in _image_folders(root, settings):
+        if has_recipe := os.path.isfile(f"{folder}/{RECIPE_FILE}"):  # noqa: PTH113 - as below
+            yield folder.name, partial(read_recipe_image, root, folder, kind, read)
+        path = str(folder).removeprefix(f"{root}/")
+        for name in by_path.pop(path, []):
+            table = tables.pop(name)
+            yield name, partial(read_dockerfile_image, root, settings, name, kind, table)
+        if not has_recipe and _is_implied(folder, path, settings):
+            name, table = folder.name, ImageSettings(path)
+            yield name, partial(read_dockerfile_image, root, settings, name, kind, table)
+    for name, table in tables.items():
+        kind = ImageKind.SERVICE
+        yield name, partial(read_dockerfile_image, root, settings, name, kind, table)
+
+
+def _image_folders(root: Path, settings: Settings) -> Iterator[tuple[Path, ImageKind]]:
+    seen: set[str] = set()
     for kind, globs in ((ImageKind.BASE, settings.bases), (ImageKind.SERVICE, settings.services)):
         for pattern in globs:
             for folder in _folders(root, settings, pattern):
-                if folder in seen or not folder.is_dir():
-                    continue
-                seen.add(folder)
-                if (folder / RECIPE_FILE).is_file():
-                    yield folder.name, partial(read_recipe_image, root, folder, kind)
-                path = folder.relative_to(root).as_posix()
-                for name in by_path.pop(path, []):
-                    table = tables.pop(name)
-                    yield name, partial(read_dockerfile_image, root, settings, name, kind, table)
-                if folder.name not in settings.images and _is_implied(folder, path, settings):
-                    name, table = folder.name, ImageSettings(path)
-                    yield name, partial(read_dockerfile_image, root, settings, name, kind, table)
-    for name, table in tables.items():
-        read = partial(read_dockerfile_image, root, settings, name, ImageKind.SERVICE, table)
-        yield name, read
+                text = str(folder)  # as paths are slow where there are very many
+                if text not in seen and os.path.isdir(text):  # noqa: PTH112 - likewise
+                    seen.add(text)
+                    yield folder, kind
 
 
 def _is_implied(folder: Path, path: str, settings: Settings) -> bool:
     """Tell whether a folder makes an image of its own name without any setting."""
     named = any(clean(table.path) == path for table in settings.images.values())
-    has_recipe = (folder / RECIPE_FILE).is_file()
-    return not named and not has_recipe and (folder / "Dockerfile").is_file()
+    return not named and folder.name not in settings.images and (folder / "Dockerfile").is_file()
 
 
 def _placed(root: Path, settings: Settings, name: str) -> ImageSettings:
@@ -146,16 +155,18 @@ def _folders(root: Path, settings: Settings, pattern: str) -> list[Path]:
     return folders
 
 
-def read_recipe_image(root: Path, folder: Path, kind: ImageKind) -> Image:
-    """Read the image that a folder's recipe defines.
+def read_recipe_image(
+    root: Path, folder: Path, kind: ImageKind, read: Callable[[Path], Recipe] = read_recipe
+) -> Image:
+    """Read the image that a folder's recipe defines; the recipe itself is had from `read`.
 
     Raises:
         WorkspaceError: The recipe is not valid, or the folder's name cannot name an image.
     """
-    path = PurePosixPath(folder.relative_to(root).as_posix())
+    path = PurePosixPath(str(folder).removeprefix(f"{root}/"))
     file = folder / RECIPE_FILE
     _check_name(folder.name, file)
-    return Image(folder.name, kind, Definition.RECIPE, path, path / RECIPE_FILE, read_recipe(file))
+    return Image(folder.name, kind, Definition.RECIPE, path, path / RECIPE_FILE, read(file))
 
 
 def read_dockerfile_image(

@@ -80,6 +80,7 @@ def build(
         steps = run.planned.plan.steps
         run.outcomes = {name: run.outcomes.get(name) or _cut_short(steps[name]) for name in steps}
     run.duration_s = time.monotonic() - clock
+    opened.memory.save()  # which the plan could not do where there was no folder yet
     return run
 
 

@@ -8,18 +8,21 @@ from dataclasses import dataclass
 
 from orchestrator.app.opened import Opened
 from orchestrator.context import read_context, read_named_contexts
-from orchestrator.digests import CachedDigests
 from orchestrator.externals import pins_of
 from orchestrator.files import SourceFile, read_files
 from orchestrator.fingerprint import Fingerprint, fingerprint_dockerfile, fingerprint_recipe
 from orchestrator.lockfile import Lock
 from orchestrator.model import Image, Platform
+from orchestrator.remembered.digests import CachedDigests
+from orchestrator.remembered.unmoved import Unmoved
 from orchestrator.resolve.slices import slice_constraints, what_matters
 
 
 @dataclass(frozen=True, slots=True)
 class Fingerprinted:
     """Images' fingerprints, and the files they were taken of; those of named contexts apart.
+
+    Files of images that are as they were recorded are not there.
 
     `whole` says of images that copy the constraints why they do not get a slice of them.
     """
@@ -31,11 +34,18 @@ class Fingerprinted:
 
 
 def fingerprint_images(
-    opened: Opened, lock: Lock, platform: Platform, names: Iterable[str]
+    opened: Opened,
+    lock: Lock,
+    platform: Platform,
+    names: Iterable[str],
+    unmoved: Unmoved | None = None,
 ) -> Fingerprinted:
-    """Fingerprint images, given in topological order with all they stand on."""
+    """Fingerprint images, given in topological order with all they stand on.
+
+    Of those that `unmoved` finds, no files are read.
+    """
     graph, settings = opened.graph, opened.workspace.settings
-    digests = CachedDigests(opened.paths.file_digests, opened.paths.root)
+    digests = CachedDigests(opened.memory, opened.paths.root)
     files: dict[str, tuple[SourceFile, ...]] = {}
     contexts: dict[str, Mapping[str, tuple[SourceFile, ...]]] = {}
     prints: dict[str, Fingerprint] = {}
@@ -44,6 +54,9 @@ def fingerprint_images(
     for name in names:
         image = graph.images[name]
         parents = {parent: prints[parent] for parent in graph.parents[name]}
+        if unmoved and (recorded := unmoved.find(image, parents)):
+            prints[name] = recorded
+            continue
         pins = pins_of(graph, lock.externals, name)
         if image.build is not None:
             found = read_context(
@@ -64,7 +77,9 @@ def fingerprint_images(
         prints[name] = fingerprint_recipe(
             image, settings, platform, adds, files[name], parents, pins
         )
-    digests.save()
+        if unmoved:
+            unmoved.note(image, prints[name])
+    opened.memory.save()
     return Fingerprinted(prints, files, contexts, whole)
 
 

@@ -13,10 +13,14 @@ from typing import TYPE_CHECKING
 from orchestrator.errors import LockError
 from orchestrator.foundations import check_foundations
 from orchestrator.graph import Graph, build_graph
-from orchestrator.lockfile import Lock, parse_lock
+from orchestrator.lockfile import LOCK_FILE, Lock, parse_lock
 from orchestrator.model import Workspace
 from orchestrator.paths import Paths
-from orchestrator.workspace import read_workspace
+from orchestrator.remembered.memory import Memory
+from orchestrator.remembered.parsed import CachedToml
+from orchestrator.remembered.recipes import CachedRecipes
+from orchestrator.settings import read_settings
+from orchestrator.workspace import read_images
 
 if TYPE_CHECKING:
     from orchestrator.resolve.debian import DebianArchive
@@ -25,11 +29,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A workspace that a verb works on."""
+    """A workspace that a verb works on; `memory` is what is known of its files from before."""
 
     workspace: Workspace
     graph: Graph
     paths: Paths
+    memory: Memory
 
 
 def open_workspace(directory: Path) -> Opened:
@@ -38,10 +43,13 @@ def open_workspace(directory: Path) -> Opened:
     Raises:
         WorkspaceError: Settings, a recipe or an edge is not valid.
     """
-    workspace = read_workspace(directory)
+    settings = read_settings(directory.resolve())
+    paths = Paths.of(settings.file.parent)
+    memory = Memory(paths.memory)
+    workspace = read_images(settings, read=CachedRecipes(memory, paths.root).read)
     graph = build_graph(workspace)
     check_foundations(workspace, graph)
-    return Opened(workspace, graph, Paths.of(workspace.root))
+    return Opened(workspace, graph, paths, memory)
 
 
 def read_lock(opened: Opened) -> Lock:
@@ -50,11 +58,30 @@ def read_lock(opened: Opened) -> Lock:
     Raises:
         LockError: There is none, or it cannot be read.
     """
+    text = read_lock_text(opened)
+    return Lock() if text is None else parse_known_lock(opened, text)
+
+
+def parse_known_lock(opened: Opened, text: str) -> Lock:
+    """Read a lock's text, of which the TOML may be known from before.
+
+    Raises:
+        LockError: It is no lock.
+    """
+    return parse_lock(text, CachedToml(opened.memory, LOCK_FILE).loads)
+
+
+def read_lock_text(opened: Opened) -> str | None:
+    """Read the lock's text; None where there is no lock and nothing that is locked.
+
+    Raises:
+        LockError: There is none, or it cannot be read.
+    """
     try:
-        return parse_lock(opened.paths.lock.read_text("utf-8"))
+        return opened.paths.lock.read_text("utf-8")
     except FileNotFoundError:
         if not opened.graph.locked:
-            return Lock()
+            return None
         raise LockError("there is no orch.lock", hint="run: orch lock") from None
     except (OSError, UnicodeDecodeError) as error:
         raise LockError(f"orch.lock cannot be read: {error}") from error

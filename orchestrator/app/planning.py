@@ -8,19 +8,17 @@ from enum import Enum
 from types import MappingProxyType
 
 from orchestrator.app.fingerprinting import Fingerprinted, fingerprint_images
+from orchestrator.app.known import Known, find_unmoved, read_known
 from orchestrator.app.obstacles import why_unavailable
-from orchestrator.app.opened import Opened, read_lock
-from orchestrator.elsewhere import Elsewhere
+from orchestrator.app.opened import Opened, parse_known_lock, read_lock_text
 from orchestrator.errors import MissingToolError
 from orchestrator.externals import find_externals
 from orchestrator.files import SourceFile
 from orchestrator.lockfile import Lock
 from orchestrator.model import Platform
-from orchestrator.oci.layout import Layout
 from orchestrator.plan import Action, Plan, Recorded, plan_builds
 from orchestrator.resolve.inputs import check_lock
 from orchestrator.select import Selection
-from orchestrator.state import State
 
 
 class Asking(Enum):
@@ -106,24 +104,26 @@ def plan(
         WorkspaceError: A selected image is unknown, or a file of it is not to be had.
         LockError: The lock is missing or behind.
     """
-    lock = read_lock(opened)
+    lock_text = read_lock_text(opened)
+    lock = Lock() if lock_text is None else parse_known_lock(opened, lock_text)
     check_lock(opened.workspace, opened.graph, lock, options.platform)
     if lock.builds:
         from orchestrator.resolve.builds import check_builds  # noqa: PLC0415 - rarely needed
 
         check_builds(opened.workspace.settings, lock, options.platform)
     chosen = options.selection.choose(opened.graph)
-    now = fingerprint_images(opened, lock, options.platform, opened.graph.ancestors(chosen))
+    known = read_known(opened, options.platform)
+    forced = opened.graph.images if options.force else published
+    unmoved = find_unmoved(opened, known, options.platform, lock_text, but=forced)
+    names = opened.graph.ancestors(chosen)
+    now = fingerprint_images(opened, lock, options.platform, names, unmoved)
     notes = _unlocked_externals(opened, lock)
     wanted = _narrow(opened, options, now, chosen, notes)
-    state = State(opened.paths.database)
-    records = state.read(options.platform.key)
-    if state.problem:
-        notes.append(state.problem)
+    if known.problem:
+        notes.append(known.problem)
     names = opened.graph.ancestors(wanted)
     docker = _ask_docker(opened, options, names)
-    here = {name: record for name, record in records.items() if name in names}
-    recorded = {**_present(opened, here, docker), **published}
+    recorded = {**_present(opened, known, names, docker), **published}
     made = _plan(opened, options, lock, now, recorded, wanted, docker)
     if options.selection.changed:
         stale = [name for name in wanted if made.steps[name].action is not Action.REUSE]
@@ -168,15 +168,15 @@ def _plan(
 
 
 def _present(
-    opened: Opened, records: Mapping[str, Recorded], docker: _Docker
+    opened: Opened, known: Known, names: Iterable[str], docker: _Docker
 ) -> dict[str, Recorded]:
     """Return records that say whether their images are still to be had."""
-    held = Elsewhere(opened.paths.elsewhere, Layout(opened.paths.layout))
     return {
         name: record
-        if docker.has(name, record.digest) or held.covers(record.digest)
+        if docker.has(name, record.digest) or known.covers(opened, name)
         else record.without_image()
-        for name, record in records.items()
+        for name in names
+        if (record := known.records.get(name))
     }
 
 

@@ -24,10 +24,10 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from orchestrator import digests as file_digests
 from orchestrator.app.building import BuildRun, build
 from orchestrator.app.opened import open_workspace
 from orchestrator.app.planning import BuildOptions, plan
+from orchestrator.remembered import stamps
 from orchestrator.select import Selection
 from tests.dockerfiles import prints_of
 from tests.edited_dockerfiles import ARGUMENTS, FIXED, IGNORE_FILES, IGNORES, SAID, TARGETS
@@ -281,7 +281,7 @@ def test_building_after_any_edits_makes_what_a_clean_build_makes(
         monkeypatch.delenv(name)
     monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
     # Else no file of a sequence would ever be old enough to be remembered.
-    monkeypatch.setattr(file_digests, "_SETTLED_NS", 0)
+    monkeypatch.setattr(stamps, "_SETTLED_NS", 0)
     ground = Ground(in_memory, monkeypatch, Sources.make(in_memory / "made"))
     full = request.config.getoption("--full")
     run_state_machine_as_test(

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.digests import CachedDigests
 from orchestrator.errors import WorkspaceError
+from orchestrator.remembered.digests import CachedDigests
+from orchestrator.remembered.memory import Kind, Memory
+from orchestrator.remembered.stamps import Stamp
 
 LONG_AGO_NS = time.time_ns() - 3600 * 10**9
 
@@ -19,7 +21,9 @@ LONG_AGO_NS = time.time_ns() - 3600 * 10**9
 def settled(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let an hour pass after every look, so that files count as settled."""
     real = time.time_ns
-    monkeypatch.setattr("orchestrator.digests.time.time_ns", lambda: real() + 3600 * 10**9)
+    monkeypatch.setattr(
+        "orchestrator.remembered.stamps.time.time_ns", lambda: real() + 3600 * 10**9
+    )
 
 
 def digest_of(cache: CachedDigests, file: Path) -> str:
@@ -30,14 +34,25 @@ def sha256(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def memory_of(tmp_path: Path) -> Memory:
+    if not (tmp_path / "state").exists():
+        (tmp_path / "state").mkdir()
+    return Memory(tmp_path / "state" / "files.db")
+
+
 def opened(tmp_path: Path) -> CachedDigests:
-    return CachedDigests(tmp_path / "state" / "files.db", tmp_path)
+    return CachedDigests(memory_of(tmp_path), tmp_path)
 
 
 def remembered(tmp_path: Path, file: Path) -> None:
-    cache = opened(tmp_path)
-    digest_of(cache, file)
-    cache.save()
+    memory = memory_of(tmp_path)
+    digest_of(CachedDigests(memory, tmp_path), file)
+    memory.save()
+
+
+def is_known(tmp_path: Path, file: Path) -> bool:
+    stamp = Stamp.of(file.stat()).text
+    return memory_of(tmp_path).recall(Kind.FILE, file.name, stamp) is not None
 
 
 @pytest.mark.usefixtures("settled")
@@ -46,7 +61,9 @@ def test_a_settled_file_is_not_read_again(tmp_path: Path, monkeypatch: pytest.Mo
     file.write_text("one")
     remembered(tmp_path, file)
     cache = opened(tmp_path)
-    monkeypatch.setattr("orchestrator.digests._read_digest", lambda path: pytest.fail("read"))
+    monkeypatch.setattr(
+        "orchestrator.remembered.digests._read_digest", lambda path: pytest.fail("read")
+    )
     assert digest_of(cache, file) == sha256("one")
 
 
@@ -92,7 +109,7 @@ def test_a_cut_or_damaged_cache_is_begun_anew(tmp_path: Path, damage: bytes) -> 
     (tmp_path / "state/files.db").write_bytes(damage)
     assert digest_of(opened(tmp_path), file) == sha256("one")
     remembered(tmp_path, file)
-    assert opened(tmp_path)._known["a"][1] == sha256("one")
+    assert is_known(tmp_path, file)
 
 
 @pytest.mark.usefixtures("settled")
@@ -100,12 +117,13 @@ def test_two_runs_at_once_keep_what_both_found(tmp_path: Path) -> None:
     first, second = tmp_path / "a", tmp_path / "b"
     first.write_text("one")
     second.write_text("two")
-    one, two = opened(tmp_path), opened(tmp_path)
-    digest_of(one, first)
-    digest_of(two, second)
+    one, two = memory_of(tmp_path), memory_of(tmp_path)
+    digest_of(CachedDigests(one, tmp_path), first)
+    digest_of(CachedDigests(two, tmp_path), second)
     one.save()
     two.save()
-    assert opened(tmp_path)._known.keys() == {"a", "b"}
+    assert is_known(tmp_path, first)
+    assert is_known(tmp_path, second)
 
 
 def test_a_file_that_changes_while_it_is_read_is_an_error(
@@ -115,10 +133,10 @@ def test_a_file_that_changes_while_it_is_read_is_an_error(
     file.write_text("one")
     reads = iter(range(10))
 
-    def moving(path: str) -> tuple[str, tuple[int, ...], tuple[int, ...]]:
-        return "x", (next(reads), 0, 0, 0), (99, 0, 0, 0)
+    def moving(path: str) -> tuple[str, Stamp, Stamp]:
+        return "x", Stamp(str(next(reads)), 0), Stamp("99", 0)
 
-    monkeypatch.setattr("orchestrator.digests._read_digest", moving)
+    monkeypatch.setattr("orchestrator.remembered.digests._read_digest", moving)
     with pytest.raises(WorkspaceError, match="changes while it is being read"):
         digest_of(opened(tmp_path), file)
 
@@ -136,4 +154,12 @@ def test_a_file_just_written_is_not_remembered(tmp_path: Path) -> None:
     file = tmp_path / "a"
     file.write_text("one")
     remembered(tmp_path, file)
-    assert not opened(tmp_path)._known
+    assert not is_known(tmp_path, file)
+
+
+@pytest.mark.usefixtures("settled")
+def test_names_that_are_no_utf8_are_remembered(tmp_path: Path) -> None:
+    file = tmp_path / os.fsdecode(b"caf\xe9")
+    file.write_text("one")
+    remembered(tmp_path, file)
+    assert is_known(tmp_path, file)

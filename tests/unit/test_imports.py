@@ -29,7 +29,7 @@ ROOMS = (
     "resolve",
     "schedule",
     "state",
-    "digests",
+    "remembered",
     "elsewhere",
     "ports",
     "oci",
@@ -113,6 +113,7 @@ WITHIN = {
         "debian",
         "edges",
     ),
+    "remembered": ("unmoved", "digests", "recipes", "parsed", "stamps", "memory"),
     "oci": ("archive", "imported", "layout", "image", "joining", "layer", "segment", "tar"),
     "report": ("push_progress", "progress", "showing", "pictures", "pushes", "documents", "text"),
 }
@@ -178,7 +179,7 @@ HOMES = {
     "rich": ("report",),
     "ruamel": ("deployments.documents", "discovery.compose"),
     "structlog": ("logs",),
-    "sqlite3": ("state", "digests"),
+    "sqlite3": ("state", "remembered.memory"),
     "toml": ("lockwriting",),
     "uv": ("resolve.python.uv",),
 }

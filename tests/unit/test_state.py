@@ -11,7 +11,7 @@ import pytest
 
 from orchestrator.errors import OrchError
 from orchestrator.fingerprint import Fingerprint, Input
-from orchestrator.plan import Recorded
+from orchestrator.plan import Recorded, compare_inputs
 from orchestrator.state import SCHEMA_VERSION, State
 
 PRINT = Fingerprint.of([Input("file", "app/ä", "1"), Input("mode", "app/ä", "644")])
@@ -74,15 +74,29 @@ def test_a_database_that_was_cut_short_is_begun_anew(file: Path, keep: int) -> N
     begun_anew(file, "the records cannot be read")
 
 
-def test_damaged_inputs_read_as_nothing(file: Path) -> None:
+def test_inputs_are_read_back_sorted(file: Path) -> None:
+    State(file).write("web", PLATFORM, PRINT, "sha256:ab", 1.5)
+    assert list(State(file).read(PLATFORM)["web"].fingerprint.inputs) == list(PRINT.inputs)
+    State(file).write("bot", PLATFORM, State(file).read(PLATFORM)["web"].fingerprint, "x", 1.5)
+    assert list(State(file).read(PLATFORM)["bot"].fingerprint.inputs) == list(PRINT.inputs)
+
+
+def test_inputs_of_a_record_that_another_build_replaced_are_not_those_of_the_new_one(
+    file: Path,
+) -> None:
+    State(file).write("web", PLATFORM, PRINT, "sha256:ab", 1.5)
+    before = State(file).read(PLATFORM)["web"].fingerprint
+    State(file).write("web", PLATFORM, OTHER, "sha256:cd", 1.5)
+    assert list(before.inputs) == []
+
+
+def test_damaged_inputs_are_none(file: Path) -> None:
     State(file).write("web", PLATFORM, PRINT, "sha256:ab", 1.5)
     with closing(sqlite3.connect(file)) as database, database:
         database.execute("UPDATE builds SET inputs = '[[1'")
-    state = State(file)
-    assert state.read(PLATFORM) == {}
-    assert "what it knew is built again" in state.problem
-    state.write("web", PLATFORM, PRINT, "sha256:ab", 1.5)
-    assert set(State(file).read(PLATFORM)) == {"web"}
+    fingerprint = State(file).read(PLATFORM)["web"].fingerprint
+    assert list(fingerprint.inputs) == []
+    assert [str(reason) for reason in compare_inputs(fingerprint.inputs, PRINT.inputs)]
 
 
 def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:

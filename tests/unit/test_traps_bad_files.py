@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator import digests
 from orchestrator.cli import main
+from orchestrator.remembered import digests
 from tests.dockerfiles import prints_of
 from tests.helpers import ROOT, write_lock, write_tree
 

@@ -1,0 +1,113 @@
+"""Stamps: what the file system says of files, from which it can be told that they did not move.
+
+A stamp holds a file's size, mode, inode and both its times, as git's index does. Equal stamps mean
+equal contents where the times were *settled* when the content was read: older than the clock's
+tick, within which a file could change again unseen (git calls this racy). Times can be put back,
+but that moves the ctime; another file in the same place has another inode.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import marshal
+import os
+import stat
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+from orchestrator.files import excluder, is_never_copied, source_text
+from orchestrator.model import Image
+
+_SETTLED_NS = 2_000_000_000
+"""How old a file's times must be to be trusted: the coarsest clock of a file system in use."""
+
+
+class Stamp(NamedTuple):
+    """What files look like to the file system, and the newest of their times."""
+
+    text: str
+    newest_ns: int
+
+    @classmethod
+    def of(cls, status: os.stat_result) -> Stamp:
+        """Return the stamp of one file."""
+        times = status.st_mtime_ns, status.st_ctime_ns
+        text = f"{status.st_size} {times[0]} {times[1]} {status.st_ino} {status.st_mode:o}"
+        return cls(text, max(times))
+
+    def was_settled(self, looked_ns: int) -> bool:
+        """Tell whether files that looked so then cannot have changed since and look so still."""
+        return self.newest_ns < looked_ns - _SETTLED_NS
+
+
+def look_ns() -> int:
+    """Return the time of a look at files that is about to be taken."""
+    return time.time_ns()
+
+
+class CopiedStamps:
+    """Stamps of all that a recipe copies, from one walk over names that opens no file."""
+
+    def __init__(self, root: str) -> None:
+        self._root = root
+        self._are_plain: dict[str, bool] = {root: True}
+
+    def of(self, image: Image) -> Stamp | None:
+        """Return the stamp of what an image's `[[files]]` select; None if that has none.
+
+        It has none where a source is missing or reached through a link: whether that leads out
+        of the workspace is for the reading of the files to find out.
+        """
+        seen: list[object] = []
+        newest_ns = 0
+        try:
+            for copy in image.recipe.files:
+                source = source_text(self._root, image, copy)
+                if not self._is_plain(source):
+                    return None
+                newest_ns = max(newest_ns, _look(source, excluder(copy.exclude), seen))
+        except OSError:
+            return None
+        # Version 2 of the format writes equal values as equal bytes; it is never read.
+        return Stamp(hashlib.sha256(marshal.dumps(seen, 2)).hexdigest(), newest_ns)
+
+    def _is_plain(self, path: str) -> bool:
+        """Tell whether a path is below the root, and no part of it is a link."""
+        above = os.path.dirname(path)  # noqa: PTH120 - paths are text here, for speed
+        if above not in self._are_plain:
+            is_below = above.startswith(f"{self._root}/")
+            self._are_plain[above] = is_below and self._is_plain(above)
+        return self._are_plain[above] and not stat.S_ISLNK(os.lstat(path).st_mode)
+
+
+def _look(source: str, is_excluded: Callable[[str], bool], seen: list[object]) -> int:
+    """Add what a source and all below it look like; return the newest of their times.
+
+    The order is the file system's own: another order costs a reading, and nothing else.
+    """
+    status = os.lstat(source)
+    seen += (source, status.st_dev)
+    if not stat.S_ISDIR(status.st_mode):
+        stamp = Stamp.of(status)
+        seen.append(stamp.text)
+        return stamp.newest_ns
+    newest_ns, pending = 0, [(source, "")]
+    while pending:
+        folder, below = pending.pop()
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                name = entry.name
+                if is_never_copied(name):
+                    continue
+                path = below + name
+                if entry.is_dir(follow_symlinks=False):
+                    if not is_excluded(f"{path}/"):
+                        pending.append((entry.path, f"{path}/"))
+                elif not is_excluded(path):
+                    status = entry.stat(follow_symlinks=False)
+                    mtime_ns, ctime_ns = status.st_mtime_ns, status.st_ctime_ns
+                    seen += (path, status.st_size, mtime_ns, ctime_ns, status.st_ino)
+                    seen.append(status.st_mode)
+                    newest_ns = max(newest_ns, mtime_ns, ctime_ns)
+    return newest_ns
