@@ -8,7 +8,7 @@ ORCH   := $(BIN)/orch
 
 .PHONY: help build plan graph lock docker-build-base docker-build-service docker-build-changed \
         docker-build-wheels test test-unit test-full \
-        lint format bench requirements clean
+        lint format bench requirements rule-pages clean
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-22s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

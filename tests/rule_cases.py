@@ -30,6 +30,7 @@ SOUND = {
 
 API, BASE = "services/api/image.toml", "base/core/image.toml"
 ASKS, BASE_ASKS = "services/api/requirements.txt", "base/core/requirements.txt"
+EXTERNAL = f'from = "registry.example.com/python@sha256:{"0" * 64}"\n'
 GPU = 'from = "nvidia/cuda:12.9.1-runtime-ubuntu22.04"\n'
 KEY = "AKIA" + "Q3EGPIVTMVB5ZZQ7"  # in two parts, so that this file has none
 
@@ -223,6 +224,12 @@ CASES = (
             API: SERVICE.replace('user = "1000"\n', ""),
             BASE: SOUND[BASE] + "[config]\nuser = 'app'\n",
         },
+    ),
+    Case(
+        "runs-as-root",
+        f"{API}:3",
+        {API: SERVICE.replace("1000", "root"), BASE: EXTERNAL},
+        {API: SERVICE.replace('user = "1000"\n', ""), BASE: EXTERNAL},
     ),
     Case(
         "no-healthcheck",

@@ -72,7 +72,7 @@ def deprecated_base(subject: Subject) -> Iterator[Finding]:
                     f"{name} is deprecated",
                     says,
                     file=str(image.file),
-                    region=from_region(subject, image, name),
+                    region=reference_region(subject, image, name),
                     image=image.name,
                 )
 
@@ -117,8 +117,8 @@ def from_region(subject: Subject, image: Image, word: str = "") -> Region | None
 
 
 def reference_region(subject: Subject, image: Image, reference: str) -> Region | None:
-    """Return the place where an image names another."""
+    """Return the place where an image names another, by its name or all of its reference."""
     if image.build is None:
         return from_region(subject, image, reference)
-    lines = (item.line for item in image.build.uses.references if item.name == reference)
+    lines = (item.line for item in image.build.uses.references if reference in item.name)
     return subject.sources.region(str(image.file), next(lines, None), reference)

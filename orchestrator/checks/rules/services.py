@@ -10,6 +10,7 @@ from orchestrator.checks.finding import Finding, Severity
 from orchestrator.checks.rule import rule
 from orchestrator.checks.rules.bases import from_region
 from orchestrator.checks.subject import Subject
+from orchestrator.graph import DEBIAN_PREFIX
 from orchestrator.model import Definition, Healthcheck, Image, ImageKind
 
 _LOCAL = frozenset({"127.0.0.1", "localhost", "::1", "0.0.0.0"})  # noqa: S104 - names, not bound
@@ -38,8 +39,8 @@ def runs_as_root(subject: Subject) -> Iterator[Finding]:
     for image in _services(subject):
         chain = list(reversed(subject.graph.chain(image.name)))
         user = next((one.recipe.config.user for one in chain if one.recipe.config.user), "")
-        if not user and subject.graph.below.get(chain[-1].name):
-            continue  # what a Dockerfile below says is not known here
+        if not user and not chain[-1].parent.startswith(DEBIAN_PREFIX):
+            continue  # what a Dockerfile or an external image says is not known here
         if not user or user.partition(":")[0] in {"0", "root"}:
             file = str(image.file)
             place = subject.sources.region_of_key(file, ("config", "user"))
