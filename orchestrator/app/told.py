@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from orchestrator.app.opened import Opened, read_lock
@@ -96,26 +96,28 @@ class Told:
             chain.insert(0, below)
         tiers = tuple(self._tier(each, platform) for each in chain)
         bases = tuple(dict.fromkeys(self._bases(name)))
+        bill = Bill(name, platform, digest, tiers, bases)
         dockerfiles = [each for each in chain if graph.images[each].build]
         root = graph.images[chain[0]]
         if not dockerfiles and root.parent.startswith(DEBIAN_PREFIX):
-            return Bill(name, platform, digest, tiers, bases)
-        layers = [item["digest"] for item in self._layout.read_json(digest)["layers"]]
+            return bill
+        return self._read(bill, (dockerfiles or chain[:1])[-1])
+
+    def _read(self, bill: Bill, unknown: str) -> Bill:
+        """Complete a bill by what the image's layers hold; that is brought by image `unknown`."""
+        layers = [item["digest"] for item in self._layout.read_json(bill.digest)["layers"]]
         found = self._layers.find(map(self._layout.blob_path, layers))
-        unread = f"{_UNREAD}; layers not to be had: {found.unread}" if found.unread else _UNREAD
         hashes = {
             package.identity: package
-            for each in graph.ancestors([name])
-            for package in self._locked(each, platform)
+            for each in self.opened.graph.ancestors([bill.image])
+            for package in self._locked(each, bill.platform)
         }
-        tiers = with_found(
-            tiers,
-            (dockerfiles or chain[:1])[-1],
-            found.packages,
-            hashes,
-            is_whole=not found.unread,
+        is_whole = not found.unread
+        return replace(
+            bill,
+            tiers=with_found(bill.tiers, unknown, found.packages, hashes, is_whole=is_whole),
+            unread=_UNREAD if is_whole else f"{_UNREAD}; layers not to be had: {found.unread}",
         )
-        return Bill(name, platform, digest, tiers, bases, unread)
 
     def _tier(self, name: str, platform: Platform) -> Tier:
         image = self.opened.graph.images[name]
