@@ -12,7 +12,10 @@ from enum import Enum
 
 from orchestrator.app.opened import Opened, read_lock
 from orchestrator.app.publishable import collect
+from orchestrator.app.scanning import Scanning
+from orchestrator.app.told import Told
 from orchestrator.app.trying import Bench
+from orchestrator.checks.run import Checked
 from orchestrator.publish.crew import Crew
 from orchestrator.select import Selection
 from orchestrator.state import State, Verification
@@ -32,19 +35,24 @@ class Use(Enum):
 
 @dataclass(frozen=True, slots=True)
 class VerifyOptions:
-    """What to verify, and how; `jobs` 0 means as many at once as there are processors."""
+    """What to verify, and how; `jobs` 0 means as many at once as there are processors.
+
+    With `vulnerabilities` scanners are asked too.
+    """
 
     selection: Selection = field(default_factory=Selection)
     use: Use = Use.AUTO
     jobs: int = 0
     memory_bytes: int = MEMORY_BYTES
+    vulnerabilities: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class VerifyRun:
     """What a verification came to; `no_engine` says why no container was run, if none was.
 
-    `engine` is the version of the one that ran them.
+    `engine` is the version of the one that ran them. `scanned` is what scanners found, where they
+    were asked.
     """
 
     images: tuple[Verified, ...]
@@ -53,6 +61,7 @@ class VerifyRun:
     engine: str = ""
     no_engine: str = ""
     duration_s: float = 0.0
+    scanned: Checked | None = None
 
     @property
     def ok(self) -> bool:
@@ -80,13 +89,15 @@ def verify(opened: Opened, options: VerifyOptions) -> VerifyRun:
         for platform, step in found.items()
     }
     with ExitStack() as resources:
-        bench = Bench(opened, read_lock(opened), options.memory_bytes)
+        lock = read_lock(opened)
+        bench = Bench(opened, lock, options.memory_bytes)
+        scanning = Scanning(opened, lock, Told(opened)) if options.vulnerabilities else None
         if options.use is not Use.NONE:
             bench.open_engine(resources, needed=options.use is Use.DOCKER)
         crew = Crew(options.jobs or os.cpu_count() or 1, bench.stop)
         resources.callback(crew.close)
         done = crew.each(
-            lambda key: _judged(bench.subject(steps[key])), list(steps), keep_going=True
+            lambda key: _judged(bench.subject(steps[key]), scanning), list(steps), keep_going=True
         )
     images = tuple(
         done.results.get(key) or Verified(*key, error=done.errors.get(key)) for key in steps
@@ -100,11 +111,13 @@ def verify(opened: Opened, options: VerifyOptions) -> VerifyRun:
         bench.engine,
         bench.no_engine,
         time.monotonic() - clock,
+        scanning.checked() if scanning else None,
     )
 
 
-def _judged(subject: Subject) -> Verified:
-    return Verified(subject.image.name, subject.platform, subject, judge(subject))
+def _judged(subject: Subject, scanning: Scanning | None) -> Verified:
+    judged = (*judge(subject), *(scanning.judge(subject) if scanning else ()))
+    return Verified(subject.image.name, subject.platform, subject, judged)
 
 
 def _remember(state: State, image: Verified) -> None:

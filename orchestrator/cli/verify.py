@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from orchestrator.app.opened import open_workspace
+from orchestrator.atomic import write_text
 from orchestrator.cli.options import (
     format_option,
     parse_size,
@@ -17,9 +18,11 @@ from orchestrator.cli.options import (
 )
 from orchestrator.cli.output import Session
 from orchestrator.errors import ExitCode
+from orchestrator.settings import find_settings
 
 if TYPE_CHECKING:
     from orchestrator.app.verifying import VerifyOptions, VerifyRun
+    from orchestrator.checks.run import Checked
 
 
 @click.command()
@@ -46,6 +49,12 @@ if TYPE_CHECKING:
     metavar="FILE",
     help="Write what came of it as JSON; also when a gate failed.",
 )
+@click.option(
+    "--vulnerabilities",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Ask the scanners there are, and write what they find as SARIF.",
+)
 @format_option
 @click.pass_obj
 def verify(
@@ -53,6 +62,7 @@ def verify(
     /,
     strict: bool,  # noqa: FBT001 - a flag of the command line
     report: Path | None,
+    vulnerabilities: Path | None,
     format_: str,
     **values: Any,
 ) -> int:
@@ -70,12 +80,24 @@ def verify(
         verifying.Use(values["runtime"]),
         values["jobs"],
         values["memory"],
+        vulnerabilities=vulnerabilities is not None,
     )
     run = verifying.verify(open_workspace(session.directory), options)
     if report is not None:
         write_verify_report(run, report)
+    if vulnerabilities is not None and run.scanned is not None:
+        _write_sarif(session, run.scanned, vulnerabilities)
     _show(session, run, format_)
     return _exit_code(run, options, strict=strict)
+
+
+def _write_sarif(session: Session, scanned: Checked, file: Path) -> None:
+    from orchestrator.report.sarif import sarif_document  # noqa: PLC0415 - only where asked for
+
+    for scanner, why in scanned.not_run.items():
+        session.warn(f"{scanner}: {why}")
+    document = sarif_document(scanned, find_settings(session.directory)[0].parent)
+    write_text(file, json.dumps(document, indent=2) + "\n")
 
 
 def _show(session: Session, run: VerifyRun, format_: str) -> None:

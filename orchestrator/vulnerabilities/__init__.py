@@ -1,0 +1,1 @@
+"""Known vulnerabilities of what is in an image, as several scanners tell of them."""
