@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from orchestrator import logs
@@ -23,7 +24,7 @@ from orchestrator.plan import Step
 from orchestrator.publish.crew import Crew
 from orchestrator.publish.documents import read_document, write_document
 from orchestrator.publish.outgoing import OutgoingImage
-from orchestrator.publish.reference import Namespace
+from orchestrator.publish.reference import Namespace, Repository
 from orchestrator.publish.registry import RefusedError, Registry
 from orchestrator.tagging import inventory_tag
 
@@ -41,6 +42,8 @@ class Inventories:
     opened: Opened
     registry: Registry
     notes: list[str]
+    _turns: dict[str, threading.Lock] = field(default_factory=dict)
+    _homes: dict[str, Repository] = field(default_factory=dict)
 
     @cached_property
     def lock(self) -> Lock:
@@ -76,7 +79,11 @@ class Inventories:
         data = pack_inventory(Store(self.opened.paths.cache), keys)
         if data is None:
             return 0
-        return write_document(self.registry, image.repository, tag, MEDIA_TYPE, data)
+        with self._turns.setdefault(layer_key, threading.Lock()):  # images share layers
+            home, repository = self._homes.get(layer_key), image.repository
+            sent = write_document(self.registry, repository, tag, MEDIA_TYPE, data, home)
+            self._homes[layer_key] = repository
+        return sent
 
 
 def ask_inventories(

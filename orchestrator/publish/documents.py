@@ -13,22 +13,36 @@ from pathlib import Path
 
 from orchestrator.oci.image import MANIFEST_MEDIA_TYPE
 from orchestrator.publish.reference import Repository
-from orchestrator.publish.registry import BlobInfo, Manifest, NotPublishedError, Registry
+from orchestrator.publish.registry import (
+    BlobInfo,
+    CredentialsError,
+    Manifest,
+    NotPublishedError,
+    RefusedError,
+    Registry,
+)
 
 _EMPTY = b"{}"
 _EMPTY_MEDIA_TYPE = "application/vnd.oci.empty.v1+json"
 
 
 def write_document(
-    registry: Registry, repository: Repository, tag: str, media_type: str, data: bytes
+    registry: Registry,
+    repository: Repository,
+    tag: str,
+    media_type: str,
+    data: bytes,
+    source: Repository | None = None,
 ) -> int:
-    """Store a document under a tag; return how many bytes were sent.
+    """Store a document under a tag; return how many bytes were sent: none that `source` has.
 
     Raises:
         RegistryError: The registry does not take it.
     """
     rows = [(_EMPTY_MEDIA_TYPE, _EMPTY), (media_type, data)]
-    sent = sum(write_once(registry, repository, content) for _, content in rows)
+    sent = write_once(registry, repository, _EMPTY)
+    if source is None or not _mounts(registry, repository, data, source):
+        sent += write_once(registry, repository, data)
     config, layer = (_descriptor(kind, content) for kind, content in rows)
     document = {
         "schemaVersion": 2,
@@ -40,6 +54,13 @@ def write_document(
     manifest = Manifest(MANIFEST_MEDIA_TYPE, json.dumps(document, sort_keys=True).encode())
     registry.write_manifest(repository, tag, manifest)
     return sent + len(manifest.data)
+
+
+def _mounts(registry: Registry, repository: Repository, data: bytes, source: Repository) -> bool:
+    try:
+        return registry.mount_blob(repository, _digest(data), source)
+    except (CredentialsError, RefusedError):
+        return False  # sending it tells whether it is the target that is refused
 
 
 def read_document(
