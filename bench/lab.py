@@ -43,7 +43,7 @@ class BenchError(Exception):
     @property
     def line(self) -> str:
         """Return it in a line, for a table: mostly the last one says what went wrong."""
-        lines = [line.strip() for line in str(self).splitlines() if line.strip()]
+        lines = [line.strip(" :") for line in str(self).splitlines() if line.strip(" :")]
         return ": ".join(dict.fromkeys([lines[0], lines[-1]]))[:200] if lines else "failed"
 
 
@@ -74,13 +74,15 @@ class Lab:
     @cached_property
     def environment(self) -> Mapping[str, str]:
         """Return what every side is run with: the engine, the index here, no other."""
+        # As installed, orch has its bytecode; compiling it anew at every start is nobody's case.
+        inherited = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
         pip = {
             "PIP_INDEX_URL": f"{self.url}/simple",
             "PIP_EXTRA_INDEX_URL": "",
             "PIP_FIND_LINKS": "",
         }
         own = {"ORCH_CACHE": str(self.cache), "BUILDX_NO_DEFAULT_ATTESTATIONS": "1"}
-        return {**os.environ, **self.engine.environment(), **pip, **own}
+        return {**inherited, **self.engine.environment(), **pip, **own}
 
     def say(self, text: str) -> None:
         print(f"[{time.monotonic() - self.begun:6.0f} s] {text}", flush=True)
