@@ -16,6 +16,7 @@ from cases import (
     move_every_pin,
     move_one_pin,
 )
+from cold_dockerfiles import ColdDockerfiles
 from lab import Lab
 from planning import Plan
 from pushing import push_after_base_bump
@@ -42,6 +43,8 @@ CASES: Mapping[str, Callable[[Lab, str, Sequence[Side]], None]] = {
     "cold-bytecode": Cold(bytecode=True),
     "cold": Cold(bytecode=False),
     "cold-nothing": cold_with_nothing,
+    "cold-dockerfiles-100": ColdDockerfiles(100),
+    "cold-dockerfiles-300": ColdDockerfiles(300),
     "noop-100": Noop(100),
     "noop-300": Noop(300),
     "noop-1000": Noop(1000),
