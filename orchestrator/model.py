@@ -345,6 +345,7 @@ class ImageSettings:
     glibc: str = ""
     whole_constraints: bool = False
     options: BuildKitOptions = BuildKitOptions()
+    gates: Gates = Gates()
     line: int | None = field(default=None, compare=False)
 
 

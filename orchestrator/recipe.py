@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from pathlib import Path, PurePosixPath
 
+from orchestrator.limits import take_gates
 from orchestrator.model import (
-    SEVERITIES,
     FileCopy,
     FileFetch,
-    Gates,
     Healthcheck,
     ImageConfig,
     Recipe,
@@ -50,7 +49,7 @@ def read_recipe(file: Path) -> Recipe:
         fetches=tuple(_fetch(entry) for entry in table.take_tables("fetch")),
         config=_config(table.take_table("config")),
         healthcheck=_healthcheck(table),
-        gates=_gates(table.take_table("gates")),
+        gates=take_gates(table.take_table("gates")),
         parent_line=table.line_of("from"),
         sha256=table.sha256,
     )
@@ -152,18 +151,3 @@ def _healthcheck(table: Table) -> Healthcheck | None:
         table.fail("healthcheck", "[healthcheck] needs either http or command")
     inner.close()
     return check
-
-
-def _gates(table: Table) -> Gates:
-    default = Gates()
-    gates = Gates(
-        max_size_bytes=table.take_size("max-size"),
-        max_growth_percent=table.take_percent("max-growth"),
-        start_within_s=table.take_seconds("start-within", 0.0) or None,
-        read_only=table.take_bool("read-only", default=default.read_only),
-        severity=table.take_str("severity", default.severity),
-    )
-    if gates.severity not in ("", *SEVERITIES):
-        table.fail("severity", f"severity must be one of {', '.join(SEVERITIES)}")
-    table.close()
-    return gates

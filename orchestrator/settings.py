@@ -9,6 +9,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from orchestrator.errors import OrchError, WorkspaceError
+from orchestrator.limits import take_gates
 from orchestrator.model import (
     AttestSettings,
     BuildKitOptions,
@@ -119,6 +120,7 @@ def _image(name: str, table: Table) -> ImageSettings:
         glibc=table.take_str("glibc"),
         whole_constraints=table.take_bool("whole-constraints", default=False),
         options=_options(table),
+        gates=take_gates(table.take_table("gates")),
         line=table.line,
     )
     for key, version in (("python", image.python), ("glibc", image.glibc)):

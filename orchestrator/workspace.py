@@ -194,7 +194,10 @@ def read_dockerfile_image(
     build = DockerfileBuild(table, _join(uses), hashlib.sha256(text.encode()).hexdigest())
     stands_on = build.uses.base.name if build.uses.base else "scratch"
     recipe = Recipe(
-        stands_on, requirements=table.requirements or (), parent_line=dockerfile.stages[0].line
+        stands_on,
+        requirements=table.requirements or (),
+        gates=table.gates,
+        parent_line=dockerfile.stages[0].line,
     )
     place = PurePosixPath(file.relative_to(root).as_posix())
     return Image(name, table.kind or kind, Definition.DOCKERFILE, path, place, recipe, build)

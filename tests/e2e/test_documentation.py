@@ -167,6 +167,7 @@ def test_every_setting_is_documented_and_no_other(tmp_path: Path, taken: set[Tak
     read_settings(tmp_path)
     headings = {"": "Settings", "python": "[python]", "debian": "[debian]"}
     headings |= {"buildkit": "[buildkit]", "image.api": "[image.NAME]"}
+    headings |= {"image.api.gates": "[image.NAME.gates]"}
     headings |= {"wheelhouse": "[wheelhouse]", "wheels.name": "[wheels.NAME]"}
     headings |= {"attest": "[attest]", "ecr": "[ecr]", "ecr.exceptions": "[[ecr.exceptions]]"}
     headings |= {"checks": "[checks]", "checks.exceptions": "[[checks.exceptions]]"}

@@ -10,22 +10,12 @@ import pytest
 from docker.models.containers import Container
 from packaging.requirements import Requirement
 
+from orchestrator.verify.loading import SCRIPT
 from tests.real.containers import run_detached
 from tests.real.docker_engine import DockerEngine
 from tests.real.reference import requirements
 
 PYTHON = "/opt/venv/bin/python"
-
-IMPORT_SHALLOWEST = """
-import importlib, importlib.metadata, json, sys
-for name in json.loads(sys.argv[1]):
-    files = importlib.metadata.files(name) or []
-    packages = [file.parent for file in files if file.name == "__init__.py"]
-    depth = min((len(package.parts) for package in packages), default=0)
-    for package in packages:
-        if len(package.parts) == depth:
-            importlib.import_module(".".join(package.parts))
-"""
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +44,8 @@ def evaluate(container: Container, imports: str, expression: str) -> str:
 
 def test_required_packages_are_imported(container: Container, base: str) -> None:
     names = [Requirement(line).name for line in requirements(base)]
-    output_of(container, PYTHON, "-c", IMPORT_SHALLOWEST, json.dumps(names))
+    asked = json.dumps({"projects": names, "libraries": []})
+    assert '"why"' not in output_of(container, PYTHON, "-I", "-c", SCRIPT, asked)
 
 
 def test_certificates_of_authorities_are_trusted(container: Container) -> None:

@@ -12,7 +12,7 @@ import pytest
 from orchestrator.errors import OrchError
 from orchestrator.fingerprint import Fingerprint, Input
 from orchestrator.plan import Recorded, compare_inputs
-from orchestrator.state import SCHEMA_VERSION, State
+from orchestrator.state import SCHEMA_VERSION, State, Verification
 
 PRINT = Fingerprint.of([Input("file", "app/ä", "1"), Input("mode", "app/ä", "644")])
 OTHER = Fingerprint.of([Input("file", "app/x", "2")])
@@ -119,3 +119,35 @@ def test_two_processes_may_write_at_once(file: Path) -> None:
         writer.join()
     assert [writer.exitcode for writer in writers] == [0, 0]
     assert set(State(file).read(PLATFORM)) == {f"image-{number}" for number in range(50)}
+
+
+def verification(digest: str, at: str, *, ok: bool = True, unpacked_bytes: int = 1) -> Verification:
+    return Verification("web", PLATFORM, digest, at, ok, unpacked_bytes, {"user": "passed"})
+
+
+def test_the_last_image_that_passed_is_remembered_but_not_one_that_failed(file: Path) -> None:
+    assert State(file).last_passed("web", PLATFORM, "sha256:c") is None
+    for row in (
+        verification("sha256:a", "2026-01-01", unpacked_bytes=10),
+        verification("sha256:b", "2026-01-02", unpacked_bytes=20),
+        verification("sha256:big", "2026-01-03", ok=False),
+    ):
+        State(file).write_verification(row)
+    assert State(file).last_passed("web", PLATFORM, "sha256:c") == ("sha256:b", 20)
+    assert State(file).last_passed("api", PLATFORM, "sha256:c") is None
+
+
+def test_an_image_is_compared_with_another_before_itself(file: Path) -> None:
+    State(file).write_verification(verification("sha256:b", "2026-01-02"))
+    assert State(file).last_passed("web", PLATFORM, "sha256:b") == ("sha256:b", 1)
+    State(file).write_verification(verification("sha256:a", "2026-01-01"))
+    assert State(file).last_passed("web", PLATFORM, "sha256:b") == ("sha256:a", 1)
+
+
+def test_records_of_builds_survive_a_schema_without_verifications(file: Path) -> None:
+    State(file).write("web", PLATFORM, PRINT, "sha256:ab", 1.5)
+    with closing(sqlite3.connect(file)) as database, database:
+        database.execute("DROP TABLE verifications")
+        database.execute("PRAGMA user_version = 1")
+    State(file).write_verification(verification("sha256:a", "2026-01-01"))
+    assert State(file).read(PLATFORM) == {"web": Recorded(PRINT, "sha256:ab")}

@@ -12,7 +12,9 @@ import pytest
 from orchestrator.model import Gates, ImageKind
 from orchestrator.verify.gate import Former, Result
 from orchestrator.verify.gates import GATES, judge
+from orchestrator.workspace import read_workspace
 from tests.debs import file, folder, link, make_elf, special
+from tests.helpers import write_tree
 from tests.trials import CONFIG, contents_of, result_of, subject_of, verdict_of
 
 SERVE = file("app/serve", b"x", 0o755)
@@ -254,3 +256,10 @@ def test_growth_without_anything_to_compare_with_is_not_checked(tmp_path: Path) 
     subject = subject_of(contents_of(tmp_path, [SERVE]), gates=Gates(max_growth_percent=10.0))
     assert result_of("max-growth", subject) is Result.NOT_CHECKED
     assert result_of("max-growth", replace(subject_of(subject.contents))) is Result.PASSED
+
+
+def test_limits_of_a_dockerfiles_image_stand_in_the_settings(tmp_path: Path) -> None:
+    settings = '[image.api.gates]\nmax-size = "1 MB"\nread-only = false\n'
+    write_tree(tmp_path, {"orch.toml": settings, "services/api/Dockerfile": "FROM scratch\n"})
+    image = read_workspace(tmp_path).images["api"]
+    assert image.recipe.gates == Gates(max_size_bytes=1_000_000, read_only=False)

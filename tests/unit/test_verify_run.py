@@ -134,7 +134,7 @@ def test_the_exposed_port_is_asked_and_not_the_healthchecks() -> None:
 
 
 def test_a_worker_without_a_port_starts_if_it_stays(tmp_path: Path) -> None:
-    silent = {"ExposedPorts": {}, "Healthcheck": {}}
+    silent: dict[str, Any] = {"ExposedPorts": {}, "Healthcheck": {}}
     life = Life(answers={})
     assert verdicts(tmp_path, life, silent)["starts"].result is Result.PASSED
     gone = replace(life, ends_after_s=1)
