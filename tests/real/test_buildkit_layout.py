@@ -15,6 +15,7 @@ import pytest
 from tests.conftest import required
 from tests.real import docker_engine as engines
 from tests.real.docker_engine import DockerEngine
+from tests.real.far_builder import far_builder
 from tests.real.site import Site
 
 FILE = '[[files]]\nfrom = "{0}"\nto = "/{1}"\nmode = "0755"\n'
@@ -76,6 +77,25 @@ def test_a_builder_s_images_are_in_the_layout_and_stand_on_their_parents(site: S
     for child, parent in (("tools", "bottom"), ("recipe", "tools"), ("top", "recipe")):
         below = layers_in_layout(site, parent)
         assert layers_in_layout(site, child)[: len(below)] == below
+
+
+def test_a_builder_over_the_network_builds_the_same_graph_and_the_next_build_nothing(
+    site: Site, engine: DockerEngine
+) -> None:
+    with far_builder(engine, site.environment, "far"):
+        ran = site.build("--load", "--builder", "far")
+        assert (ran.code, len(ran.with_status("built"))) == (0, 4), ran.said
+        assert len(site.build("--builder", "far").with_status("reused")) == 4
+        site.write({"services/top/Dockerfile": "FROM recipe\nRUN exit 3\n"})
+        error = site.build("--builder", "far").images["top"]["error"]
+        assert error["message"].startswith("services/top/Dockerfile:2: RUN exit 3")
+    for child, parent in (("tools", "bottom"), ("recipe", "tools"), ("top", "recipe")):
+        below = layers_in_layout(site, parent)
+        assert layers_in_layout(site, child)[: len(below)] == below
+    client = engine.client()
+    assert client.containers.run("recipe", remove=True) == b"x of a recipe\n"
+    client.close()
+    assert site.build("--builder", "far").code == 3, "it is gone"
 
 
 def test_a_stage_named_as_a_sibling_cannot_be_built_by_a_builder(site: Site) -> None:
