@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 from orchestrator.app.building import BuildRun
 from orchestrator.atomic import write_text
@@ -15,8 +16,8 @@ from orchestrator.ports import Made, Outcome, Status
 from orchestrator.report.documents import outcome_document
 
 
-def write_report(run: BuildRun, file: Path) -> None:
-    """Write a build's report, `orch.build/1`.
+def write_report(run: BuildRun, file: Path, push: dict[str, Any] | None = None) -> None:
+    """Write a build's report, `orch.build/1`; with that of the push that followed.
 
     Raises:
         OrchError: The file cannot be written.
@@ -34,6 +35,7 @@ def write_report(run: BuildRun, file: Path) -> None:
             outcome_document(outcome, _made(layout, elsewhere, outcome), _log(run, outcome))
             for outcome in run.outcomes.values()
         ],
+        "push": push,
     }
     write_text(file, json.dumps(document, indent=2) + "\n")
 

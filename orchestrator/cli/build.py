@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -34,6 +34,10 @@ from orchestrator.report.progress import (
 )
 from orchestrator.report.text import format_outcome, format_summary, plan_lines
 from orchestrator.select import Selection
+
+if TYPE_CHECKING:
+    from orchestrator.app.building import BuildRun
+    from orchestrator.app.pushing import PushRun
 
 _platform = click.option("--platform", metavar="OS/ARCH", help="Instead of this machine's.")
 
@@ -105,7 +109,8 @@ def build(session: Session, /, report: Path | None, **values: Any) -> int:
         from orchestrator.cli.push import publish  # noqa: PLC0415 - only when asked
 
         pushing = PushOptions(options.selection)
-        return publish(session, opened, pushing, progress=values["progress"]) or code
+        keep = _keeping(run, report) if report else None
+        return publish(session, opened, pushing, progress=values["progress"], keep=keep) or code
     return code
 
 
@@ -126,6 +131,14 @@ def plan(session: Session, /, format_: str, **values: Any) -> int:
     if values["check_bases"]:
         return _check_bases(session, opened, selection_of(values), format_)
     return _show_plan(session, opened, _options(opened, values), format_)
+
+
+def _keeping(run: BuildRun, report: Path) -> Callable[[PushRun], None]:
+    """Return what adds a push to the report of its build."""
+    from orchestrator.app.push_report import push_document  # noqa: PLC0415 - only when asked
+    from orchestrator.app.reporting import write_report  # noqa: PLC0415 - likewise
+
+    return lambda pushed: write_report(run, report, push_document(pushed))
 
 
 def _check_bases(session: Session, opened: Opened, selection: Selection, format_: str) -> int:

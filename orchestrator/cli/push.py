@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import sys
 from collections.abc import Callable
@@ -84,8 +85,11 @@ def push(
         if options.tags or options.dry_run or report or options.attest is not None:
             raise click.UsageError("--promote goes without --tag, --attest, --dry-run and --report")
         return _promote(session, opened, options, promote, format_)
+    from orchestrator.app.push_report import write_push_report  # noqa: PLC0415 - slow to import
+
+    keep = functools.partial(write_push_report, file=report) if report else None
     return publish(
-        session, opened, options, progress=values["progress"], format_=format_, report=report
+        session, opened, options, progress=values["progress"], format_=format_, keep=keep
     )
 
 
@@ -96,11 +100,11 @@ def publish(
     *,
     progress: str,
     format_: str = "text",
-    report: Path | None = None,
+    keep: Callable[[PushRun], None] | None = None,
 ) -> int:
-    """Push and say what came of it; return the exit code."""
+    """Push and say what came of it; return the exit code. `keep` writes it down."""
     from orchestrator.app import pushing  # noqa: PLC0415 - slow to import, and so on
-    from orchestrator.app.push_report import push_document, write_push_report  # noqa: PLC0415
+    from orchestrator.app.push_report import push_document  # noqa: PLC0415
     from orchestrator.report.pushes import format_push_summary, reference_of  # noqa: PLC0415
 
     with _progress(session, progress) as shown:
@@ -109,8 +113,8 @@ def publish(
         session.warn(note)
     for name, why in run.unavailable.items():
         session.warn(f"unavailable {name}: {why}")
-    if report is not None:
-        write_push_report(run, report)
+    if keep is not None:
+        keep(run)
     if format_ == "json":
         click.echo(json.dumps(push_document(run), indent=2))
     else:

@@ -25,7 +25,7 @@ from orchestrator.publish.reference import Repository
 from orchestrator.publish.registry import VerificationError
 from orchestrator.publish.wire import Wire
 from tests.helpers import ROOT, write_lock, write_tree, write_workspace
-from tests.registries import TinyRegistry, interrupt_this_process
+from tests.registries import TinyRegistry, interrupt_at, interrupt_this_process
 from tests.tiny import Tiny, digests
 from tests.unit.test_cli import Ran
 
@@ -139,6 +139,21 @@ def layers_of_images_read(registry: TinyRegistry) -> list[str]:
         for layer in document["layers"]
     }
     return [line for line in layers_read(registry) if line.rpartition("/")[2] not in beside]
+
+
+def test_the_report_of_a_build_has_the_push_too_though_it_was_interrupted(first: Machine) -> None:
+    first.publish()
+    document = json.loads((first.tiny.root / "report.json").read_text())
+    assert {image["status"] for image in document["push"]["images"]} == {"pushed"}
+    (first.tiny.root / "services/api/app/main.py").write_text("print('new')\n")
+    first.registry.faults = [interrupt_at("PUT", "/manifests/")] * 1000
+    report = first.tiny.root / "report.json"
+    ran = first.orch("build", "--changed", "--push", "--report", str(report))
+    assert ran.code == 130
+    document = json.loads(report.read_text())
+    (pushed,) = (i for i in document["push"]["images"] if i["status"] == "cancelled")
+    assert pushed["name"] == "api"
+    assert pushed["blobs"]["uploaded"]["count"] == 2
 
 
 def test_a_machine_without_records_builds_nothing_that_is_published(first: Machine) -> None:
