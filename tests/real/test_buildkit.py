@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import socketserver
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -237,6 +238,46 @@ def test_of_light_images_that_share_a_process_only_the_one_at_fault_fails(site26
     assert "/nowhere" in site26.log("bad")
     assert "/nowhere" not in site26.log("free0")
     assert "COPY Dockerfile /" in site26.log("free0")
+
+
+def test_of_light_images_that_stand_on_each_other_only_those_on_the_one_at_fault_are_left_out(
+    site26: Site, docker26: DockerEngine
+) -> None:
+    files = {"orch.toml": "", "base/bottom/Dockerfile": "FROM scratch\nCOPY Dockerfile /bottom\n"}
+    on = {"good": "bottom", "bad": "bottom", "better": "good", "worse": "bad"}
+    for name, parent in on.items():
+        files[f"base/{name}/Dockerfile"] = f"FROM {parent}\nENV {name}=1\nCOPY Dockerfile /{name}\n"
+    files["base/bad/Dockerfile"] = "FROM bottom\nCOPY --from=bottom /nowhere /\n"
+    site26.write(files)
+    ran = site26.build()
+    assert (ran.code, ran.with_status("failed")) == (1, {"bad"})
+    assert ran.with_status("built") == {"bottom", "good", "better"}
+    assert ran.images["worse"]["because"] == "bad failed"
+    what = [layer["what"] for layer in ran.images["better"]["layers"]]
+    assert [text.split()[2] for text in what] == ["/bottom", "/good", "/better"]
+    client = docker26.client()
+    for name in ("good", "better"):
+        assert layers(client, name)[:-1] == layers(client, on[name])
+    environment = client.images.get("better").attrs["Config"]["Env"]
+    client.close()
+    assert {"good=1", "better=1"} <= set(environment)
+
+
+def test_the_engine_of_a_docker_context_builds(
+    site26: Site, docker26: DockerEngine, tmp_path: Path
+) -> None:
+    config = tmp_path / "config"
+    config.mkdir()
+    plugins = Path(site26.environment["DOCKER_CONFIG"]) / "cli-plugins"
+    (config / "cli-plugins").symlink_to(plugins.resolve())
+    site26.environment["DOCKER_CONFIG"] = str(config)
+    del site26.environment["DOCKER_HOST"]
+    for words in (("create", "far", f"--docker=host={docker26.host}"), ("use", "far")):
+        command = ["docker", "context", *words]
+        subprocess.run(command, env=site26.environment, check=True, capture_output=True)
+    site26.write(TREE)
+    assert well(site26.build()).with_status("built") == {"root", "web", "api", "job"}
+    assert well(site26.build()).with_status("reused") == {"root", "web", "api", "job"}
 
 
 def test_secrets_reach_the_build_and_nothing_that_is_written(site26: Site) -> None:
