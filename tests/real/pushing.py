@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from orchestrator.attest.artifacts import DocumentKind, make_artifact
+from orchestrator.oci.image import Blob
 from orchestrator.oci.layout import Layout
 from orchestrator.publish.credentials import Credentials
 from orchestrator.publish.crew import Crew
 from orchestrator.publish.http_registry import HttpRegistry
-from orchestrator.publish.outgoing import OutgoingImage, PlatformImage, Pushed
+from orchestrator.publish.outgoing import Attached, OutgoingImage, PlatformImage, Pushed
 from orchestrator.publish.push import Push
 from orchestrator.publish.reference import Repository
+from orchestrator.publish.referrers import attach, find_referrers
 from orchestrator.publish.registry import BlobInfo, Manifest
 from orchestrator.publish.wire import Wire
 from tests.images import AMD64, add_image
@@ -70,9 +74,21 @@ def push(
     with registry_of(known, timeout_s) as (wire, registry):
         crew = Crew(jobs, wire.stop)
         try:
-            return Push(registry, crew, layout.blob_path, Unwatched()).run(images)
+            attest = functools.partial(_attest, registry)
+            return Push(registry, crew, layout.blob_path, Unwatched(), attest=attest).run(images)
         finally:
             crew.close()
+
+
+def _attest(registry: HttpRegistry, image: OutgoingImage) -> Sequence[Attached]:
+    """Attach a document to an image that has none."""
+    manifest = image.top
+    found = find_referrers(registry, image.repository, manifest.digest)
+    if not found.known:
+        subject = Blob(manifest.media_type, manifest.data)
+        artifact = make_artifact(DocumentKind.SBOM, b"a document", subject)
+        attach(registry, image.repository, manifest.digest, [artifact], by_tag=found.by_tag)
+    return ()
 
 
 @contextmanager
