@@ -73,6 +73,11 @@ def secret_of_variable(name: str, value: str) -> FoundSecret | None:
     return FoundSecret("value of a variable with such a name", "****")
 
 
+def masked(text: str) -> str:
+    """Return a text in which of all that has the form of a secret only the beginning is left."""
+    return _ANY.sub(lambda match: mask(match[0]), text)
+
+
 def mask(secret: str) -> str:
     """Return the first few characters of a secret, which say what it is."""
     return "-----BEGIN" if secret.startswith("-----BEGIN") else f"{secret[:_SHOWN]}****"

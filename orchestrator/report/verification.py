@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from orchestrator.checks.secrets import masked
 from orchestrator.report.text import format_bytes
 from orchestrator.verify.components import Component, Origin
 from orchestrator.verify.gate import Result, Subject
@@ -27,7 +28,7 @@ def verified_lines(image: Verified, *, sizes: bool) -> Iterator[str]:
     packed, unpacked = format_bytes(subject.size_bytes), format_bytes(subject.unpacked_bytes)
     yield f"{image.name}  {image.platform}  {subject.digest[:19]}  {unpacked}, packed {packed}"
     for item in image.judged:
-        yield f"  {item.verdict.result.value:<11}  {item.gate.id:<14}  {item.verdict.says}"
+        yield f"  {item.verdict.result.value:<11}  {item.gate.id:<14}  {masked(item.verdict.says)}"
     is_too_big = any(item.gate.id in _SIZE_GATES for item in image.with_result(Result.FAILED))
     if sizes or is_too_big:
         yield from _size_lines(subject)
@@ -82,10 +83,19 @@ def _gate(item: Judged) -> dict[str, Any]:
         "id": item.gate.id,
         "title": item.gate.title,
         "result": verdict.result.value,
-        "says": verdict.says,
-        "evidence": dict(verdict.evidence),
+        "says": masked(verdict.says),
+        "evidence": _masked(verdict.evidence),
         "limits": dict(verdict.limits),
     }
+
+
+def _masked(value: Any) -> Any:
+    """Return evidence without secrets: services log and answer what they like."""
+    if isinstance(value, str):
+        return masked(value)
+    if isinstance(value, Mapping):
+        return {key: _masked(item) for key, item in value.items()}
+    return [_masked(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def _size(subject: Subject) -> dict[str, Any]:

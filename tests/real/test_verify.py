@@ -48,6 +48,14 @@ command = ["/bin/wget", "-q", "-O", "-", "http://127.0.0.1:{port}/health"]
 start-within = "20s"
 max-size = "10 MB"
 """
+DOCKERFILE = """
+FROM scratch
+COPY root /
+USER 1000
+EXPOSE 8080
+HEALTHCHECK CMD ["/bin/wget", "-q", "-O", "-", "http://127.0.0.1:8080/health"]
+ENTRYPOINT ["/bin/sh", "-c", "{script}"]
+"""
 
 
 @dataclass(frozen=True)
@@ -149,6 +157,14 @@ def write_service(root: Path, name: str, seed: Seed, busybox: Path) -> None:
         (bin_.parent / "app/x.so").write_bytes(make_elf(needed=["libsndfile.so.1"]))
 
 
+def write_dockerfile(root: Path, name: str, busybox: Path) -> None:
+    """Write a sound service that a Dockerfile defines."""
+    write_service(root, name, Seed(set()), busybox)
+    folder = root / "services" / name
+    (folder / "image.toml").unlink()
+    (folder / "Dockerfile").write_text(DOCKERFILE.format(script=STAY.format(begin="")))
+
+
 @pytest.fixture(scope="module")
 def seeded(
     docker_engine: DockerEngine, busybox: Path, tmp_path_factory: pytest.TempPathFactory
@@ -157,8 +173,15 @@ def seeded(
     root = write_workspace(tmp_path_factory.mktemp("seeds"), {})
     for name, seed in SEEDS.items():
         write_service(root, name, seed, busybox)
+    write_dockerfile(root, "docked", busybox)
     write_lock(root)
-    built = subprocess.run([ORCH, "-C", root, "build"], capture_output=True, text=True, check=False)
+    built = subprocess.run(
+        [ORCH, "-C", root, "build"],
+        env=environment(docker_engine),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert built.returncode == 0, built.stderr
     return verify(docker_engine, root, "--jobs", "8")
 
@@ -169,6 +192,12 @@ def test_each_seeded_fault_fails_the_gate_named_for_it(seeded: Verified, name: s
     assert seeded.failed(name) == SEEDS[name].gates, json.dumps(gates, indent=1)
     assert [gate["id"] for gate in gates.values() if gate["result"] == "not-checked"] == []
     assert seeded.code == 1
+
+
+def test_a_sound_image_of_a_dockerfile_passes_every_gate(seeded: Verified) -> None:
+    gates = seeded.gates("docked")
+    assert {gate["result"] for gate in gates.values()} == {"passed"}, json.dumps(gates, indent=1)
+    assert {"starts", "writes", "stops"} <= gates.keys()
 
 
 def test_evidence_names_what_is_wrong(seeded: Verified) -> None:

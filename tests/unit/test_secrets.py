@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrator.checks.secrets import find_secrets, secret_of_variable
+from orchestrator.checks.secrets import find_secrets, masked, secret_of_variable
 
 AWS = "AKIA" + "IOSFODNN7EXAMPLE"
 KEY = "-----BEGIN RSA PRIVATE KEY" + "-----\nMIIEpAIBAAKCAQEA7bq9\n"
@@ -39,6 +39,10 @@ def test_secrets_are_found_by_their_form(text: str, kind: str) -> None:
 )
 def test_what_only_resembles_a_secret_is_none(text: str) -> None:
     assert not list(find_secrets(text))
+
+
+def test_a_text_is_shown_without_its_secrets() -> None:
+    assert masked(f"log: {AWS} was refused") == "log: AKIA**** was refused"
 
 
 def test_a_secret_is_not_repeated_and_its_line_is_told() -> None:

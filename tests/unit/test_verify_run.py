@@ -12,7 +12,9 @@ import pytest
 from orchestrator.engines.docker.trial import EngineCheck
 from orchestrator.errors import InterruptedByUserError
 from orchestrator.model import Gates, ImageKind
+from orchestrator.report.verification import verified_document, verified_lines
 from orchestrator.verify.gate import Result, Verdict
+from orchestrator.verify.gates import Verified, judge
 from orchestrator.verify.log_lines import error_lines
 from orchestrator.verify.observe import health_url, observe
 from orchestrator.verify.observed import Loaded, Observed
@@ -313,3 +315,14 @@ def test_a_service_that_nothing_can_ask_is_not_checked_for_health(tmp_path: Path
     assert starts is not None
     assert health.says == "the image has no Python, curl or wget to ask with"
     assert starts.result is Result.PASSED, "its healthcheck says that it is there"
+
+
+def test_a_secret_that_a_service_logs_is_not_repeated(tmp_path: Path) -> None:
+    secret = "AKIA" + "IOSFODNN7EXAMPLE"
+    runtime = FakeRuntime(replace(LIFE, log=f"ERROR {secret} refused\n"))
+    observed = observe(runtime, tried(), runtime.clock)
+    subject = subject_of(contents_of(tmp_path, []), observed=observed)
+    image = Verified("api", subject.platform, subject, judge(subject))
+    shown = json.dumps(verified_document(image)) + "\n".join(verified_lines(image, sizes=False))
+    assert "ERROR AKIA**** refused" in shown
+    assert secret not in shown
