@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from orchestrator.checks.dockerfiles import DockerfileView, Fault, dockerfile_views
@@ -9,9 +10,10 @@ from orchestrator.checks.finding import Region
 from orchestrator.checks.secrets import find_secrets, secret_of_variable
 from orchestrator.checks.subject import Subject
 from orchestrator.dockerfile.instructions import Instruction, split_words
-from orchestrator.model import ImageKind
+from orchestrator.model import Image, ImageKind
 
 _ROOT = frozenset({"0", "root"})
+_ROOTLESS = re.compile("non-?root|rootless|unprivileged")
 _NOTHING = frozenset({*_ROOT, "none"})
 _WITH_VALUES = frozenset({"ARG", "ENV", "LABEL"})
 
@@ -22,7 +24,7 @@ def find_root_users(subject: Subject) -> Iterator[Fault]:
     for view in _services(subject):
         user = _last(view, "USER")
         if user is None:
-            if not _handed_down(subject, view, "USER"):
+            if not _handed_down(subject, view, "USER") and not _is_rootless(subject, view.image):
                 yield view.fault("no USER is set, so it runs as root", hint, _end(view))
         elif user.rest.strip("\"'").partition(":")[0] in _ROOT:
             yield view.fault(f"USER is {user.rest}", hint, view.region(user, user.rest))
@@ -90,6 +92,12 @@ def _handed_down(subject: Subject, view: DockerfileView, name: str) -> bool:
         elif image.recipe.config.user if name == "USER" else image.recipe.healthcheck:
             return True
     return False
+
+
+def _is_rootless(subject: Subject, image: Image) -> bool:
+    """Tell whether the external image below all says by its name that it does not run as root."""
+    lowest = [image, *subject.below(image)][-1]
+    return _ROOTLESS.search(lowest.parent) is not None
 
 
 def _last(view: DockerfileView, name: str) -> Instruction | None:

@@ -6,7 +6,7 @@ import re
 from bisect import bisect_right
 from dataclasses import dataclass, field
 
-from orchestrator.deployments.tree import Node, Shape
+from orchestrator.deployments.tree import Node
 from orchestrator.deployments.values import Part, Span, Written
 
 _BREAK = re.compile(r"\n|\r(?!\n)")
@@ -37,6 +37,6 @@ class Source:
     def written(self, part: Part, mapping: Node, name: str) -> Written | None:
         """Return a mapping's scalar; None where it has none, or an empty one."""
         pair = mapping.pair(name)
-        if pair is None or pair[1].shape is not Shape.SCALAR or not pair[1].text:
+        if pair is None or not pair[1].text.strip():
             return None
         return Written(part, pair[1].text, self.span(pair[1]), self.span(pair[0]))

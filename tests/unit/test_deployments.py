@@ -277,6 +277,12 @@ def test_of_equal_keys_the_last_counts() -> None:
     assert [use.reference for use in uses(text)] == ["b"]
 
 
+@pytest.mark.parametrize("image", ["''", "'  '", "[]", "{a: b}"])
+def test_what_is_blank_or_no_scalar_is_no_image(image: str) -> None:
+    text = f"apiVersion: v1\nkind: Pod\nspec:\n  containers:\n  - image: {image}\n"
+    assert not uses(text)
+
+
 def test_usual_manifests_need_no_full_parser() -> None:
     plain = DEPLOYMENT.replace("{name: http, containerPort: 8000}", "containerPort: 8000")
     plain = plain.replace(" {path: /health/live, port: http}", "\n              port: http")

@@ -97,6 +97,7 @@ BROKEN = {
 PASSING = {
     "a user by number": ("runs-as-root", CLEAN),
     "a user by variable": ("runs-as-root", CLEAN.replace("1000", "${APP_USER}")),
+    "an external image that says so": ("runs-as-root", "FROM r.io/distroless:nonroot\n"),
     "a user of a stage below": (
         "runs-as-root",
         "FROM debian:bookworm AS a\nUSER 1000\nFROM a\nRUN true\n",
