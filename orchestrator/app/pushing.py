@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -123,7 +124,14 @@ def _beside(opened: Opened, registry: Registry, notes: list[str]) -> Callable[[O
 
         return Inventories(opened, registry, notes)
 
-    return lambda image: inventories().store(image)
+    turn = threading.Lock()
+
+    def store(image: OutgoingImage) -> int:
+        with turn:  # threads that begin at once share one
+            shared = inventories()
+        return shared.store(image)
+
+    return store
 
 
 def _attestations(

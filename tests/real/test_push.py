@@ -223,17 +223,21 @@ def test_a_push_killed_at_any_moment_leaves_no_tag_of_an_incomplete_image(
 
 
 @pytest.mark.parametrize("number", [1, 9, 20])
-def test_a_push_that_waits_for_an_answer_is_interrupted_at_once(
-    built: Workspace, namespace: Namespace, number: int
+def test_a_push_that_waits_for_an_answer_is_interrupted_at_once_and_reports(
+    built: Workspace, namespace: Namespace, tmp_path: Path, number: int
 ) -> None:
+    report = tmp_path / "report.json"
     with FaultProxy(namespace.host, Fault.STALL, {number}).running() as proxy:
         place = str(Namespace(proxy.address, namespace.path))
-        with built.start("push", "--registry", place) as process:
+        with built.start("push", "--registry", place, "--report", str(report)) as process:
             assert proxy.is_stalled.wait(TIMEOUT_S)
             process.send_signal(signal.SIGINT)
             _, err = process.communicate(timeout=20)  # not as long as an answer may take
     assert process.returncode == 130, err
     assert "Traceback" not in err
+    images = json.loads(report.read_text())["images"]
+    assert {image["status"] for image in images} <= {"cancelled", "pushed"}
+    assert "cancelled" in {image["status"] for image in images}
     check_tags_are_whole(repositories(namespace))
 
 

@@ -214,6 +214,19 @@ def test_packages_that_changed_are_checked_also_where_the_own_ones_did_not(
     assert "it is not the same file" in ran.err
 
 
+def test_what_packages_hold_is_sent_once_though_images_share_them(first: Machine) -> None:
+    shared = first.tiny.wheel("shared", {"shared.py": b"X = 1\n"})
+    for name in ("worker", "python-web"):
+        first.tiny.adds[name] = replace(first.tiny.adds[name], wheels=())
+        first.tiny.add_wheel(name, shared)
+    first.publish()
+    documents = [json.loads(data) for _, data in first.registry.manifests.values()]
+    told = [d["layers"][0]["digest"] for d in documents if d.get("artifactType") == MEDIA_TYPE]
+    (twice,) = {digest for digest in told if told.count(digest) == 2}
+    asked = transfers(first.registry, "PUT")
+    assert sum(twice in line for line in asked) == 1
+
+
 def test_a_requirement_that_came_needs_the_packages_of_its_layer_alone(first: Machine) -> None:
     first.publish()
     second = first.elsewhere("second")
