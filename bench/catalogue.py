@@ -50,7 +50,7 @@ CASES: Mapping[str, Callable[[Lab, str, Sequence[Side]], None]] = {
     "noop-1000": Noop(1000),
 }
 
-LONG = ("noop-1000",)
+LONG = ("plan-5000", "cold-dockerfiles-300")
 """What only `--full` measures."""
 
 IN_PROCESS = ("wheel-layer", "deb-layer")
