@@ -123,7 +123,10 @@ CASES = (
         "requirement-against-constraints",
         f"{ASKS}:1:1",
         {"constraints.txt": "openai==3.52.0\n", ASKS: "openai==3.40.0\n"},
-        {"constraints.txt": "openai==3.52.0\n", ASKS: "openai~=3.52\n"},
+        {
+            "constraints.txt": "openai==3.52.0\n",
+            ASKS: "openai~=3.52\nopenai==3.40.0; sys_platform == 'darwin'\n",
+        },
     ),
     Case(
         "constraint-not-applied",
@@ -209,6 +212,12 @@ CASES = (
         "services/api/pyproject.toml:2:20",
         {"services/api/pyproject.toml": '[project]\nrequires-python = ">=3.12"\n'},
         {"services/api/pyproject.toml": '[tool.poetry.dependencies]\npython = "^3.9"\n'},
+    ),
+    Case(
+        "python-version",
+        "services/api/pyproject.toml:2:11",
+        {"services/api/pyproject.toml": '[tool.poetry.dependencies]\npython = "^3.12"\n'},
+        {"services/api/pyproject.toml": '[tool.poetry.dependencies]\npython = "~3.11"\n'},
     ),
     Case(
         "marker-never-applies",

@@ -154,6 +154,13 @@ def test_findings_about_images_that_are_not_selected_are_dropped(tmp_path: Path)
     assert not check(tmp_path, selection=Selection(bases=True)).findings
 
 
+def test_a_rule_that_looks_at_all_images_reports_those_selected(tmp_path: Path) -> None:
+    pins = {ASKS: "httpx==1\n", "services/web/requirements.txt": "httpx==2\n"}
+    write_case(tmp_path, {**pins, "services/web/image.toml": SERVICE})
+    assert ids(check(tmp_path, selection=Selection(names=["web"]))) == ["pins-differ"]
+    assert not check(tmp_path, selection=Selection(names=["api"])).findings
+
+
 def test_a_broken_file_is_a_finding_and_the_others_are_checked(tmp_path: Path) -> None:
     broken = {
         "base/bad/image.toml": "from = \n",
@@ -206,6 +213,16 @@ def test_a_line_that_another_image_reads_too_is_not_taken_out(tmp_path: Path) ->
     (finding,) = [item for item in check(write_case(tmp_path, shared)).findings if item.image]
     assert finding.file == "services/api/common.txt"
     assert not finding.fix
+
+
+def test_a_line_of_its_own_that_another_image_includes_is_not_taken_out(tmp_path: Path) -> None:
+    shared = {
+        "services/web/requirements.txt": "-r ../api/requirements.txt\n",
+        "services/web/image.toml": SERVICE,
+    }
+    findings = check(write_case(tmp_path, {**AGAIN, **shared})).findings
+    assert {finding.file for finding in findings} == {ASKS}
+    assert not any(finding.fix for finding in findings)
 
 
 def test_two_equal_lines_below_a_base_are_both_taken_out(tmp_path: Path) -> None:
