@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import signal
 import sys
@@ -91,6 +92,7 @@ def orch(
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit with its code; SIGTERM counts as Ctrl-C."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    gc.set_threshold(100_000)  # values make no circles: looking for them is a tenth of a long plan
     try:
         code: Any = orch.main(args=arguments, prog_name="orch", standalone_mode=False)
     except OrchError as error:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,12 @@ from orchestrator.remembered.memory import Kind, Memory
 from orchestrator.remembered.stamps import Stamp, look_ns
 
 _FORMAT = 1
-"""Raised when recipes are read, or what was read of them is written, in another way."""
+"""Raised when recipes are read in another way."""
+
+_PARTS = (Recipe, FileCopy, FileFetch, ImageConfig, Healthcheck, Gates)
+_NAMES = " ".join(field.name for part in _PARTS for field in fields(part))
+_WRITTEN_BY = f"{__version__} {_FORMAT} {hashlib.sha256(_NAMES.encode()).hexdigest()[:16]}"
+"""What a stamp has besides the file's: a recipe with other fields was read in another way."""
 
 
 class CachedRecipes:
@@ -40,7 +46,7 @@ class CachedRecipes:
             stamp = Stamp.of(os.stat(text))  # noqa: PTH116 - paths are text here, for speed
         except OSError:
             return read_recipe(file)
-        subject, key = text[self._prefix :], f"{__version__} {_FORMAT} {stamp.text}"
+        subject, key = text[self._prefix :], f"{_WRITTEN_BY} {stamp.text}"
         known = self._memory.recall(Kind.RECIPE, subject, key)
         recipe = _parse(known) if known else None
         if recipe and _holds_still(recipe, os.path.dirname(text)):  # noqa: PTH120 - likewise

@@ -158,7 +158,7 @@ def test_what_another_version_of_orch_read_is_not_used(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read(file)
-    monkeypatch.setattr("orchestrator.remembered.recipes.__version__", "99")
+    monkeypatch.setattr("orchestrator.remembered.recipes._WRITTEN_BY", "99")
     assert is_parsed(file)
 
 
