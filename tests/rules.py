@@ -7,18 +7,25 @@ from pathlib import Path
 
 from orchestrator.app.checking import check
 from orchestrator.checks.finding import Finding
+from orchestrator.report.sarif import sarif_document
 from orchestrator.select import Selection
 from tests.helpers import write_tree
+from tests.sarif import check_sarif
 
 BASE = "FROM debian:bookworm-slim\nUSER 1000\n"
 SETTINGS = 'registry = "registry.example.com/team"\nplatforms = ["linux/amd64"]\n'
 
 
 def findings(root: Path, files: Mapping[str, str], rule: str) -> tuple[Finding, ...]:
-    """Write a workspace and return what a rule finds in it."""
+    """Write a workspace and return what a rule finds in it, which is valid SARIF too."""
     write_tree(root, {"orch.toml": SETTINGS, **files})
     checked = check(root, Selection(), [rule])
     assert not [one for one in checked.findings if one.rule != rule]
+    if checked.findings:
+        document = sarif_document(checked, root)
+        check_sarif(document)
+        said = [(row["ruleId"], row["level"]) for row in document["runs"][0]["results"]]
+        assert said == [(one.rule, one.severity.value) for one in checked.findings]
     return checked.findings
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.checks.finding import Severity
+from orchestrator.checks.rules import RULES, deployed, probes
 from orchestrator.errors import WorkspaceError
 from tests.rules import SETTINGS, findings, marked
 
@@ -179,3 +180,17 @@ def test_the_settings_say_which_files_count(tmp_path: Path) -> None:
     files = {**AROUND, "a.yaml": pod("redis"), "deploy/b.yaml": pod("redis")}
     files["orch.toml"] = 'deployments = ["deploy/*.yaml"]\n'
     assert [one.file for one in findings(tmp_path, files, "deployed-latest")] == ["deploy/b.yaml"]
+
+
+def test_every_rule_has_a_case_that_breaks_it_and_one_that_passes() -> None:
+    theirs = {
+        id(one)
+        for module in (
+            deployed,
+            probes,
+        )
+        for one in vars(module).values()
+    }
+    ids = {one.id for one in RULES if id(one) in theirs}
+    assert ids <= {rule for rule, *_ in BROKEN.values()}
+    assert ids <= {rule for rule, *_ in PASSING.values()}

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.checks.rules import RULES, dockerfiles
 from tests.rules import findings, marked
 
 KEY = "AKIA" + "Q3EXAMPLE7ABCDEF"
@@ -228,3 +229,10 @@ def test_other_comments_may_stand_between_continued_lines(tmp_path: Path) -> Non
     comment = "    # orch: ignore[compiler-in-image] it builds\n"
     text = f"{CLEAN}RUN apt-get install -y \\\n{comment}    gcc\n"
     assert not findings(tmp_path, {**AROUND, "services/api/Dockerfile": text}, "compiler-in-image")
+
+
+def test_every_rule_has_a_case_that_breaks_it_and_one_that_passes() -> None:
+    theirs = {id(one) for module in (dockerfiles,) for one in vars(module).values()}
+    ids = {one.id for one in RULES if id(one) in theirs}
+    assert ids <= {rule for rule, *_ in BROKEN.values()}
+    assert ids <= {rule for rule, *_ in PASSING.values()}

@@ -18,6 +18,7 @@ from orchestrator.vulnerabilities.judging import verdict_of
 from orchestrator.vulnerabilities.merge import Vulnerability
 from orchestrator.vulnerabilities.scanners import Scanned
 from tests.helpers import ROOT, write_lock, write_workspace
+from tests.sarif import check_sarif
 
 TODAY = "2026-01-31"
 BAD = Vulnerability("CVE-1", "p", "1", Severity.CRITICAL, ("2",), frozenset({"GHSA-1"}))
@@ -109,6 +110,7 @@ Verify = Callable[[str], tuple[int, Any, str]]
 def test_what_a_scanner_finds_fails_the_gate_and_is_written(verified: Verify) -> None:
     code, sarif, said = verified(f"echo '{json.dumps(TRIVY)}'")
     assert code == 1
+    check_sarif(sarif)
     assert "CVE-2024-1" in said
     (row,) = sarif["runs"][0]["results"]
     assert (row["ruleId"], row["level"]) == ("CVE-2024-1", "error")
