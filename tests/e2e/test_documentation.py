@@ -211,7 +211,7 @@ def test_documents_have_the_keys_that_the_reference_names() -> None:
     proposed = proposal_document(proposal, written=False)
     assert first_cells(section(page, "orch.init/1")) | {"schema"} == set(proposed)
     outcome = outcome_document(Outcome(step, Status.REUSED), None)
-    head = {"ok", "started", "duration_s", "notes", "images"}
+    head = {"ok", "push", "started", "duration_s", "notes", "images"}
     assert first_cells(section(page, "orch.build/1")) == {"images[]", *head, *outcome}
 
 
