@@ -117,9 +117,9 @@ def failed(says: str, **evidence: Any) -> Verdict:
     return Verdict(Result.FAILED, says, evidence)
 
 
-def not_checked(why: str, **evidence: Any) -> Verdict:
+def not_checked(why: str) -> Verdict:
     """Return that nothing can be said, and why."""
-    return Verdict(Result.NOT_CHECKED, why, evidence)
+    return Verdict(Result.NOT_CHECKED, why)
 
 
 def listed(items: list[str], shown: int = 5) -> str:
