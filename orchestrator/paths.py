@@ -52,6 +52,11 @@ class Paths:
         return self.state / "logs"
 
     @property
+    def reports(self) -> Path:
+        """Return the folder of the last build's, push's and verification's reports."""
+        return self.state / "reports"
+
+    @property
     def wheel_logs(self) -> Path:
         """Return the folder of what builds of wheels said."""
         return self.logs / "wheels"
@@ -65,6 +70,11 @@ class Paths:
     def wheel_places(self) -> Path:
         """Return the file that remembers where wheels were found."""
         return self.cache / "wheel-places.json"
+
+    @property
+    def hadolint_remarks(self) -> Path:
+        """Return the file of what hadolint said of Dockerfiles."""
+        return self.cache / "hadolint.json"
 
     @property
     def wheelhouse(self) -> Path:

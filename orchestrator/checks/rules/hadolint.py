@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 
 from orchestrator.checks.finding import Finding, Region, Severity
 from orchestrator.checks.hadolint import Remark, find_hadolint, run_hadolint
+from orchestrator.checks.hadolint_kept import KeptRemarks, judge_of
 from orchestrator.checks.rule import rule
+from orchestrator.checks.sources import Sources
 from orchestrator.checks.subject import Subject
+from orchestrator.paths import Paths
 
 _SEVERITIES: Mapping[str, Severity] = MappingProxyType(
     {"error": Severity.ERROR, "warning": Severity.WARNING}
@@ -56,10 +59,36 @@ def hadolint(subject: Subject) -> Iterator[Finding]:
     images = {str(one.file): one.name for one in reversed(list(subject.images())) if one.build}
     if not images:
         return
-    for remark in run_hadolint(find_hadolint(), subject.workspace.root, sorted(images)):
+    for remark in _remarks(subject, sorted(images)):
         by_constraints = remark.code == _BY_CONSTRAINTS and subject.constraints
         if remark.code not in OURS and not by_constraints:
             yield _finding(remark, images.get(remark.file, ""))
+
+
+def _remarks(subject: Subject, files: Sequence[str]) -> Iterator[Remark]:
+    """Yield what hadolint says of files, which it is asked of each text but once.
+
+    Raises:
+        NotRunError: It is not there, or fails.
+    """
+    root, program = subject.workspace.root, find_hadolint()
+    kept = KeptRemarks(Paths.of(root).hadolint_remarks, judge_of(program, root))
+    texts = {file: subject.sources.text(file) for file in files}
+    known = {file: kept.recall(file, text) for file, text in texts.items() if text is not None}
+    asked = [file for file in files if known.get(file) is None]
+    said: dict[str, list[Remark]] = {file: [] for file in asked}
+    for remark in run_hadolint(program, root, asked):
+        said.setdefault(remark.file, []).append(remark)
+    found = ((text, tuple(said[file])) for file in asked if (text := _read_again(subject, file)))
+    kept.remember(dict(found))
+    for remarks in (*known.values(), *said.values()):
+        yield from remarks or ()
+
+
+def _read_again(subject: Subject, file: str) -> str | None:
+    """Return a text that did not change while hadolint read the file; else None."""
+    text = subject.sources.text(file)
+    return text if text == Sources(subject.workspace.root).text(file) else None
 
 
 def _finding(remark: Remark, image: str) -> Finding:
