@@ -337,13 +337,13 @@ def referrer_rows(manifests: Iterable[bytes], digest: str) -> list[dict[str, Any
     return rows
 
 
-def answering(status: int, **headers: str) -> Fault:
-    """Answer with a status and nothing more."""
+def answering(status: int, body: bytes = b"", **headers: str) -> Fault:
+    """Answer with a status, and a body where one is given."""
 
     def fault(handler: Handler) -> bool:
         assert isinstance(handler, _Site)
         handler._body()
-        handler.answer(status, b"", **headers)
+        handler.answer(status, body, **headers)
         return True
 
     return fault

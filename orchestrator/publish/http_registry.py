@@ -19,6 +19,7 @@ from orchestrator.publish.registry import (
     Manifest,
     NotPublishedError,
     Referrer,
+    RegistryError,
     VerificationError,
     parse_referrers,
 )
@@ -138,7 +139,7 @@ class HttpRegistry:
                 break
             if answer.status != 200:
                 raise self._wire.refused(request, answer)
-            found += json.loads(answer.body).get("tags") or []
+            found += _tags(request, answer)
             target = _next_page(answer)
         return tuple(sorted(found))
 
@@ -159,6 +160,16 @@ def _referrers(answer: Answer) -> tuple[Referrer, ...] | None:
         return parse_referrers(json.loads(answer.body))
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
+
+
+def _tags(request: Request, answer: Answer) -> list[str]:
+    try:
+        return [str(tag) for tag in json.loads(answer.body).get("tags") or ()]
+    except (ValueError, AttributeError, TypeError) as error:
+        raise RegistryError(
+            f"{request.where} is answered with what is no list of tags",
+            hint="does a registry answer there, and not a page that asks to log in?",
+        ) from error
 
 
 def _check(what: str, found: str, told: str | None) -> None:

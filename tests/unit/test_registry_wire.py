@@ -18,6 +18,7 @@ from orchestrator.publish.reference import Repository
 from orchestrator.publish.registry import (
     BlobInfo,
     RefusedError,
+    RegistryError,
     RegistryUnreachableError,
     VerificationError,
 )
@@ -259,3 +260,19 @@ def test_a_certificate_of_the_hosts_own_folder_is_read(tmp_path: Path) -> None:
     assert isinstance(trusting("other.example.com", (tmp_path,)), ssl.SSLContext)
     with pytest.raises(WorkspaceError, match=r"ca\.crt"):
         trusting("registry.example.com", (tmp_path,))
+
+
+@pytest.mark.parametrize("body", [b"<html>Log in</html>", b"[]", b'{"tags": 5}', b"\xff"])
+def test_a_list_of_tags_that_is_none_is_said_to_be_none(
+    tiny: TinyRegistry, wire: Wire, place: Repository, body: bytes
+) -> None:
+    tiny.faults = [answering(200, body)]
+    with pytest.raises(RegistryError, match=r"team/api/tags/list .* no list of tags"):
+        HttpRegistry(wire).tags(place)
+
+
+def test_a_repository_whose_tags_are_null_has_none(
+    tiny: TinyRegistry, wire: Wire, place: Repository
+) -> None:
+    tiny.faults = [answering(200, b'{"name": "team/api", "tags": null}')]
+    assert HttpRegistry(wire).tags(place) == ()
