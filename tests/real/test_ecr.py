@@ -317,7 +317,7 @@ def test_docker_pulls_and_runs_an_image_of_the_reference_tree(
         command = ["-c", "import flask; print('it runs')"]
         ran = docker.containers.run(pulled, command, entrypoint="python", remove=True)
         assert ran.strip() == b"it runs"
-        docker.images.remove(pulled.id, force=True)
+        docker.images.remove(str(pulled.id), force=True)
     finally:
         docker.close()
 
