@@ -1,11 +1,15 @@
-"""Log events with stable names: for people in a terminal, as JSON in CI.
+"""Log events with stable names: for people in a terminal, as JSON in CI, or for who listens.
 
-Nothing is logged, and structlog is not imported, until `configure` was called.
+Nothing is logged, and structlog is not imported, until `configure` was called. Every event carries
+`run`, the id of the command that it is about; reports and the history have the same.
 """
 
 from __future__ import annotations
 
 import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 
@@ -13,7 +17,23 @@ class _Logger(Protocol):
     def info(self, event: str, /, **fields: Any) -> Any: ...
 
 
+Listener = Callable[[str, dict[str, Any]], None]
+
 _logger: _Logger | None = None
+_listeners: list[Listener] = []
+_run = ""
+
+
+def begin_run() -> str:
+    """Give the command that begins an id, and return it; ids are in the order of their seconds."""
+    global _run  # noqa: PLW0603 - one process runs one command
+    _run = f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{os.urandom(3).hex()}"
+    return _run
+
+
+def run_id() -> str:
+    """Return the id of the command that runs."""
+    return _run or begin_run()
 
 
 def configure(log_format: str) -> None:
@@ -36,7 +56,22 @@ def configure(log_format: str) -> None:
     _logger = structlog.get_logger()
 
 
+@contextmanager
+def listening(listener: Listener) -> Iterator[None]:
+    """Tell a listener of every event while the block runs, in the thread that logs it."""
+    _listeners.append(listener)
+    try:
+        yield
+    finally:
+        _listeners.remove(listener)
+
+
 def event(name: str, **fields: Any) -> None:
-    """Log an event; names are `NOUN.VERB`, and fields are numbers and strings."""
+    """Log an event; names are `NOUN.VERB`, and fields are numbers and strings.
+
+    docs/reference/events.md has all of them.
+    """
     if _logger is not None:
-        _logger.info(name, **fields)
+        _logger.info(name, run=run_id(), **fields)
+    for listener in _listeners:
+        listener(name, fields)

@@ -538,6 +538,14 @@ class AttestSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class HistorySettings:
+    """`[history]` of the settings: how many runs are kept, and for how long; 0 keeps all."""
+
+    runs: int = 2000
+    days: int = 365
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """`orch.toml`, or `[tool.orch]` of a `pyproject.toml`, read and validated."""
 
@@ -558,6 +566,7 @@ class Settings:
     ecr: EcrSettings = EcrSettings()
     attest: AttestSettings = AttestSettings()
     checks: CheckSettings = CheckSettings()
+    history: HistorySettings = HistorySettings()
     images: Mapping[str, ImageSettings] = field(default_factory=dict)
     wheels: Mapping[str, WheelSettings] = field(default_factory=dict)
 

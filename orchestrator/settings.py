@@ -15,6 +15,7 @@ from orchestrator.model import (
     BuildKitOptions,
     BuildKitSettings,
     DebianSettings,
+    HistorySettings,
     ImageKind,
     ImageSettings,
     Platform,
@@ -32,6 +33,7 @@ from orchestrator.tables import Table
 from orchestrator.tagging import PLACEHOLDERS, template_problem
 
 SETTINGS_FILE = "orch.toml"
+_MOST_KEPT = 100_000
 _NETWORKS = ("default", "none", "host")
 _TABLE = re.compile(r"^\s*\[tool\.orch[].]", re.MULTILINE)
 
@@ -89,6 +91,7 @@ def take_settings(table: Table, file: Path) -> Settings:
         ecr=take_ecr(table.take_table("ecr")),
         attest=_attest(table.take_table("attest")),
         checks=take_checks(table.take_table("checks")),
+        history=_history(table.take_table("history")),
         images={
             name: _image(name, inner) for name, inner in table.take_named_tables("image").items()
         },
@@ -261,6 +264,18 @@ def _attest(table: Table) -> AttestSettings:
         table.fail("builder", f"builder must be a URI, not {attest.builder!r}", hint=hint)
     table.close()
     return attest
+
+
+def _history(table: Table) -> HistorySettings:
+    default = HistorySettings()
+    history = HistorySettings(
+        runs=table.take_int("runs", default.runs), days=table.take_int("days", default.days)
+    )
+    for key, value in (("runs", history.runs), ("days", history.days)):
+        if not 0 <= value <= _MOST_KEPT:
+            table.fail(key, f"{key} must be 0, for all, to {_MOST_KEPT}, not {value}")
+    table.close()
+    return history
 
 
 def _wheelhouse(table: Table) -> WheelhouseSettings:

@@ -3,41 +3,17 @@
 from __future__ import annotations
 
 import json
-import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, overload
+from typing import overload
 
-from orchestrator.errors import OrchError, disk_error
+from orchestrator.database import Database, UnusableError
 from orchestrator.fingerprint import Fingerprint, Input
 from orchestrator.plan import Recorded
 
-SCHEMA_VERSION = 2
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS builds (
-    image TEXT NOT NULL,
-    platform TEXT NOT NULL,
-    fingerprint TEXT NOT NULL,
-    inputs TEXT NOT NULL,
-    digest TEXT NOT NULL,
-    duration_s REAL NOT NULL,
-    PRIMARY KEY (image, platform)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS verifications (
-    image TEXT NOT NULL,
-    platform TEXT NOT NULL,
-    digest TEXT NOT NULL,
-    at TEXT NOT NULL,
-    ok INTEGER NOT NULL,
-    unpacked_bytes INTEGER NOT NULL,
-    results TEXT NOT NULL,
-    PRIMARY KEY (image, platform, digest)
-) WITHOUT ROWID;
-"""
-_INSERT = "INSERT OR REPLACE INTO builds VALUES (?, ?, ?, ?, ?, ?)"
+_INSERT = "INSERT OR REPLACE INTO builds VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 _INSERT_VERIFICATION = "INSERT OR REPLACE INTO verifications VALUES (?, ?, ?, ?, ?, ?, ?)"
 
 
@@ -54,8 +30,13 @@ class Verification:
     results: Mapping[str, str]
 
 
-class _UnusableError(Exception):
-    """The database is damaged, or of a newer version."""
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What an image cost when it was built; 0 is what is not known."""
+
+    duration_s: float = 0.0
+    size_bytes: int = 0
+    unpacked_bytes: int = 0
 
 
 class State:
@@ -66,16 +47,16 @@ class State:
     """
 
     def __init__(self, file: Path) -> None:
-        self._file = file
+        self._database = Database(file)
         self.problem = ""
 
     def read(self, platform: str) -> dict[str, Recorded]:
         """Return what is remembered of each image on a platform; nothing without a database."""
         query = "SELECT image, fingerprint, digest FROM builds WHERE platform = ?"
         try:
-            rows = self._select(query, platform)
-        except _UnusableError as error:
-            self.problem = f"{self._file}: {error}; what it knew is built again"
+            rows = self._database.select(query, platform)
+        except UnusableError as error:
+            self.problem = f"{self._database.file}: {error}; what it knew is built again"
             return {}
         return {
             image: Recorded(
@@ -89,15 +70,22 @@ class State:
         """Return what an image was made from; nothing if that is damaged or not known any more."""
         query = "SELECT inputs FROM builds WHERE platform = ? AND image = ? AND fingerprint = ?"
         try:
-            rows = self._select(query, platform, image, fingerprint)
+            rows = self._database.select(query, platform, image, fingerprint)
             return tuple(Input(*item) for (text,) in rows for item in json.loads(text))
-        except (_UnusableError, ValueError, TypeError):
+        except (UnusableError, ValueError, TypeError):
             return ()
 
     def write(
-        self, image: str, platform: str, fingerprint: Fingerprint, digest: str, duration_s: float
+        self,
+        image: str,
+        platform: str,
+        fingerprint: Fingerprint,
+        digest: str,
+        duration_s: float,
+        size_bytes: int = 0,
+        unpacked_bytes: int = 0,
     ) -> None:
-        """Remember a build that is complete, in one transaction."""
+        """Remember a build that is complete, in one transaction; what is not known is 0."""
         row = (
             image,
             platform,
@@ -105,8 +93,10 @@ class State:
             json.dumps(list(fingerprint.inputs)),
             digest,
             duration_s,
+            size_bytes,
+            unpacked_bytes,
         )
-        self._write(_INSERT, row)
+        self._database.write((_INSERT, row))
 
     def write_verification(self, done: Verification) -> None:
         """Remember what came of verifying an image, in place of what came of it before."""
@@ -119,7 +109,7 @@ class State:
             done.unpacked_bytes,
             json.dumps(done.results, sort_keys=True),
         )
-        self._write(_INSERT_VERIFICATION, row)
+        self._database.write((_INSERT_VERIFICATION, row))
 
     def last_passed(self, image: str, platform: str, digest: str) -> tuple[str, int] | None:
         """Return digest and unpacked bytes of the image that passed last; another if there is."""
@@ -128,70 +118,35 @@ class State:
             "AND ok ORDER BY digest = ?, at DESC LIMIT 1"
         )
         try:
-            return next(iter(self._select(query, platform, image, digest)), None)
-        except _UnusableError:
+            return next(iter(self._database.select(query, platform, image, digest)), None)
+        except UnusableError:
             return None
 
-    def _write(self, statement: str, row: tuple[Any, ...]) -> None:
+    def costs(self, platform: str) -> Mapping[str, Cost]:
+        """Return what each image cost when it was built last."""
+        query = (
+            "SELECT image, duration_s, size_bytes, unpacked_bytes FROM builds WHERE platform = ?"
+        )
         try:
-            self._file.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise disk_error(error, self._file.parent) from error
-        try:
-            self._insert(statement, row)
-        except _UnusableError:
-            self._put_aside()
-            self._insert(statement, row)
+            return {name: Cost(*cost) for name, *cost in self._database.select(query, platform)}
+        except UnusableError:
+            return {}
 
     def durations(self, platform: str) -> Mapping[str, float]:
         """Return how long each image took to build last, in seconds."""
         query = "SELECT image, duration_s FROM builds WHERE platform = ?"
         try:
-            return dict(self._select(query, platform))
-        except _UnusableError:
+            return dict(self._database.select(query, platform))
+        except UnusableError:
             return {}
 
     def digests(self) -> frozenset[tuple[str, str]]:
         """Return name and digest of every image that is remembered, on any platform."""
         query = "SELECT image, digest FROM builds WHERE platform != ?"
         try:
-            return frozenset((image, digest) for image, digest in self._select(query, ""))
-        except _UnusableError:
+            return frozenset((image, digest) for image, digest in self._database.select(query, ""))
+        except UnusableError:
             return frozenset()
-
-    def _select(self, query: str, *values: str) -> list[Any]:
-        if not self._file.is_file():
-            return []
-        with self._open() as database:
-            return database.execute(query, values).fetchall()
-
-    def _insert(self, statement: str, row: tuple[Any, ...]) -> None:
-        with self._open() as database:
-            database.execute(statement, row)
-
-    def _put_aside(self) -> None:
-        self._file.replace(self._file.with_suffix(".unusable"))
-
-    @contextmanager
-    def _open(self) -> Iterator[sqlite3.Connection]:
-        try:
-            with closing(sqlite3.connect(self._file, timeout=30)) as database:
-                self._migrate(database)
-                with database:
-                    yield database
-        except sqlite3.OperationalError as error:
-            hint = "is the disk full, or may it not be written to?"
-            raise OrchError(f"the records: {error}", file=self._file, hint=hint) from error
-        except sqlite3.DatabaseError as error:
-            raise _UnusableError(f"the records cannot be read ({error})") from error
-
-    def _migrate(self, database: sqlite3.Connection) -> None:
-        (version,) = database.execute("PRAGMA user_version").fetchone()
-        if version > SCHEMA_VERSION:
-            raise _UnusableError(f"a newer orch wrote the records (version {version})")
-        if version < SCHEMA_VERSION:
-            database.executescript(_SCHEMA)
-            database.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
 
 class _RecordedInputs(Sequence[Input]):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from orchestrator.app.opened import Opened, archive_of, read_lock, writing_lock
 from orchestrator.app.planning import Asking, BuildOptions, Planned, plan
 from orchestrator.errors import InterruptedByUserError, OrchError
+from orchestrator.logs import run_id
 from orchestrator.oci.layout import Layout
 from orchestrator.plan import Action, Step
 from orchestrator.ports import Observer, Outcome, Status
@@ -33,7 +34,7 @@ class BuildRun:
 
     `was_interrupted` outside of a step, that is; `hopeless` are images whose wheels could not be
     built, and why. `earlier` is what a registry
-    knows of images that are to be built.
+    knows of images that are to be built; `run` is the id that log events have too.
     """
 
     planned: Planned
@@ -44,6 +45,7 @@ class BuildRun:
     hopeless: dict[str, OrchError] = field(default_factory=dict)
     earlier: Earlier | None = None
     was_interrupted: bool = False
+    run: str = field(default_factory=run_id)
 
     @property
     def ok(self) -> bool:
@@ -196,9 +198,15 @@ def _cut_short(step: Step) -> Outcome:
 
 
 def _record(state: State, outcome: Outcome) -> None:
-    step = outcome.step
+    step, made = outcome.step, outcome.made
     state.write(
-        step.image.name, step.platform.key, step.fingerprint, outcome.digest, outcome.duration_s
+        step.image.name,
+        step.platform.key,
+        step.fingerprint,
+        outcome.digest,
+        outcome.duration_s,
+        made.size_bytes if made else 0,
+        made.unpacked_bytes if made else 0,
     )
 
 

@@ -27,6 +27,7 @@ def write_report(run: BuildRun, file: Path, push: dict[str, Any] | None = None) 
     elsewhere = Elsewhere(paths.elsewhere, layout)
     document = {
         "schema": "orch.build/1",
+        "run": run.run,
         "ok": run.ok,
         "started": run.started.isoformat(timespec="seconds"),
         "duration_s": round(run.duration_s, 3),

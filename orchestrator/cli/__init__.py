@@ -29,6 +29,7 @@ _VERBS = {
     "sbom": "sbom",
     "verify": "verify",
     "check": "check",
+    "history": "history",
 }
 
 
@@ -84,6 +85,7 @@ def orch(
     orch build            bring every image up to date
     orch build python-web bring one image, and what it stands on, up to date
     """  # noqa: D301 - click's mark for a paragraph that is not to be wrapped
+    logs.begin_run()
     if verbose or log_format != "auto":
         logs.configure(log_format)
     context.obj = Session(directory, verbose=verbose, quiet=quiet, log_format=log_format)

@@ -78,6 +78,7 @@ def build(session: Session, /, report: Path | None, **values: Any) -> int:
     orch build --load discord    and load it into Docker
     """  # noqa: D301 - click's mark for a paragraph that is not to be wrapped
     from orchestrator.app.building import build as run_build  # noqa: PLC0415 - not for dry runs
+    from orchestrator.app.recording import remember_build  # noqa: PLC0415 - likewise
 
     opened = open_workspace(session.directory)
     options = _options(opened, values)
@@ -90,6 +91,7 @@ def build(session: Session, /, report: Path | None, **values: Any) -> int:
     progress = _progress(session, values["progress"])
     with progress:
         run = run_build(opened, options, progress, session.note)
+    run.notes += remember_build(run)
     for note in (*run.planned.notes, *run.notes):
         session.warn(note)
     if report is not None:

@@ -104,11 +104,13 @@ def publish(
 ) -> int:
     """Push and say what came of it; return the exit code. `keep` writes it down."""
     from orchestrator.app import pushing  # noqa: PLC0415 - slow to import, and so on
+    from orchestrator.app.push_recording import remember_push  # noqa: PLC0415
     from orchestrator.app.push_report import push_document  # noqa: PLC0415
     from orchestrator.report.pushes import format_push_summary, reference_of  # noqa: PLC0415
 
     with _progress(session, progress) as shown:
         run = pushing.push(opened, options, shown)
+    run.notes += remember_push(opened, run)
     for note in run.notes:
         session.warn(note)
     for name, why in run.unavailable.items():

@@ -73,6 +73,7 @@ def verify(
     orch verify --runtime none api     what can be told without a container
     """  # noqa: D301 - click's mark for a paragraph that is not to be wrapped
     from orchestrator.app import verifying  # noqa: PLC0415 - slow to import
+    from orchestrator.app.verify_recording import remember_verification  # noqa: PLC0415 - likewise
     from orchestrator.app.verify_report import write_verify_report  # noqa: PLC0415 - likewise
 
     options = verifying.VerifyOptions(
@@ -82,12 +83,16 @@ def verify(
         values["memory"],
         vulnerabilities=vulnerabilities is not None,
     )
-    run = verifying.verify(open_workspace(session.directory), options)
+    opened = open_workspace(session.directory)
+    run = verifying.verify(opened, options)
+    unremembered = remember_verification(opened, run)
     if report is not None:
         write_verify_report(run, report)
     if vulnerabilities is not None and run.scanned is not None:
         _write_sarif(session, run.scanned, vulnerabilities)
     _show(session, run, format_)
+    for note in unremembered:
+        session.warn(note)
     return _exit_code(run, options, strict=strict)
 
 

@@ -24,6 +24,7 @@ from orchestrator.cli import orch
 from orchestrator.errors import ExitCode
 from orchestrator.fingerprint import Fingerprint
 from orchestrator.graph import build_graph
+from orchestrator.history import Kind, PastImage, PastRun, Result
 from orchestrator.model import Platform
 from orchestrator.plan import _CHANGED, Action, Plan, Step
 from orchestrator.ports import Outcome, Status
@@ -31,6 +32,7 @@ from orchestrator.publish.reference import Namespace
 from orchestrator.recipe import read_recipe
 from orchestrator.report.checks import check_document
 from orchestrator.report.documents import graph_document, outcome_document, plan_document
+from orchestrator.report.history import history_document
 from orchestrator.report.pictures import format_tree
 from orchestrator.report.proposals import proposal_document
 from orchestrator.report.pushes import unavailable_document
@@ -170,6 +172,7 @@ def test_every_setting_is_documented_and_no_other(tmp_path: Path, taken: set[Tak
     headings |= {"image.api.gates": "[image.NAME.gates]"}
     headings |= {"wheelhouse": "[wheelhouse]", "wheels.name": "[wheels.NAME]"}
     headings |= {"attest": "[attest]", "ecr": "[ecr]", "ecr.exceptions": "[[ecr.exceptions]]"}
+    headings |= {"history": "[history]"}
     headings |= {"checks": "[checks]", "checks.exceptions": "[[checks.exceptions]]"}
     check_keys(REFERENCE / "settings.md", taken, headings)
 
@@ -211,7 +214,7 @@ def test_documents_have_the_keys_that_the_reference_names() -> None:
     proposed = proposal_document(proposal, written=False)
     assert first_cells(section(page, "orch.init/1")) | {"schema"} == set(proposed)
     outcome = outcome_document(Outcome(step, Status.REUSED), None)
-    head = {"ok", "push", "started", "duration_s", "notes", "images"}
+    head = {"run", "ok", "push", "started", "duration_s", "notes", "images"}
     assert first_cells(section(page, "orch.build/1")) == {"images[]", *head, *outcome}
 
 
@@ -227,6 +230,16 @@ def test_the_report_of_a_push_has_the_keys_that_the_reference_names() -> None:
     head = set(push_document(run)) - {"schema"}
     text = section(REFERENCE / "json.md", "orch.push/1")
     assert first_cells(text) == {"images[]", *head, *unavailable_document("api", "")}
+
+
+def test_the_history_has_the_keys_that_the_reference_names() -> None:
+    images = (PastImage("api", "linux/amd64", "built"),)
+    past = PastRun("id", Kind.BUILD, datetime.now(UTC), 0.0, Result.DONE, images=images)
+    document = history_document([past])
+    (run,) = document["runs"]
+    (image,) = run["images"]
+    expected = {*document, "runs[]", *run, "images[]", *image} - {"schema"}
+    assert first_cells(section(REFERENCE / "json.md", "orch.history/1")) == expected
 
 
 def test_every_gate_is_documented_and_no_other() -> None:

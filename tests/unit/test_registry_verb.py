@@ -161,6 +161,43 @@ def test_a_push_that_is_interrupted_reports_what_was_sent_and_what_was_not(
     assert tiny.tags == {}
 
 
+def history_of_pushes(orch: Orch) -> list[dict[str, Any]]:
+    runs: list[dict[str, Any]] = orch("history", "--kind", "push", "--format", "json").data["runs"]
+    return runs
+
+
+def test_pushes_are_remembered_with_what_need_not_be_sent(orch: Orch, tiny: TinyRegistry) -> None:
+    build(orch)
+    assert orch("push", "--dry-run").code == 0
+    pushed = orch("push", "--format", "json")
+    sent = sum(image["blobs"]["uploaded"]["bytes"] for image in pushed.data["images"])
+    assert orch("push").code == 0
+    again, first = history_of_pushes(orch)
+    assert (first["result"], first["hit_rate"], first["saved_bytes"]) == ("done", 0.0, 0)
+    assert (again["result"], again["hit_rate"], again["saved_bytes"]) == ("unchanged", 1.0, sent)
+    assert {image["name"]: image["digest"] for image in first["images"]} == digests(pushed)
+
+
+def test_a_push_that_was_cut_short_is_remembered_as_that(orch: Orch, tiny: TinyRegistry) -> None:
+    build(orch)
+    tiny.faults = [interrupt_at("PUT", "/manifests/")] * 1000
+    assert orch("push", "--jobs", "1").code == 130
+    (run,) = history_of_pushes(orch)
+    assert run["result"] == "interrupted"
+    assert {image["status"] for image in run["images"]} == {"cancelled"}
+
+
+def test_a_build_and_its_push_are_remembered_by_one_id(
+    orch: Orch, ws: Path, tiny: TinyRegistry
+) -> None:
+    settings = ws / "orch.toml"
+    settings.write_text(f'registry = "{tiny.address}/team"\n{settings.read_text()}')
+    build(orch, "--push")
+    pushed, built = orch("history", "--format", "json").data["runs"]
+    assert [pushed["kind"], built["kind"]] == ["push", "build"]
+    assert pushed["run"] == built["run"]
+
+
 def test_tags_of_the_command_line_replace_those_of_the_settings(
     orch: Orch, tiny: TinyRegistry
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import sqlite3
 from contextlib import closing
@@ -9,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.database import SCHEMA_VERSION, STEPS, Database
 from orchestrator.errors import OrchError
 from orchestrator.fingerprint import Fingerprint, Input
 from orchestrator.plan import Recorded, compare_inputs
-from orchestrator.state import SCHEMA_VERSION, State, Verification
+from orchestrator.state import Cost, State, Verification
 
 PRINT = Fingerprint.of([Input("file", "app/ä", "1"), Input("mode", "app/ä", "644")])
 OTHER = Fingerprint.of([Input("file", "app/x", "2")])
@@ -144,10 +146,30 @@ def test_an_image_is_compared_with_another_before_itself(file: Path) -> None:
     assert State(file).last_passed("web", PLATFORM, "sha256:b") == ("sha256:a", 1)
 
 
-def test_records_of_builds_survive_a_schema_without_verifications(file: Path) -> None:
-    State(file).write("web", PLATFORM, PRINT, "sha256:ab", 1.5)
+@pytest.mark.parametrize("version", range(1, SCHEMA_VERSION))
+def test_records_of_earlier_schemas_are_kept_and_written_on(file: Path, version: int) -> None:
+    file.parent.mkdir()
     with closing(sqlite3.connect(file)) as database, database:
-        database.execute("DROP TABLE verifications")
-        database.execute("PRAGMA user_version = 1")
-    State(file).write_verification(verification("sha256:a", "2026-01-01"))
+        for statement in (statement for step in STEPS[:version] for statement in step):
+            database.execute(statement)
+        row = ("web", PLATFORM, PRINT.digest, json.dumps(list(PRINT.inputs)), "sha256:ab", 1.5)
+        database.execute("INSERT INTO builds VALUES (?, ?, ?, ?, ?, ?)", row)
+        database.execute(f"PRAGMA user_version = {version}")
     assert State(file).read(PLATFORM) == {"web": Recorded(PRINT, "sha256:ab")}
+    State(file).write_verification(verification("sha256:a", "2026-01-01"))
+    State(file).write("bot", PLATFORM, PRINT, "sha256:cd", 2.5, 10, 20)
+    assert State(file).costs(PLATFORM) == {"web": Cost(1.5), "bot": Cost(2.5, 10, 20)}
+
+
+def test_records_of_an_earlier_schema_are_read_where_nothing_may_be_written(file: Path) -> None:
+    file.parent.mkdir()
+    with closing(sqlite3.connect(file)) as database, database:
+        for statement in STEPS[0]:
+            database.execute(statement)
+        database.execute("PRAGMA user_version = 1")
+        database.execute(
+            "INSERT INTO builds VALUES ('web', ?, 'x', '[]', 'sha256:ab', 1)", (PLATFORM,)
+        )
+    with closing(sqlite3.connect(file)) as other:
+        other.execute("BEGIN IMMEDIATE")  # as good as a file system without writing
+        assert set(Database(file, 0.0).select("SELECT image FROM builds")) == {("web",)}

@@ -144,6 +144,23 @@ def test_a_report_is_written_also_when_a_gate_failed(orch: Orch, tmp_path: Path)
     assert (document["schema"], document["ok"]) == ("orch.verify/1", False)
 
 
+def test_verifications_are_remembered_with_the_gates_that_failed(
+    orch: Orch, tmp_path: Path
+) -> None:
+    orch("build")
+    assert orch("verify", "--runtime", "none").code == 0
+    recipe = tmp_path / "services/s/image.toml"
+    recipe.write_text(SERVICE.replace('max-growth = "20%"', 'max-size = "500 B"'))
+    orch("build")
+    assert orch("verify", "--runtime", "none").code == 1
+    shown = orch("history", "--kind", "verify", "--format", "json")
+    failed, passed = json.loads(shown.out)["runs"]
+    assert [passed["result"], failed["result"]] == ["done", "failed"]
+    assert {image["status"] for image in passed["images"]} == {"passed"}
+    because = {image["name"]: image["because"] for image in failed["images"]}
+    assert because == {"a": "", "s": "max-size"}
+
+
 def test_a_layer_that_is_damaged_is_told_and_no_other_image_suffers(
     orch: Orch, tmp_path: Path
 ) -> None:

@@ -1,0 +1,47 @@
+"""Verifications as the history remembers them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from orchestrator.app.opened import Opened
+from orchestrator.app.recording import remember
+from orchestrator.app.verifying import VerifyRun
+from orchestrator.head import head_commit
+from orchestrator.history import Kind, PastImage, PastRun, Result
+from orchestrator.logs import run_id
+from orchestrator.verify import gate
+from orchestrator.verify.gates import Verified
+
+
+def remember_verification(opened: Opened, run: VerifyRun) -> list[str]:
+    """Write a verification that is over into the history, as `remember` does."""
+    images = [_past_image(image) for image in run.images]
+    images += [PastImage(name, "", "unavailable", why) for name, why in run.unavailable.items()]
+    return remember(
+        opened,
+        PastRun(
+            run_id(),
+            Kind.VERIFY,
+            datetime.now(UTC) - timedelta(seconds=run.duration_s),
+            round(run.duration_s, 3),
+            Result.DONE if run.ok else Result.FAILED,
+            head_commit(opened.paths.root),
+            images=tuple(images),
+        ),
+    )
+
+
+def _past_image(image: Verified) -> PastImage:
+    failed = ", ".join(item.gate.id for item in image.with_result(gate.Result.FAILED))
+    subject = image.subject
+    return PastImage(
+        image.name,
+        image.platform.key,
+        "passed" if image.ok else "failed",
+        str(image.error or failed),
+        digest=subject.digest if subject else "",
+        size_bytes=sum(layer.size_bytes for layer in subject.layers) if subject else 0,
+        unpacked_bytes=subject.unpacked_bytes if subject else 0,
+        attempts=1,
+    )
