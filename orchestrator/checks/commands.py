@@ -68,6 +68,7 @@ class Command:
 
 def commands_of(view: DockerfileView, instruction: Instruction) -> tuple[Command, ...]:
     """Return the commands of a RUN in order, those of its here-documents too."""
+    around = "\"'[]," if instruction.rest.startswith("[") else "\"'"
     words: list[Word] = []
     found: list[list[Word]] = [words]
     for number, line in view.lines(instruction):
@@ -78,7 +79,7 @@ def commands_of(view: DockerfileView, instruction: Instruction) -> tuple[Command
                 found.append([])
             else:
                 place = Region(number, token.start() + 1, token.end() + 1)
-                found[-1].append(Word(token[0].strip("\"'[],"), place))
+                found[-1].append(Word(token[0].strip(around), place))
         if not goes_on:
             found.append([])
     stripped = (tuple(_without_prefixes(words)) for words in found)

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 _REQUIRES = re.compile(r"cuda>=(\d+)\.(\d+)")
 _VERSION = re.compile(r"(\d+)\.(\d+)")
 _IMAGE = re.compile(r"(?:^|[/:_-])cuda[:_-]?(\d+)\.(\d+)(?![0-9])")
 _LOCAL = re.compile(r"cu(\d{2})(\d)")
+_INDEX = re.compile(
+    r"(?:^| )(?:-i ?|(?:--index-url|--default-index)[= ])\S+/cu(\d{2})(\d)/?(?: |$)"
+)
+_OF_INDEX = frozenset({"torch", "torchaudio", "torchvision"})
+"""What indexes by CUDA have builds of; the others are for any."""
 _PROJECT = re.compile(r"(?:^|-)(?:cu|cuda)-?(\d{2})x?(?=-|$)")
 _RUNTIME = re.compile(r"nvidia-cuda-(?:runtime|nvrtc|cupti)(?:-cu\d{2})?")
 _BUILT_FOR_CUDA = re.compile(r"torch.*|nvidia-.+|cupy.*|jax.*|.*[-_]cu(?:da)?1\d.*")
@@ -72,3 +79,26 @@ def cuda_of_package(name: str, version: str) -> Cuda | None:
         return Cuda(parsed.major, parsed.minor)
     match = _PROJECT.search(name)
     return Cuda(int(match[1])) if match else None
+
+
+def cuda_of_requirement(text: str, by_index: Cuda | None = None) -> Cuda | None:
+    """Return the CUDA of what a requirement asks for, by its version, name or extra, or its index.
+
+    `torch==2.4.0+cu121`, `cupy-cuda12x`, `jax[cuda12]`.
+    """
+    try:
+        wanted = Requirement(text)
+    except InvalidRequirement:
+        return None
+    name = str(canonicalize_name(wanted.name))
+    exact = [item.version for item in wanted.specifier if item.operator == "=="]
+    named = [(name, exact[0] if exact else "0")]
+    named += [(f"{name}-{extra}", "0") for extra in sorted(wanted.extras)]
+    found = (cuda_of_package(*each) for each in named)
+    return next(filter(None, found), by_index if name in _OF_INDEX else None)
+
+
+def cuda_of_index(arguments: Sequence[str]) -> Cuda | None:
+    """Return the CUDA of the only index that arguments of pip name: `--index-url .../cu121`."""
+    match = _INDEX.search(" ".join(arguments))
+    return Cuda(int(match[1]), int(match[2]), is_exact=True) if match else None

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from orchestrator.checks.dockerfile_requirements import with_installed
 from orchestrator.checks.finding import Finding, Region, Severity
 from orchestrator.checks.sources import Sources
 from orchestrator.checks.subject import Subject
@@ -63,15 +64,17 @@ class _Reading:
         lock = self._lock(graph)
         for image in graph.images.values():
             sources.text(str(image.file))
-        return Subject(
-            workspace,
-            graph,
-            lock,
-            sources,
-            frozenset(choose(graph)),
-            requirements,
-            constraints,
-            tuple(self.problems),
+        return with_installed(
+            Subject(
+                workspace,
+                graph,
+                lock,
+                sources,
+                frozenset(choose(graph)),
+                requirements,
+                constraints,
+                tuple(self.problems),
+            )
         )
 
     def _lose(self, name: str, error: OrchError) -> None:

@@ -88,6 +88,29 @@ BROKEN = {
         f"{CLEAN}RUN pip install \\\n  'flask==2.0'\n",
         "'flask==2.0'",
     ),
+    "CUDA of a version": (
+        "cuda-mismatch",
+        f"{CLEAN}ENV CUDA_VERSION=12.9.1\nRUN pip install numpy 'torch==2.4.0+cu121'\n",
+        "'torch==2.4.0+cu121'",
+    ),
+    "CUDA of an index": (
+        "cuda-mismatch",
+        (
+            "FROM nvidia/cuda:12.9.1-runtime-ubuntu22.04\n"
+            "RUN pip install torch numpy --index-url https://example.com/whl/cu121\n"
+        ),
+        "torch",
+    ),
+    "CUDA of an extra": (
+        "cuda-mismatch",
+        "ARG V=11.8.0\nFROM nvidia/cuda:${V}-base\nRUN uv pip install -U 'jax[cuda12]'\n",
+        "'jax[cuda12]'",
+    ),
+    "CUDA of a file": (
+        "cuda-mismatch",
+        "FROM nvidia/cuda:12.9.1-base\nCOPY gpu.txt /\nRUN pip install -r /gpu.txt\n",
+        "nvidia/cuda:12.9.1-base",
+    ),
     "download": (
         "unverified-download",
         f"{CLEAN}ADD https://example.com/model.bin /m/\n",
@@ -170,6 +193,31 @@ PASSING = {
     ),
     "pip itself": ("install-without-constraints", f"{CLEAN}RUN pip install -U pip setuptools\n"),
     "within constraints": ("requirement-against-constraints", f"{CLEAN}RUN pip install flask>=2\n"),
+    "the same CUDA": (
+        "cuda-mismatch",
+        (
+            "FROM nvidia/cuda:12.9.1-base\n"
+            "RUN pip install torch -i https://example.com/whl/cu129 && pip install 'jax[cuda12]'\n"
+        ),
+    ),
+    "CUDA of an index beside another": (
+        "cuda-mismatch",
+        (
+            "FROM nvidia/cuda:12.9.1-base\n"
+            "RUN pip install torch --extra-index-url=https://example.com/whl/cu121\n"
+        ),
+    ),
+    "an index of what is for any CUDA": (
+        "cuda-mismatch",
+        (
+            "FROM nvidia/cuda:12.9.1-base\n"
+            "RUN pip install numpy --index-url=https://example.com/whl/cu121\n"
+        ),
+    ),
+    "CUDA of another stage": (
+        "cuda-mismatch",
+        f"FROM nvidia/cuda:12.9.1-base AS b\nRUN true\n{CLEAN}RUN pip install torch==2.4.0+cu121\n",
+    ),
     "a checksum": (
         "unverified-download",
         f"{CLEAN}ADD --checksum=sha256:{'0' * 64} https://example.com/model.bin /m/\n",
@@ -180,9 +228,65 @@ PASSING = {
     ),
 }
 
+ASKS = {
+    "base/core/Dockerfile": (
+        "FROM debian:bookworm\nCOPY requirements.txt /r.txt\nRUN pip install -r /r.txt\n"
+    ),
+    "base/core/requirements.txt": "fastapi>=1\n",
+    "services/api/requirements.txt": "httpx\nFastAPI<1\n",
+    "services/api/wheels/more.txt": "fastapi<1\n",
+}
+INSTALLS = {
+    "a copied file": "COPY requirements.txt /tmp/\nRUN pip install -r /tmp/requirements.txt\n",
+    "a file under another name": "COPY requirements.txt /r\nRUN pip3 install --requirement=/r\n",
+    "a file in a folder": "COPY requirements.txt /t\nRUN uv pip install -r/t/requirements.txt\n",
+    "a file beside another": (
+        "COPY requirements.txt constraints.txt ./\nRUN python -m pip install -r requirements.txt\n"
+    ),
+    "a folder": "WORKDIR /app\nCOPY . .\nRUN pip install -r /app/requirements.txt\n",
+    "a folder in a folder": "COPY wheels /w/x\nRUN pip install -r /w/x/more.txt\n",
+    "a folder over another": (
+        "COPY requirements.txt /a/\nCOPY wheels /a\nRUN pip install -r /a/requirements.txt\n"
+    ),
+    "a mounted file": (
+        "RUN --mount=type=bind,source=requirements.txt,target=/r.txt \\\n"
+        "    --mount=type=cache,target=/root/.cache pip install -r /r.txt\n"
+    ),
+    "a mounted context": "RUN --mount=target=/src pip install -r /src/requirements.txt\n",
+    "a stage below": "COPY requirements.txt /\nFROM a\nRUN pip install -r /requirements.txt\n",
+    "a path from a variable": "COPY requirements.txt $D/\nRUN pip install -r $D/requirements.txt\n",
+}
+DOES_NOT_INSTALL = {
+    "nothing": "COPY requirements.txt /tmp/\n",
+    "another file": "COPY requirements.txt /tmp/\nRUN pip install -r /app/requirements.txt\n",
+    "a file of a stage": ("COPY --from=core /requirements.txt /r.txt\nRUN pip install -r /r.txt\n"),
+    "a file that a stage's hides": (
+        "COPY . /app\nCOPY --from=core /app /app\nRUN pip install -r /app/requirements.txt\n"
+    ),
+    "a file of a mounted stage": (
+        "COPY . /app\nRUN --mount=type=bind,from=core,target=/app \\\n"
+        "  pip install -r /app/requirements.txt\n"
+    ),
+    "a file that a cache hides": (
+        "COPY . /app\nRUN --mount=type=cache,target=/app pip install -r /app/requirements.txt\n"
+    ),
+    "files by a pattern": "COPY require*.txt /\nRUN pip install -r /requirements.txt\n",
+    "another folder": "COPY requirements.txt .\nRUN cd /x && pip install -r requirements.txt\n",
+    "another target": "COPY requirements.txt /\nRUN pip install -t /x -r /requirements.txt\n",
+    "perhaps": "COPY requirements.txt /\nRUN if a; then pip install -r /requirements.txt; fi\n",
+    "an environment": (
+        "COPY requirements.txt /r\nRUN python -m venv /v && /v/bin/pip install -r /r\n"
+    ),
+    "a stage beside": (
+        "COPY requirements.txt /\nRUN pip install -r /requirements.txt\nFROM core\n"
+    ),
+    "a download": "RUN pip download -r requirements.txt\n",
+}
+
 AROUND = {
     "base/core/Dockerfile": "FROM debian:bookworm\nUSER 1000\nHEALTHCHECK CMD true\n",
     "services/api/requirements.txt": "",
+    "services/api/gpu.txt": "torch==2.4.0+cu121\n",
     "services/api/app/main.py": "",
     "services/api/wheels/x.whl": "",
     "constraints.txt": "flask==3.1.0\n",
@@ -236,3 +340,49 @@ def test_every_rule_has_a_case_that_breaks_it_and_one_that_passes() -> None:
     ids = {one.id for one in RULES if id(one) in theirs}
     assert ids <= {rule for rule, *_ in BROKEN.values()}
     assert ids <= {rule for rule, *_ in PASSING.values()}
+
+
+def written(text: str) -> dict[str, str]:
+    return {**AROUND, **ASKS, "services/api/Dockerfile": f"FROM core AS a\n{text}"}
+
+
+@pytest.mark.parametrize("text", INSTALLS.values(), ids=INSTALLS)
+def test_what_a_dockerfile_installs_is_held_against_its_base(tmp_path: Path, text: str) -> None:
+    (found,) = findings(tmp_path, written(text), "requirement-contradicts-base")
+    assert found.file in {"services/api/requirements.txt", "services/api/wheels/more.txt"}
+    assert marked(tmp_path, found).lower() == "fastapi"
+    assert (found.image, found.fix) == ("api", ())
+
+
+@pytest.mark.parametrize("text", DOES_NOT_INSTALL.values(), ids=DOES_NOT_INSTALL)
+def test_what_a_dockerfile_may_not_install_is_not_guessed(tmp_path: Path, text: str) -> None:
+    assert not findings(tmp_path, written(text), "requirement-contradicts-base")
+
+
+def test_what_settings_say_of_requirements_is_not_guessed_again(tmp_path: Path) -> None:
+    files = written(INSTALLS["a copied file"])
+    settings = '[image.api]\npath = "services/api"\nrequirements = []\n'
+    assert findings(tmp_path, files, "requirement-contradicts-base")
+    assert not findings(tmp_path, {**files, "orch.toml": settings}, "requirement-contradicts-base")
+
+
+def test_the_lowest_base_may_make_the_environment_of_all(tmp_path: Path) -> None:
+    files = written(INSTALLS["a copied file"])
+    files["base/core/Dockerfile"] += "RUN python -m venv /opt/venv\n"
+    assert findings(tmp_path, files, "requirement-contradicts-base")
+
+
+def test_requirements_of_a_dockerfile_that_no_lock_can_hold_are_nobody_s_fault(
+    tmp_path: Path,
+) -> None:
+    files = written(INSTALLS["a copied file"])
+    files["services/api/requirements.txt"] = "fastapi<1\n--find-links /wheels\n"
+    assert not findings(tmp_path, files, "invalid-file")
+
+
+def test_what_a_dockerfile_asks_for_again_is_suppressed_where_it_stands(tmp_path: Path) -> None:
+    files = written(INSTALLS["a copied file"])
+    files["services/api/requirements.txt"] = "fastapi  # orch: ignore[requirement-in-base] why\n"
+    assert not findings(tmp_path, files, "requirement-in-base")
+    files["services/api/requirements.txt"] = "fastapi  # why\n"
+    assert len(findings(tmp_path, files, "requirement-in-base")) == 1

@@ -6,12 +6,16 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from orchestrator.checks.commands import commands_of
 from orchestrator.checks.cuda import (
     Cuda,
+    cuda_of_index,
     cuda_of_package,
     cuda_of_reference,
+    cuda_of_requirement,
     cuda_of_variables,
 )
+from orchestrator.checks.dockerfiles import DockerfileView
 from orchestrator.checks.finding import Finding, Region, Severity
 from orchestrator.checks.rule import rule
 from orchestrator.checks.rules.bases import from_region
@@ -28,8 +32,9 @@ def cuda_mismatch(subject: Subject) -> Iterator[Finding]:
     A base brought CUDA 12.9, and the torch on it was built for 12.1 (`+cu121`). Everything
     imports and the health check answers; GPU code fails at run time, on the one machine that has
     a GPU. What a base has is told by CUDA_VERSION, NVIDIA_REQUIRE_CUDA, or the tag it stands on;
-    what a package was built for by its version in the lock (`+cu121`), by its name (`cupy-cuda12x`)
-    or by the NVIDIA packages that came with it. Those carry a runtime of their own: one of the
+    what a package was built for by its version in the lock or a `pip install` (`+cu121`), by its
+    name (`cupy-cuda12x`), by the index that it is installed from (`--index-url .../cu121`), or by
+    the NVIDIA packages that came with it. Those carry a runtime of their own: one of the
     same major version is a warning.
 
     ## What to do
@@ -47,16 +52,17 @@ def cuda_mismatch(subject: Subject) -> Iterator[Finding]:
         brought = _brought(subject, image)
         if brought is None:
             continue
-        for name, version, built_for in _built_for(subject, image):
+        for package in (*_built_for(subject, image), *_installed(subject, image)):
+            built_for = package.cuda
             if not built_for.fits(brought.cuda):
                 is_error = built_for.is_exact or built_for.major != brought.cuda.major
                 yield cuda_mismatch.finding(
-                    f"{name} {version} is built for CUDA {built_for}, and {brought.by} brings "
+                    f"{package.title} is built for CUDA {built_for}, and {brought.by} brings "
                     f"CUDA {brought.cuda}",
-                    f"lock a build for CUDA {brought.cuda}, or stand on an image with CUDA "
-                    f"{built_for}",
+                    f"{package.how} a build for CUDA {brought.cuda}, or stand on an image with "
+                    f"CUDA {built_for}",
                     file=str(image.file),
-                    region=_place(subject, image, brought),
+                    region=package.region or _place(subject, image, brought),
                     image=image.name,
                     severity=None if is_error else Severity.WARNING,
                 )
@@ -68,6 +74,16 @@ class _Brought:
 
     cuda: Cuda
     by: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Package:
+    """A package as it is named in messages, and the CUDA that it is built for."""
+
+    title: str
+    cuda: Cuda
+    how: str = "lock"
+    region: Region | None = None
 
 
 def _brought(subject: Subject, image: Image) -> _Brought | None:
@@ -98,20 +114,30 @@ def _stands_on(image: Image) -> str:
     return base.name if base else image.parent
 
 
-def _built_for(subject: Subject, image: Image) -> Iterator[tuple[str, str, Cuda]]:
+def _built_for(subject: Subject, image: Image) -> Iterator[_Package]:
     """Yield what an image adds that is built for a CUDA: as locked, else as it is asked for."""
     wheels = subject.wheels(image)
-    packages = [(wheel.name, wheel.version) for wheel in wheels]
-    if not wheels:
-        packages = [
-            (line.name, item.version)
-            for line in subject.requirements[image.name]
-            for item in line.requirement.specifier
-            if item.operator == "=="
-        ]
-    for name, version in packages:
-        if cuda := cuda_of_package(name, version):
-            yield name, version, cuda
+    for wheel in wheels:
+        if cuda := cuda_of_package(wheel.name, wheel.version):
+            yield _Package(f"{wheel.name} {wheel.version}", cuda)
+    for line in () if wheels else subject.requirements[image.name]:
+        if cuda := cuda_of_requirement(str(line)):
+            yield _Package(str(line), cuda)
+
+
+def _installed(subject: Subject, image: Image) -> Iterator[_Package]:
+    """Yield what a Dockerfile names where it installs it, that is built for a CUDA."""
+    dockerfile = subject.dockerfile(image)
+    if dockerfile is None:
+        return
+    view = DockerfileView(subject, image, dockerfile)
+    for run in view.instructions("RUN"):
+        for command in commands_of(view, run):
+            words = command.pip_arguments or ()
+            by_index = cuda_of_index([word.text for word in words])
+            for word in words:
+                if cuda := cuda_of_requirement(word.text, by_index):
+                    yield _Package(word.text, cuda, "install", word.region)
 
 
 def _place(subject: Subject, image: Image, brought: _Brought) -> Region | None:

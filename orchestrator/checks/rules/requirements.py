@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from orchestrator.checks.finding import Edit, Finding, Region, Severity
@@ -38,6 +38,9 @@ def requirement_in_base(subject: Subject) -> Iterator[Finding]:
     Remove the line: `orch check --fix` does. If the service needs an extra of the package, ask for
     it (`uvicorn[standard]`): that is not reported. If it needs another version, move the version
     in `constraints.txt`, for every image.
+
+    Of a Dockerfile the files count that settings name, or that it surely installs: copied or
+    mounted from the context by name, and given to `pip install -r`.
 
     ## Example
 
@@ -186,7 +189,7 @@ def _asked_again(subject: Subject) -> Iterator[tuple[Image, RequirementLine, _Be
         if not lines:
             continue
         below: dict[str, _Below] = {}
-        for other in reversed(subject.graph.chain(image.name)[:-1]):
+        for other in _whose_packages_it_has(subject, image):
             held: dict[str, tuple[str, ...]] = {}
             for wheel in subject.wheels(other):
                 held[wheel.name] = (*held.get(wheel.name, ()), wheel.version)
@@ -210,7 +213,18 @@ def _held_below(subject: Subject) -> Iterator[tuple[Image, RequirementLine, _Hel
         lines: dict[str, list[RequirementLine]] = {}
         for line in subject.requirements[image.name]:
             lines.setdefault(line.name, []).append(line)
-        for other in subject.graph.chain(image.name)[:-1] if lines else ():
+        for other in _whose_packages_it_has(subject, image) if lines else ():
             for wheel in subject.wheels(other):
                 for line in lines.get(wheel.name, ()):
                     yield image, line, _Held(other.name, wheel.name, wheel.version)
+
+
+def _whose_packages_it_has(subject: Subject, image: Image) -> Iterable[Image]:
+    """Return the images below whose packages an image has, the nearest first.
+
+    What is locked is locked with the packages of its chain alone. What a Dockerfile installs on its
+    own finds whatever lies below.
+    """
+    if image.build is not None and image.build.settings.requirements is None:
+        return subject.below(image)
+    return reversed(subject.graph.chain(image.name)[:-1])
