@@ -546,6 +546,21 @@ class HistorySettings:
 
 
 @dataclass(frozen=True, slots=True)
+class StoragePrice:
+    """What a registry takes for a GB and month."""
+
+    per_gb_month: float
+    currency: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReportSettings:
+    """`[report]` of the settings."""
+
+    price: StoragePrice | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """`orch.toml`, or `[tool.orch]` of a `pyproject.toml`, read and validated."""
 
@@ -567,6 +582,7 @@ class Settings:
     attest: AttestSettings = AttestSettings()
     checks: CheckSettings = CheckSettings()
     history: HistorySettings = HistorySettings()
+    report: ReportSettings = ReportSettings()
     images: Mapping[str, ImageSettings] = field(default_factory=dict)
     wheels: Mapping[str, WheelSettings] = field(default_factory=dict)
 

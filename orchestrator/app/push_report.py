@@ -6,9 +6,13 @@ import json
 from pathlib import Path
 from typing import Any
 
+from orchestrator.app.opened import Opened
 from orchestrator.app.pushing import PushRun
 from orchestrator.atomic import write_text
 from orchestrator.report.pushes import pushed_document, unavailable_document
+
+KEPT_PUSH = "push.json"
+"""The last push, below the folder of reports."""
 
 
 def push_document(run: PushRun) -> dict[str, Any]:
@@ -26,6 +30,16 @@ def push_document(run: PushRun) -> dict[str, Any]:
             *(unavailable_document(name, why) for name, why in run.unavailable.items()),
         ],
     }
+
+
+def keep_push_report(opened: Opened, run: PushRun) -> None:
+    """Keep the report of a push for `orch report`; a dry run sent nothing.
+
+    Raises:
+        OrchError: The file cannot be written.
+    """
+    if not run.is_dry:
+        write_push_report(run, opened.paths.reports / KEPT_PUSH)
 
 
 def write_push_report(run: PushRun, file: Path) -> None:

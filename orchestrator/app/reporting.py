@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,12 @@ from orchestrator.atomic import write_text
 from orchestrator.elsewhere import Elsewhere
 from orchestrator.errors import OrchError
 from orchestrator.oci.layout import Layout
+from orchestrator.paths import Paths
 from orchestrator.ports import Made, Outcome, Status
 from orchestrator.report.documents import outcome_document
+
+KEPT_BUILD = "build.json"
+"""The last build that had something to do, below the folder of reports."""
 
 
 def write_report(run: BuildRun, file: Path, push: dict[str, Any] | None = None) -> None:
@@ -22,9 +27,56 @@ def write_report(run: BuildRun, file: Path, push: dict[str, Any] | None = None) 
     Raises:
         OrchError: The file cannot be written.
     """
-    paths = run.planned.opened.paths
+    layout, elsewhere = _places(run.planned.opened.paths)
+    made = {
+        name: made_before(layout, elsewhere, outcome.digest)
+        for name, outcome in run.outcomes.items()
+        if outcome.status is Status.REUSED
+    }
+    _write(run, file, made, push)
+
+
+def keep_report(run: BuildRun) -> None:
+    """Keep the report of a build for `orch report`, unless the build had nothing to do.
+
+    Of images that were reused it says no sizes and layers: reading these of all images would take
+    longer than building one, and `orch report` reads them where it is asked to.
+
+    Raises:
+        OrchError: The file cannot be written.
+    """
+    idle = {Status.REUSED, Status.UNAVAILABLE}
+    if any(outcome.status not in idle for outcome in run.outcomes.values()):
+        _write(run, run.planned.opened.paths.reports / KEPT_BUILD, {}, None)
+
+
+def made_before(layout: Layout, elsewhere: Elsewhere, digest: str) -> Made | None:
+    """Return what an image holds that earlier runs made; None where nobody can tell."""
+    if not elsewhere.covers(digest):
+        return _made_in_docker(digest)
+    layers, _ = layout.read_image(digest)
+    manifest = layout.read_json(digest)
+    own = layout.blob_path(digest).stat().st_size + manifest["config"]["size"]
+    return Made(
+        digest,
+        own + sum(layer.size_bytes for layer in layers),
+        sum(layer.unpacked_bytes for layer in layers),
+        tuple(layers),
+        frozenset(layer.digest for layer in layers),
+    )
+
+
+def _places(paths: Paths) -> tuple[Layout, Elsewhere]:
     layout = Layout(paths.layout)
-    elsewhere = Elsewhere(paths.elsewhere, layout)
+    return layout, Elsewhere(paths.elsewhere, layout)
+
+
+def _write(
+    run: BuildRun, file: Path, made: Mapping[str, Made | None], push: dict[str, Any] | None
+) -> None:
+    parents = run.planned.opened.graph.parents
+    begins = [outcome.started_s for outcome in run.outcomes.values() if outcome.attempts]
+    first_s = min(begins, default=0.0)
     document = {
         "schema": "orch.build/1",
         "run": run.run,
@@ -33,29 +85,18 @@ def write_report(run: BuildRun, file: Path, push: dict[str, Any] | None = None) 
         "duration_s": round(run.duration_s, 3),
         "notes": run.notes,
         "images": [
-            outcome_document(outcome, _made(layout, elsewhere, outcome), _log(run, outcome))
-            for outcome in run.outcomes.values()
+            outcome_document(
+                outcome,
+                outcome.made or made.get(name),
+                _log(run, outcome),
+                parents[name],
+                first_s,
+            )
+            for name, outcome in run.outcomes.items()
         ],
         "push": push,
     }
     write_text(file, json.dumps(document, indent=2) + "\n")
-
-
-def _made(layout: Layout, elsewhere: Elsewhere, outcome: Outcome) -> Made | None:
-    if outcome.made or outcome.status is not Status.REUSED:
-        return outcome.made
-    if not elsewhere.covers(outcome.digest):
-        return _made_in_docker(outcome.digest)
-    layers, _ = layout.read_image(outcome.digest)
-    manifest = layout.read_json(outcome.digest)
-    own = layout.blob_path(outcome.digest).stat().st_size + manifest["config"]["size"]
-    return Made(
-        outcome.digest,
-        own + sum(layer.size_bytes for layer in layers),
-        sum(layer.unpacked_bytes for layer in layers),
-        tuple(layers),
-        frozenset(layer.digest for layer in layers),
-    )
 
 
 def _made_in_docker(digest: str) -> Made | None:

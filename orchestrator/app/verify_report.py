@@ -6,9 +6,13 @@ import json
 from pathlib import Path
 from typing import Any
 
+from orchestrator.app.opened import Opened
 from orchestrator.app.verifying import VerifyRun
 from orchestrator.atomic import write_text
 from orchestrator.report.verification import verified_document
+
+KEPT_VERIFICATION = "verification.json"
+"""The last verification, below the folder of reports."""
 
 
 def verify_document(run: VerifyRun) -> dict[str, Any]:
@@ -24,6 +28,15 @@ def verify_document(run: VerifyRun) -> dict[str, Any]:
         "images": [verified_document(image) for image in run.images],
         "unavailable": [{"name": name, "why": why} for name, why in run.unavailable.items()],
     }
+
+
+def keep_verify_report(opened: Opened, run: VerifyRun) -> None:
+    """Keep the report of a verification for `orch report`.
+
+    Raises:
+        OrchError: The file cannot be written.
+    """
+    write_verify_report(run, opened.paths.reports / KEPT_VERIFICATION)
 
 
 def write_verify_report(run: VerifyRun, file: Path) -> None:

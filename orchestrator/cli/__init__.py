@@ -30,6 +30,7 @@ _VERBS = {
     "verify": "verify",
     "check": "check",
     "history": "history",
+    "report": "report",
 }
 
 

@@ -94,10 +94,7 @@ def build(session: Session, /, report: Path | None, **values: Any) -> int:
     run.notes += remember_build(run)
     for note in (*run.planned.notes, *run.notes):
         session.warn(note)
-    if report is not None:
-        from orchestrator.app.reporting import write_report  # noqa: PLC0415 - only when asked
-
-        write_report(run, report)
+    _keep_report(run, report)
     _show_settled(session, run.outcomes)
     session.note(format_summary(run.outcomes, run.duration_s))
     if values["load"] and run.ok:
@@ -133,6 +130,15 @@ def plan(session: Session, /, format_: str, **values: Any) -> int:
     if values["check_bases"]:
         return _check_bases(session, opened, selection_of(values), format_)
     return _show_plan(session, opened, _options(opened, values), format_)
+
+
+def _keep_report(run: BuildRun, report: Path | None) -> None:
+    """Keep the report for `orch report`, and write the one that was asked for."""
+    from orchestrator.app import reporting  # noqa: PLC0415 - not for dry runs
+
+    reporting.keep_report(run)
+    if report is not None:
+        reporting.write_report(run, report)
 
 
 def _keeping(run: BuildRun, report: Path) -> Callable[[PushRun], None]:

@@ -105,7 +105,7 @@ def publish(
     """Push and say what came of it; return the exit code. `keep` writes it down."""
     from orchestrator.app import pushing  # noqa: PLC0415 - slow to import, and so on
     from orchestrator.app.push_recording import remember_push  # noqa: PLC0415
-    from orchestrator.app.push_report import push_document  # noqa: PLC0415
+    from orchestrator.app.push_report import keep_push_report, push_document  # noqa: PLC0415
     from orchestrator.report.pushes import format_push_summary, reference_of  # noqa: PLC0415
 
     with _progress(session, progress) as shown:
@@ -115,6 +115,7 @@ def publish(
         session.warn(note)
     for name, why in run.unavailable.items():
         session.warn(f"unavailable {name}: {why}")
+    keep_push_report(opened, run)
     if keep is not None:
         keep(run)
     if format_ == "json":

@@ -74,7 +74,10 @@ def verify(
     """  # noqa: D301 - click's mark for a paragraph that is not to be wrapped
     from orchestrator.app import verifying  # noqa: PLC0415 - slow to import
     from orchestrator.app.verify_recording import remember_verification  # noqa: PLC0415 - likewise
-    from orchestrator.app.verify_report import write_verify_report  # noqa: PLC0415 - likewise
+    from orchestrator.app.verify_report import (  # noqa: PLC0415 - likewise
+        keep_verify_report,
+        write_verify_report,
+    )
 
     options = verifying.VerifyOptions(
         selection_of(values),
@@ -86,6 +89,7 @@ def verify(
     opened = open_workspace(session.directory)
     run = verifying.verify(opened, options)
     unremembered = remember_verification(opened, run)
+    keep_verify_report(opened, run)
     if report is not None:
         write_verify_report(run, report)
     if vulnerabilities is not None and run.scanned is not None:

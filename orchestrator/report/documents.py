@@ -71,29 +71,41 @@ def affected_document(graph: Graph, names: Sequence[str]) -> dict[str, Any]:
     return {"schema": "orch.affected/1", "images": images}
 
 
-def outcome_document(outcome: Outcome, made: Made | None, log: str = "") -> dict[str, Any]:
+def outcome_document(
+    outcome: Outcome,
+    made: Made | None,
+    log: str = "",
+    parents: Sequence[str] = (),
+    first_s: float = 0.0,
+) -> dict[str, Any]:
     """Return one image of a build report; `made` also says what a reused image holds.
 
-    `log` is the path of its log file from the workspace's root.
+    `log` is the path of its log file from the workspace's root, `parents` are the images it stands
+    on, and `first_s` is when the first image of the run began.
     """
     error = outcome.error
     return {
         "name": outcome.step.image.name,
         "platform": outcome.step.platform.key,
+        "tier": outcome.step.tier,
+        "parents": list(parents),
         "status": outcome.status.value,
         "because": outcome.because,
+        "reasons": [_reason(reason) for reason in outcome.step.reasons],
         "fingerprint": outcome.step.fingerprint.digest,
         "digest": outcome.digest,
         "size_bytes": made.size_bytes if made else 0,
         "unpacked_bytes": made.unpacked_bytes if made else 0,
+        "started_s": round(outcome.started_s - first_s, 3) if outcome.attempts else None,
         "duration_s": round(outcome.duration_s, 3),
         "attempts": outcome.attempts,
-        "layers": [_layer(layer, made) for layer in made.layers] if made else [],
+        "layers": [layer_document(layer, made) for layer in made.layers] if made else [],
         "error": {"message": str(error), "hint": error.hint, "log": log} if error else None,
     }
 
 
-def _layer(layer: Layer, made: Made) -> dict[str, Any]:
+def layer_document(layer: Layer, made: Made) -> dict[str, Any]:
+    """Return one layer of an image of a build report."""
     return {
         "digest": layer.digest,
         "diff_id": layer.diff_id,

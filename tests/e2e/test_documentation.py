@@ -22,6 +22,7 @@ from orchestrator.checks.finding import Finding, Severity
 from orchestrator.checks.run import Checked
 from orchestrator.cli import orch
 from orchestrator.errors import ExitCode
+from orchestrator.evidence.gathering import gather
 from orchestrator.fingerprint import Fingerprint
 from orchestrator.graph import build_graph
 from orchestrator.history import Kind, PastImage, PastRun, Result
@@ -33,6 +34,7 @@ from orchestrator.recipe import read_recipe
 from orchestrator.report.checks import check_document
 from orchestrator.report.documents import graph_document, outcome_document, plan_document
 from orchestrator.report.history import history_document
+from orchestrator.report.evidence import evidence_document
 from orchestrator.report.pictures import format_tree
 from orchestrator.report.proposals import proposal_document
 from orchestrator.report.pushes import unavailable_document
@@ -44,6 +46,7 @@ from orchestrator.verify.gates import GATES, Verified
 from orchestrator.wheelhouse.shared_transfer import Moved
 from orchestrator.wheelhouse.shared_transfer import Status as Shared
 from orchestrator.workspace import read_workspace
+from tests.evidences import build_of, build_row
 from tests.helpers import wheel_of
 
 ROOT = Path(__file__).parents[2]
@@ -172,7 +175,7 @@ def test_every_setting_is_documented_and_no_other(tmp_path: Path, taken: set[Tak
     headings |= {"image.api.gates": "[image.NAME.gates]"}
     headings |= {"wheelhouse": "[wheelhouse]", "wheels.name": "[wheels.NAME]"}
     headings |= {"attest": "[attest]", "ecr": "[ecr]", "ecr.exceptions": "[[ecr.exceptions]]"}
-    headings |= {"history": "[history]"}
+    headings |= {"history": "[history]", "report": "[report]"}
     headings |= {"checks": "[checks]", "checks.exceptions": "[[checks.exceptions]]"}
     check_keys(REFERENCE / "settings.md", taken, headings)
 
@@ -216,6 +219,13 @@ def test_documents_have_the_keys_that_the_reference_names() -> None:
     outcome = outcome_document(Outcome(step, Status.REUSED), None)
     head = {"run", "ok", "push", "started", "duration_s", "notes", "images"}
     assert first_cells(section(page, "orch.build/1")) == {"images[]", *head, *outcome}
+
+
+def test_evidence_has_the_keys_that_the_reference_names() -> None:
+    given = {"push": None, "verification": None, "wanted": ["web"]}
+    document = evidence_document(gather(build_of([build_row("web")]), **given))
+    keys = {"images[]", *document, *document["images"][0]} - {"schema"}
+    assert first_cells(section(REFERENCE / "json.md", "orch.evidence/1")) == keys
 
 
 def test_the_document_of_a_check_has_the_keys_that_the_reference_names() -> None:

@@ -38,15 +38,19 @@ def test_a_plan_has_every_key_of_the_contract() -> None:
 
 def test_what_was_built_has_every_key_of_the_contract() -> None:
     outcome = Outcome(STEP, Status.BUILT, "never-built", MADE, 5.0, 1.23456, 1)
-    assert outcome_document(outcome, MADE) == {
+    assert outcome_document(outcome, MADE, parents=("base",), first_s=3.5) == {
         "name": "web",
         "platform": "linux/amd64",
+        "tier": 1,
+        "parents": ["base"],
         "status": "built",
         "because": "never-built",
+        "reasons": [{"code": "never-built", "subject": "", "detail": "", "old": None, "new": None}],
         "fingerprint": STEP.fingerprint.digest,
         "digest": "sha256:m",
         "size_bytes": 300,
         "unpacked_bytes": 500,
+        "started_s": 1.5,
         "duration_s": 1.235,
         "attempts": 1,
         "layers": [

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import WorkspaceError
-from orchestrator.model import Platform
+from orchestrator.model import Platform, StoragePrice
 from orchestrator.settings import read_settings
 from tests.helpers import write_tree
 
@@ -81,3 +81,15 @@ def test_wrong_settings_are_refused_with_their_line(
 def test_a_platform_that_is_said_twice_counts_once(tmp_path: Path) -> None:
     write_tree(tmp_path, {"orch.toml": 'platforms = ["linux/arm64", "linux/arm64"]'})
     assert read_settings(tmp_path).platforms == (Platform("linux", "arm64"),)
+
+
+def test_a_price_of_storage_is_an_amount_and_a_currency(tmp_path: Path) -> None:
+    write_tree(tmp_path, {"orch.toml": '[report]\nstorage-price = "0.10 USD"\n'})
+    assert read_settings(tmp_path).report.price == StoragePrice(0.10, "USD")
+
+
+def test_a_price_without_a_currency_is_refused(tmp_path: Path) -> None:
+    write_tree(tmp_path, {"orch.toml": '[report]\nstorage-price = "0.10"\n'})
+    with pytest.raises(WorkspaceError, match="no price") as caught:
+        read_settings(tmp_path)
+    assert caught.value.line == 2

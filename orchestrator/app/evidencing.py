@@ -1,0 +1,79 @@
+"""`orch report`: the reports that a workspace keeps, read back, and joined with its layout."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from orchestrator.app.opened import Opened
+from orchestrator.app.push_report import KEPT_PUSH
+from orchestrator.app.reporting import KEPT_BUILD, made_before
+from orchestrator.app.verify_report import KEPT_VERIFICATION
+from orchestrator.elsewhere import Elsewhere
+from orchestrator.errors import WorkspaceError
+from orchestrator.evidence.facts import Evidence
+from orchestrator.evidence.gathering import gather
+from orchestrator.oci.layout import Layout
+from orchestrator.report.documents import layer_document
+from orchestrator.select import Selection
+
+_AGAIN = "delete the file; the next {verb} writes it"
+
+
+def evidence_of(opened: Opened, selection: Selection) -> Evidence:
+    """Return what is known of the selected images of the last build that had something to do.
+
+    What images hold that this build reused is read off the layout, now.
+
+    Raises:
+        WorkspaceError: There was no such build, or a report cannot be read.
+    """
+    reports = opened.paths.reports
+    build = _read(reports / KEPT_BUILD, "build")
+    if build is None:
+        raise WorkspaceError(
+            "there is no build to report on: none here had anything to do yet",
+            hint="run: orch build; or orch build --force, where all is up to date",
+        )
+    chosen = selection.choose(opened.graph)
+    built = {row["name"] for row in build["images"]}
+    if not built.intersection(chosen):
+        raise WorkspaceError(
+            f"the last build did not look at {', '.join(chosen)}",
+            hint=f"it looked at {', '.join(sorted(built))}; run: orch build --force {chosen[0]}",
+        )
+    _read_reused(opened, build)
+    wanted = built if selection.is_everything else set(chosen)
+    return gather(
+        build,
+        _read(reports / KEPT_PUSH, "push"),
+        _read(reports / KEPT_VERIFICATION, "verify"),
+        wanted=wanted,
+        outside=[name for name in chosen if name not in built],
+        price=opened.workspace.settings.report.price,
+    )
+
+
+def _read(file: Path, verb: str) -> dict[str, Any] | None:
+    try:
+        document: dict[str, Any] = json.loads(file.read_bytes())
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        hint = _AGAIN.format(verb=f"orch {verb}")
+        raise WorkspaceError(f"cannot be read: {error}", file=file, hint=hint) from error
+    return document
+
+
+def _read_reused(opened: Opened, build: dict[str, Any]) -> None:
+    """Fill in what the images hold that the build reused: its kept report leaves that out."""
+    layout = Layout(opened.paths.layout)
+    elsewhere = Elsewhere(opened.paths.elsewhere, layout)
+    for row in build["images"]:
+        if row["status"] != "reused":
+            continue
+        made = made_before(layout, elsewhere, row["digest"])
+        if made is not None:
+            row["size_bytes"], row["unpacked_bytes"] = made.size_bytes, made.unpacked_bytes
+            row["layers"] = [layer_document(layer, made) for layer in made.layers]

@@ -1,0 +1,68 @@
+"""`orch report`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from orchestrator.app.opened import open_workspace
+from orchestrator.cli.output import Session
+from orchestrator.errors import ExitCode
+from orchestrator.select import Selection
+
+if TYPE_CHECKING:
+    from orchestrator.evidence.facts import Evidence
+
+
+@click.command()
+@click.argument("images", nargs=-1, metavar="[IMAGE]...")
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["text", "markdown", "json", "html"]),
+    default="text",
+    help="How it is written; html is one page that needs nothing else.",
+)
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Write the file instead of printing.",
+)
+@click.pass_obj
+def report(session: Session, images: tuple[str, ...], format_: str, output: Path | None) -> int:
+    """Show evidence of the last build: what, why, how long, how big, where, and what is not known.
+
+    \b
+    orch report                                    all that the last build looked at
+    orch report --format html --output build.html  as a page for a browser
+    orch report --format markdown api              one image
+    """  # noqa: D301 - click's mark for a paragraph that is not to be wrapped
+    from orchestrator.app.evidencing import evidence_of  # noqa: PLC0415 - slow to import
+    from orchestrator.atomic import write_text  # noqa: PLC0415 - likewise
+
+    evidence = evidence_of(open_workspace(session.directory), Selection(names=images))
+    text = _written(evidence, format_)
+    if output is None:
+        click.echo(text)
+    else:
+        write_text(output, text + "\n")
+    return ExitCode.DONE
+
+
+def _written(evidence: Evidence, format_: str) -> str:
+    from orchestrator.report import evidence_text  # noqa: PLC0415 - only what is asked for
+    from orchestrator.report.evidence import evidence_document  # noqa: PLC0415 - likewise
+
+    if format_ == "json":
+        return json.dumps(evidence_document(evidence), indent=2)
+    if format_ == "html":
+        from orchestrator.report.page.rendering import format_page  # noqa: PLC0415 - a library more
+
+        return format_page(evidence)
+    if format_ == "markdown":
+        return "\n".join(evidence_text.evidence_markdown(evidence))
+    return "\n".join(evidence_text.evidence_lines(evidence))

@@ -1,0 +1,1 @@
+"""Evidence of a build as one HTML page that needs nothing else."""
