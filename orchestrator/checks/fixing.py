@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import stat
 from collections.abc import Iterable
@@ -12,8 +11,7 @@ from pathlib import Path
 from orchestrator.atomic import replacing
 from orchestrator.checks.finding import Edit, Finding
 from orchestrator.errors import WorkspaceError
-
-_UNENDED = "\\ No newline at end of file\n"
+from orchestrator.rewriting import unified_diff
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +25,7 @@ class Fixed:
 
     def diff(self) -> str:
         """Return the change as a unified diff."""
-        before, after = (text.splitlines(keepends=True) for text in (self.before, self.after))
-        found = difflib.unified_diff(before, after, f"a/{self.file}", f"b/{self.file}")
-        return "".join(line if line.endswith("\n") else f"{line}\n{_UNENDED}" for line in found)
+        return unified_diff(self.file, self.before, self.after)
 
 
 def plan_fixes(root: Path, findings: Iterable[Finding]) -> tuple[Fixed, ...]:

@@ -29,6 +29,7 @@ _VERBS = {
     "sbom": "sbom",
     "verify": "verify",
     "check": "check",
+    "deploy": "deploy",
     "history": "history",
     "report": "report",
 }

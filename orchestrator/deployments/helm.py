@@ -1,7 +1,8 @@
 """Images in the values of Helm charts, as charts by custom write them.
 
 `image: {registry, repository, tag, digest}` at any depth, under a key that ends in "image", and
-`image: REFERENCE`. What a chart makes of its values is its own business.
+`image: REFERENCE`, with `tag` or `imageTag` beside it or not. What a chart makes of its values is
+its own business.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ from pathlib import PurePosixPath
 from orchestrator.deployments.source import Source
 from orchestrator.deployments.tree import Node, Shape
 from orchestrator.deployments.values import Form, ImageUse, Part
+from orchestrator.siblings import without_tag
 
+_TAGS = ("tag", "imageTag")
 _NAME = re.compile(r"(?:.*[-_.])?values(?:[-_.].*)?\.ya?ml")
 
 
@@ -41,17 +44,27 @@ def find_values_uses(root: Node, source: Source) -> Iterator[ImageUse]:
 
 
 def _image(parent: Node, key: str, value: Node, path: str, source: Source) -> Iterator[ImageUse]:
-    if value.shape is Shape.SCALAR:
-        whole = source.written(Part.REFERENCE, parent, key) if key == "image" else None
-        if whole:
-            yield ImageUse(source.path, Form.HELM, "values", path, whole.text, (whole,))
-        return
-    repository = source.written(Part.REPOSITORY, value, "repository")
+    if value.shape is not Shape.SCALAR:
+        yield from _parts(value, "repository", ("tag",), path, source)
+    elif key == "image" and (whole := source.written(Part.REFERENCE, parent, key)):
+        if without_tag(whole.text) == whole.text and "@" not in whole.text:
+            beside = tuple(name for name in _TAGS if parent.pair(name))
+            if beside:
+                yield from _parts(parent, key, beside, path, source)
+                return
+        yield ImageUse(source.path, Form.HELM, "values", path, whole.text, (whole,))
+
+
+def _parts(
+    mapping: Node, named: str, tags: tuple[str, ...], path: str, source: Source
+) -> Iterator[ImageUse]:
+    """Yield the image whose repository, tag and digest have keys of their own in a mapping."""
+    repository = source.written(Part.REPOSITORY, mapping, named)
     if repository is None:
         return
-    registry = source.written(Part.REGISTRY, value, "registry")
-    tag = source.written(Part.TAG, value, "tag")
-    digest = source.written(Part.DIGEST, value, "digest")
+    registry = source.written(Part.REGISTRY, mapping, "registry")
+    tag = next((one for name in tags if (one := source.written(Part.TAG, mapping, name))), None)
+    digest = source.written(Part.DIGEST, mapping, "digest")
     reference = (
         (f"{registry.text}/" if registry else "")
         + repository.text
@@ -59,4 +72,17 @@ def _image(parent: Node, key: str, value: Node, path: str, source: Source) -> It
         + (f"@{digest.text}" if digest else "")
     )
     written = tuple(one for one in (repository, registry, tag, digest) if one)
-    yield ImageUse(source.path, Form.HELM, "values", path, reference, written)
+    blanks = (
+        *(source.blank(Part.TAG, mapping, name) for name in tags),
+        source.blank(Part.DIGEST, mapping, "digest"),
+    )
+    yield ImageUse(
+        source.path,
+        Form.HELM,
+        "values",
+        path,
+        reference,
+        written,
+        blanks=tuple(one for one in blanks if one),
+        room=source.room(mapping, written),
+    )

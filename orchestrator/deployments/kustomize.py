@@ -12,12 +12,13 @@ from orchestrator.deployments.source import Source
 from orchestrator.deployments.tree import Node
 from orchestrator.deployments.values import Form, ImageUse, Part
 
-_NAMES = frozenset({"kustomization.yaml", "kustomization.yml", "Kustomization"})
+NAMES = frozenset({"kustomization.yaml", "kustomization.yml", "Kustomization"})
+"""What files of kustomizations are called."""
 
 
 def is_kustomization(path: str, root: Node) -> bool:
     """Tell whether a document is a kustomization, by its kind or by the file's name."""
-    return PurePosixPath(path).name in _NAMES or root.word("kind") == "Kustomization"
+    return PurePosixPath(path).name in NAMES or root.word("kind") == "Kustomization"
 
 
 def find_kustomize_uses(root: Node, source: Source) -> Iterator[ImageUse]:
@@ -30,6 +31,12 @@ def find_kustomize_uses(root: Node, source: Source) -> Iterator[ImageUse]:
             continue
         tag = source.written(Part.TAG, entry, "newTag")
         digest = source.written(Part.DIGEST, entry, "digest")
+        written = tuple(one for one in (repository, tag, digest) if one)
+        blanks = (
+            source.blank(Part.REPOSITORY, entry, "newName"),
+            source.blank(Part.TAG, entry, "newTag"),
+            source.blank(Part.DIGEST, entry, "digest"),
+        )
         yield ImageUse(
             source.path,
             Form.KUSTOMIZE,
@@ -38,6 +45,8 @@ def find_kustomize_uses(root: Node, source: Source) -> Iterator[ImageUse]:
             repository.text
             + (f":{tag.text}" if tag else "")
             + (f"@{digest.text}" if digest else ""),
-            tuple(one for one in (repository, tag, digest) if one),
+            written,
             replaces=entry.word("name"),
+            blanks=tuple(one for one in blanks if one),
+            room=source.room(entry, written),
         )

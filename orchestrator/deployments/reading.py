@@ -31,7 +31,7 @@ def read_deployment(path: str, text: str) -> DeploymentFile:
 
 
 def _read(source: Source) -> DeploymentFile:
-    uses: dict[int, ImageUse] = {}
+    uses: dict[tuple[int, ...], ImageUse] = {}
     notes: list[Note] = []
     for document in parse_documents(source.text):
         if document.root is None:
@@ -41,7 +41,7 @@ def _read(source: Source) -> DeploymentFile:
             if _TEMPLATE in use.reference:
                 notes.append(Note(use.span.line, f"{use.reference!r} is a template, so not read"))
             else:
-                uses.setdefault(use.span.start, use)
+                uses.setdefault(tuple(one.span.start for one in use.written), use)
     return DeploymentFile(source.path, tuple(uses[start] for start in sorted(uses)), tuple(notes))
 
 

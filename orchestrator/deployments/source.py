@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from orchestrator.deployments.tree import Node
-from orchestrator.deployments.values import Part, Span, Written
+from orchestrator.deployments.tree import Node, Shape
+from orchestrator.deployments.values import Part, Room, Span, Written
 
 _BREAK = re.compile(r"\n|\r(?!\n)")
 
@@ -37,6 +38,24 @@ class Source:
     def written(self, part: Part, mapping: Node, name: str) -> Written | None:
         """Return a mapping's scalar; None where it has none, or an empty one."""
         pair = mapping.pair(name)
-        if pair is None or not pair[1].text.strip():
+        if pair is None or _is_empty(pair[1]):
             return None
         return Written(part, pair[1].text, self.span(pair[1]), self.span(pair[0]))
+
+    def blank(self, part: Part, mapping: Node, name: str) -> Written | None:
+        """Return a mapping's key that has no value, or an empty one; None where it has none."""
+        pair = mapping.pair(name)
+        if pair is None or pair[1].shape is not Shape.SCALAR or not _is_empty(pair[1]):
+            return None
+        return Written(part, "", self.span(pair[1]), self.span(pair[0]))
+
+    def room(self, mapping: Node, written: Sequence[Written]) -> Room:
+        """Return the room beside the last key that is the mapping's own, not merged into it."""
+        own = [one for one in written if mapping.start <= one.key.start < mapping.end]
+        last = max(own or written, key=lambda one: one.key.start)
+        is_flow = bool(own) and self.text[mapping.start] == "{"
+        return Room(last.key, last.span, is_flow)
+
+
+def _is_empty(node: Node) -> bool:
+    return node.text.strip() in {"", "~", "null"}

@@ -52,6 +52,18 @@ class Written:
 
 
 @dataclass(frozen=True, slots=True)
+class Room:
+    """Where a mapping has room for another key: beside one that it has itself.
+
+    `is_flow` tells of a mapping in braces. The value of an alias stands before its key.
+    """
+
+    key: Span
+    value: Span
+    is_flow: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Port:
     """A port that a container says it listens on; `name` may be empty."""
 
@@ -80,7 +92,8 @@ class ImageUse:
     `resource` is what uses it, as `Deployment/api`, and `container` where in it. `written` are the
     scalars that make up the reference: one, or several where repository and tag have keys of their
     own. `replaces` is the name that a Kustomize entry stands in for. `built` tells of a Compose
-    service that has a `build` too.
+    service that has a `build` too. `blanks` are keys for parts of the reference that have no value
+    yet, and `room` is where more of them may stand, where the parts have keys of their own.
     """
 
     file: str
@@ -93,6 +106,8 @@ class ImageUse:
     probes: tuple[Probe, ...] = ()
     replaces: str = ""
     built: bool = False
+    blanks: tuple[Written, ...] = ()
+    room: Room | None = None
 
     @property
     def span(self) -> Span:
@@ -102,6 +117,10 @@ class ImageUse:
     def part(self, part: Part) -> Written | None:
         """Return the scalar that holds a part; None where the file has none for it."""
         return next((one for one in self.written if one.part is part), None)
+
+    def blank(self, part: Part) -> Written | None:
+        """Return the empty scalar that is there for a part; None where there is none."""
+        return next((one for one in self.blanks if one.part is part), None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,6 +66,7 @@ ROOMS = (
     "transfer",
     "levels",
     "aws",
+    "rewriting",
     "atomic",
     "paths",
     "git",

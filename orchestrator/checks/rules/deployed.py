@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -11,16 +10,9 @@ from orchestrator.checks.finding import Finding, Region, Severity
 from orchestrator.checks.rule import FunctionRule, rule
 from orchestrator.checks.subject import Subject
 from orchestrator.deployments import ImageUse
+from orchestrator.deployments.names import is_placeholder, with_defaults
 from orchestrator.deployments.values import Form, Part, Span
 from orchestrator.siblings import SiblingNames, without_tag
-
-_VARIABLE = re.compile(r"\$\{\w+:?-([^{}$]*)\}")
-_PLACEHOLDER = re.compile(
-    r"<[^<>]*>|\[[A-Za-z_ -]+\]|(?:^|[/:@._-])(?:placeholder|change[-_]?me|replace[-_]?me|tbd"
-    r"|xxx+|your[-_][a-z_-]+|image[-_]name|account[-_]?id)(?=$|[/:@._-])"
-    r"|^(?:[\w-]+\.)*example\.(?:com|org|net)(?::\d+)?/",
-    re.IGNORECASE,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +54,7 @@ def named_images(subject: Subject) -> Iterator[_Named]:
     prefixes = [f"{prefix.rstrip('/')}/" for prefix in given if prefix]
     for file in subject.deployments():
         for use in file.uses:
-            reference = _VARIABLE.sub(r"\1", use.reference)
+            reference = with_defaults(use.reference)
             sibling = names.find(reference.partition("@")[0], by="") or ""
             prefix = next((one for one in prefixes if reference.startswith(one)), "")
             yield _Named(use, reference, sibling, prefix)
@@ -92,7 +84,7 @@ def deployed_placeholder(subject: Subject) -> Iterator[Finding]:
     replaced = {named.use.replaces for named in found if named.use.replaces}
     for named in found:
         is_filled = named.repository in replaced and named.use.form is not Form.KUSTOMIZE
-        if named.prefix or named.sibling or is_filled or not _PLACEHOLDER.search(named.reference):
+        if named.prefix or named.sibling or is_filled or not is_placeholder(named.reference):
             continue
         yield named.found(
             deployed_placeholder,
@@ -176,7 +168,7 @@ def deployed_by_tag(subject: Subject) -> Iterator[Finding]:
 
     ## What to do
 
-    Write the digest that `orch push` read back behind the tag: `repository:tag@sha256:...`.
+    Let `orch deploy` write the digest behind the tag: `repository:tag@sha256:...`.
 
     ## Example
 
@@ -189,7 +181,7 @@ def deployed_by_tag(subject: Subject) -> Iterator[Finding]:
             yield named.found(
                 deployed_by_tag,
                 f"{named.use.reference} is named by tag, which can be moved",
-                "write the digest that orch push reports behind it",
+                f"orch deploy {named.use.file} writes its digest behind it",
             )
 
 
