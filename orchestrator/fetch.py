@@ -6,6 +6,7 @@ import fcntl
 import hashlib
 import os
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -138,10 +139,14 @@ class Downloads:
                     path.unlink(missing_ok=True)
                     self.damaged.append(artifact.name)
                     logs.event("file.damaged", file=artifact.name)
+                began_s = time.monotonic()
                 self._fill(artifact, part)
-                source = self.sources.get(artifact.sha256, "")
                 logs.event(
-                    "file.fetched", file=artifact.name, size_bytes=part.tell(), source=source
+                    "file.fetched",
+                    file=artifact.name,
+                    size_bytes=part.tell(),
+                    source=self.sources.get(artifact.sha256, ""),
+                    duration_s=round(time.monotonic() - began_s, 3),
                 )
                 part.flush()
                 os.fsync(part.fileno())

@@ -1,4 +1,4 @@
-"""Log events with stable names: for people in a terminal, as JSON in CI, or for who listens.
+"""Log events with stable names: for people in a terminal, as JSON in CI, or kept for a trace.
 
 Nothing is logged, and structlog is not imported, until `configure` was called. Every event carries
 `run`, the id of the command that it is about; reports and the history have the same.
@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 
@@ -17,10 +18,17 @@ class _Logger(Protocol):
     def info(self, event: str, /, **fields: Any) -> Any: ...
 
 
-Listener = Callable[[str, dict[str, Any]], None]
+@dataclass(frozen=True, slots=True)
+class Event:
+    """An event that was logged; `at_s` is by the monotonic clock."""
+
+    name: str
+    at_s: float
+    fields: dict[str, Any]
+
 
 _logger: _Logger | None = None
-_listeners: list[Listener] = []
+_kept: list[list[Event]] = []
 _run = ""
 
 
@@ -57,13 +65,14 @@ def configure(log_format: str) -> None:
 
 
 @contextmanager
-def listening(listener: Listener) -> Iterator[None]:
-    """Tell a listener of every event while the block runs, in the thread that logs it."""
-    _listeners.append(listener)
+def keeping() -> Iterator[list[Event]]:
+    """Keep every event while the block runs, also where nothing is logged."""
+    kept: list[Event] = []
+    _kept.append(kept)
     try:
-        yield
+        yield kept
     finally:
-        _listeners.remove(listener)
+        _kept.remove(kept)
 
 
 def event(name: str, **fields: Any) -> None:
@@ -73,5 +82,5 @@ def event(name: str, **fields: Any) -> None:
     """
     if _logger is not None:
         _logger.info(name, run=run_id(), **fields)
-    for listener in _listeners:
-        listener(name, fields)
+    for kept in _kept:
+        kept.append(Event(name, time.monotonic(), fields))

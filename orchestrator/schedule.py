@@ -138,6 +138,7 @@ class Run:
 
     def _build(self, step: Step) -> Outcome:
         self.observer.started(step)
+        logs.event("image.started", image=step.image.name)
         started = time.monotonic()
         attempts = 0
         while True:
@@ -169,7 +170,7 @@ class Run:
             place = Path(str(error.filename or "a file of the cache"))
             return None, disk_error(error, place), Status.FAILED
         except Exception as error:  # noqa: BLE001 - a fault in one image must not stop the others
-            logs.event("fault", image=step.image.name, traceback=traceback.format_exc())
+            logs.event("image.crashed", image=step.image.name, traceback=traceback.format_exc())
             failure = OrchError(f"{type(error).__name__}: {error}", hint="orch -v says where")
             return None, failure, Status.FAILED
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -143,7 +144,9 @@ class SegmentWorks:
         def begin(download: Future[Path]) -> None:
             try:
                 file = download.result()
+                began_s = time.monotonic()
                 inner = self._workers.submit(job, self._store.folder, key, file, *arguments)
+                inner.add_done_callback(lambda done: _log_segment(done, artifact, began_s))
                 inner.add_done_callback(lambda done: _copy_result(done, future))
             except BaseException as error:  # noqa: BLE001 - it is raised again by result()
                 future.set_exception(error)
@@ -181,6 +184,13 @@ def new_layer(layer: Layer) -> Joined:
     """Log that a layer was made."""
     logs.event("layer.made", what=layer.what, digest=layer.digest, size_bytes=layer.size_bytes)
     return Joined(layer, is_new=True)
+
+
+def _log_segment(done: Future[Any], artifact: Artifact, began_s: float) -> None:
+    """Log that a package was laid out; what it waited for a worker counts."""
+    if not done.cancelled() and done.exception() is None:
+        duration_s = round(time.monotonic() - began_s, 3)
+        logs.event("segment.made", file=artifact.name, duration_s=duration_s)
 
 
 def joined_key(keys: Sequence[str]) -> str:
