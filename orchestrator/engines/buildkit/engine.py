@@ -6,7 +6,7 @@ import contextlib
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -17,8 +17,15 @@ from orchestrator.engines.buildkit.command import BuildCommand, is_plain
 from orchestrator.engines.buildkit.runs import Runs
 from orchestrator.engines.buildkit.shelves import Shelf, read_digest
 from orchestrator.engines.buildkit.staging import Source, Staged, staged
+from orchestrator.engines.buildkit.standing import (
+    Used,
+    check_stands,
+    find_below,
+    mark_below,
+    stands_on,
+)
 from orchestrator.engines.buildkit.together import AT_ONCE, Light, Together, is_light
-from orchestrator.errors import BuildError, MissingToolError, OrchError
+from orchestrator.errors import MissingToolError, OrchError
 from orchestrator.externals import pinned
 from orchestrator.files import SourceFile
 from orchestrator.model import DockerfileBuild, Image, ImageSettings, Workspace
@@ -40,16 +47,6 @@ class ContextFiles:
     named: Mapping[str, Mapping[str, tuple[SourceFile, ...]]]
     wheels: Mapping[str, Callable[[], Sequence[SourceFile]]] = field(default_factory=dict)
     pins: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class _Used:
-    """A sibling as a Dockerfile names it."""
-
-    reference: str
-    line: int
-    name: str
-    digest: str
 
 
 class BuildKit:
@@ -102,13 +99,16 @@ class BuildKit:
         build = _build_of(step)
         used = self._used(step, build, parents)
         digest = self._together.build(step.image.name, {item.name: item.digest for item in used})
+        below = find_below(self._shelf, build, used)
         if digest:
             made = self._shelf.put(step.image.name, digest, self._paths.state)
-        else:
-            made = self._build_alone(step, build, used)
-        return self._check_parent(step, build, used, made)
+            if stands_on(made, below):
+                return mark_below(made, below)
+        made = self._build_alone(step, build, used)
+        check_stands(made, below, used, step.image)
+        return mark_below(made, below)
 
-    def _build_alone(self, step: Step, build: DockerfileBuild, used: list[_Used]) -> Made:
+    def _build_alone(self, step: Step, build: DockerfileBuild, used: list[Used]) -> Made:
         contexts = self._contexts(step, self._parsed(step), build.settings, used)
         with self._staged(step) as place, _scratch() as scratch:
             metadata = scratch / "metadata.json"
@@ -194,17 +194,17 @@ class BuildKit:
                 hint="use Docker 23 or newer, or name another builder with --builder",
             )
 
-    def _used(self, step: Step, build: DockerfileBuild, parents: Mapping[str, str]) -> list[_Used]:
+    def _used(self, step: Step, build: DockerfileBuild, parents: Mapping[str, str]) -> list[Used]:
         """Return the siblings a Dockerfile names, what its target stands on first."""
         found = []
         for item in build.uses.references:
             name = self._siblings.find(item.name, by=step.image.name)
             if name is not None and name in parents:
-                found.append(_Used(item.name, item.line, name, parents[name]))
+                found.append(Used(item.name, item.line, name, parents[name]))
         return found
 
     def _contexts(
-        self, step: Step, dockerfile: Dockerfile, table: ImageSettings, used: list[_Used]
+        self, step: Step, dockerfile: Dockerfile, table: ImageSettings, used: list[Used]
     ) -> dict[str, str]:
         """Return what each reference stands for; where that cannot be said, name it by a tag.
 
@@ -236,28 +236,6 @@ class BuildKit:
     def _parsed(self, step: Step) -> Dockerfile:
         file = self._workspace.root / step.image.file
         return parse_dockerfile(file.read_text("utf-8"), str(file))
-
-    def _check_parent(
-        self, step: Step, build: DockerfileBuild, used: list[_Used], made: Made
-    ) -> Made:
-        """Make sure that an image stands on the very one it was to; mark that one's layers.
-
-        Raises:
-            BuildError: It stands on another.
-        """
-        first = build.uses.base.name if build.uses.base else ""
-        if not used or used[0].reference != first:
-            return made
-        below = self._shelf.diff_ids(used[0].name, used[0].digest)
-        if tuple(layer.diff_id for layer in made.layers[: len(below)]) != below:
-            raise BuildError(
-                f"the image that was built does not stand on {used[0].name} as it was just made",
-                file=str(step.image.file),
-                line=used[0].line,
-                hint="does something else tag images in this engine? build again",
-            )
-        reused = frozenset(layer.digest for layer in made.layers[: len(below)])
-        return replace(made, reused_layers=reused)
 
 
 def _build_of(step: Step) -> DockerfileBuild:
