@@ -9,6 +9,9 @@ import pytest
 from orchestrator.checks.finding import Severity
 from orchestrator.checks.rules import RULES, deployed, probes
 from orchestrator.errors import WorkspaceError
+from orchestrator.externals import LockedExternal
+from orchestrator.lockfile import Lock
+from orchestrator.lockwriting import format_lock
 from tests.rules import SETTINGS, findings, marked
 
 API = """\
@@ -194,3 +197,16 @@ def test_every_rule_has_a_case_that_breaks_it_and_one_that_passes() -> None:
     ids = {one.id for one in RULES if id(one) in theirs}
     assert ids <= {rule for rule, *_ in BROKEN.values()}
     assert ids <= {rule for rule, *_ in PASSING.values()}
+
+
+@pytest.mark.parametrize(("digest", "count"), [(DIGEST, 1), ("", 0)])
+def test_an_external_image_by_tag_is_found_where_the_lock_has_its_digest(
+    tmp_path: Path, digest: str, count: int
+) -> None:
+    pinned = LockedExternal("nginx:1.27", digest, "" if digest else "it was out of reach")
+    lock = {"orch.lock": format_lock(Lock(externals=(pinned,)))}
+    for reference, expected in (("nginx:1.27", count), ("nginx:1.28", 0)):
+        files = {**AROUND, **lock, "deploy/api.yaml": pod(reference)}
+        found = findings(tmp_path, files, "deployed-by-tag")
+        assert len(found) == expected
+        assert all(digest in one.hint for one in found)

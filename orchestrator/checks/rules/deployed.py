@@ -161,14 +161,16 @@ def deployed_latest(subject: Subject) -> Iterator[Finding]:
 
 @rule("deployed-by-tag", Severity.NOTE)
 def deployed_by_tag(subject: Subject) -> Iterator[Finding]:
-    """A deployment file names an image of this workspace by tag, not by digest.
+    """A deployment file names an image by tag whose digest is known.
 
     A tag can be moved after the manifest was reviewed. The digest of what was pushed is known, read
-    back from the registry: a manifest that names it runs exactly what was built and verified.
+    back from the registry: a manifest that names it runs exactly what was built and verified. So
+    is that of an external image which `orch.lock` pins, since something is built on it.
 
     ## What to do
 
-    Let `orch deploy` write the digest behind the tag: `repository:tag@sha256:...`.
+    Let `orch deploy` write the digest of an image of this workspace behind the tag:
+    `repository:tag@sha256:...`. Copy that of another from `orch.lock`.
 
     ## Example
 
@@ -176,13 +178,18 @@ def deployed_by_tag(subject: Subject) -> Iterator[Finding]:
     image: registry.example.com/team/api:1.4   # registry.example.com/team/api:1.4@sha256:...
     ```
     """
+    locked = {one.reference: one.digest for one in subject.lock.externals} if subject.lock else {}
     for named in named_images(subject):
-        if named.sibling and "@" not in named.reference and not named.use.built:
-            yield named.found(
-                deployed_by_tag,
-                f"{named.use.reference} is named by tag, which can be moved",
-                f"orch deploy {named.use.file} writes its digest behind it",
-            )
+        digest = locked.get(named.reference)
+        if "@" in named.reference or named.use.built or not (named.sibling or digest):
+            continue
+        yield named.found(
+            deployed_by_tag,
+            f"{named.use.reference} is named by tag, which can be moved",
+            f"orch deploy {named.use.file} writes its digest behind it"
+            if named.sibling
+            else f"orch.lock has its digest: write @{digest} behind it",
+        )
 
 
 def _tag_of(named: _Named) -> str:
