@@ -33,8 +33,8 @@ from orchestrator.publish.reference import Namespace
 from orchestrator.recipe import read_recipe
 from orchestrator.report.checks import check_document
 from orchestrator.report.documents import graph_document, outcome_document, plan_document
-from orchestrator.report.history import history_document
 from orchestrator.report.evidence import evidence_document
+from orchestrator.report.history import history_document
 from orchestrator.report.pictures import format_tree
 from orchestrator.report.proposals import proposal_document
 from orchestrator.report.pushes import unavailable_document
@@ -222,8 +222,8 @@ def test_documents_have_the_keys_that_the_reference_names() -> None:
 
 
 def test_evidence_has_the_keys_that_the_reference_names() -> None:
-    given = {"push": None, "verification": None, "wanted": ["web"]}
-    document = evidence_document(gather(build_of([build_row("web")]), **given))
+    build = build_of([build_row("web")])
+    document = evidence_document(gather(build, None, None, wanted=["web"]))
     keys = {"images[]", *document, *document["images"][0]} - {"schema"}
     assert first_cells(section(REFERENCE / "json.md", "orch.evidence/1")) == keys
 
