@@ -60,6 +60,13 @@ def merge_base(root: Path, revision: str) -> str:
     return found.splitlines()[0]
 
 
+def find_commit(root: Path, revision: str) -> str:
+    """Return the commit that a revision names; nothing where git knows none."""
+    if revision.startswith("-"):
+        return ""
+    return _git(root, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}")
+
+
 def committed_text(file: Path) -> str:
     """Return a file as the last commit has it; it need not be there any more, its folder must.
 

@@ -30,6 +30,7 @@ _VERBS = {
     "verify": "verify",
     "check": "check",
     "deploy": "deploy",
+    "diff": "diff",
     "history": "history",
     "report": "report",
 }

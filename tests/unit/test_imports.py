@@ -22,6 +22,7 @@ ROOMS = (
     "report",
     "evidence",
     "vulnerabilities",
+    "differences",
     "publish",
     "verify",
     "attest",
