@@ -34,12 +34,14 @@ class BuildRun:
 
     `was_interrupted` outside of a step, that is; `hopeless` are images whose wheels could not be
     built, and why. `earlier` is what a registry
-    knows of images that are to be built; `run` is the id that log events have too.
+    knows of images that are to be built; `run` is the id that log events have too. `began_s` is by
+    the monotonic clock, as what outcomes say of times.
     """
 
     planned: Planned
     started: datetime
     outcomes: dict[str, Outcome] = field(default_factory=dict)
+    began_s: float = 0.0
     duration_s: float = 0.0
     notes: list[str] = field(default_factory=list)
     hopeless: dict[str, OrchError] = field(default_factory=dict)
@@ -74,14 +76,14 @@ def build(
         OrchError: The request or the workspace is wrong; what fails in a step is its outcome.
     """
     run = BuildRun(plan(opened, options), datetime.now(UTC))
-    clock = time.monotonic()
+    run.began_s = time.monotonic()
     try:
         _bring_up_to_date(run, options, observer, say)
     except (KeyboardInterrupt, InterruptedByUserError):
         run.was_interrupted = True
         steps = run.planned.plan.steps
         run.outcomes = {name: run.outcomes.get(name) or _cut_short(steps[name]) for name in steps}
-    run.duration_s = time.monotonic() - clock
+    run.duration_s = time.monotonic() - run.began_s
     opened.memory.save()  # which the plan could not do where there was no folder yet
     return run
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from orchestrator import logs
 from orchestrator.app.opened import Opened, open_workspace
 from orchestrator.app.planning import Asking, BuildOptions, Planned, default_platform
 from orchestrator.app.planning import plan as make_plan
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     from orchestrator.app.building import BuildRun
     from orchestrator.app.pushing import PushRun
 
+_OTLP_ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 _platform = click.option("--platform", metavar="OS/ARCH", help="Instead of this machine's.")
 
 
@@ -67,6 +70,12 @@ _platform = click.option("--platform", metavar="OS/ARCH", help="Instead of this 
 @click.option("--load", is_flag=True, help="Load the selected images into Docker.")
 @click.option("--push", is_flag=True, help="Publish the selected images, as orch push.")
 @report_option
+@click.option(
+    "--trace",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write what was done when, for Perfetto and Chrome's tracing.",
+)
 @progress_option
 @click.pass_obj
 def build(session: Session, /, report: Path | None, **values: Any) -> int:
@@ -89,12 +98,13 @@ def build(session: Session, /, report: Path | None, **values: Any) -> int:
 
         namespace_of(opened)  # told before anything is built
     progress = _progress(session, values["progress"])
-    with progress:
+    with progress, logs.keeping() as events:
         run = run_build(opened, options, progress, session.note)
     run.notes += remember_build(run)
     for note in (*run.planned.notes, *run.notes):
         session.warn(note)
     _keep_report(run, report)
+    _keep_trace(session, run, events, values["trace"])
     _show_settled(session, run.outcomes)
     session.note(format_summary(run.outcomes, run.duration_s))
     if values["load"] and run.ok:
@@ -139,6 +149,19 @@ def _keep_report(run: BuildRun, report: Path | None) -> None:
     reporting.keep_report(run)
     if report is not None:
         reporting.write_report(run, report)
+
+
+def _keep_trace(
+    session: Session, run: BuildRun, events: Sequence[logs.Event], file: Path | None
+) -> None:
+    """Write and send the trace, where somebody wants one."""
+    sends = any(os.environ.get(name) for name in _OTLP_ENDPOINTS)
+    if file is None and not sends:
+        return
+    from orchestrator.app.tracing import trace  # noqa: PLC0415 - only when asked
+
+    for note in trace(run, events, file, sends=sends):
+        session.warn(note)
 
 
 def _keeping(run: BuildRun, report: Path) -> Callable[[PushRun], None]:

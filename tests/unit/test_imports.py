@@ -184,6 +184,7 @@ HOMES = {
     "jinja2": ("report.page",),
     "installer": ("engines.assembler.wheel",),
     "networkx": ("graph",),
+    "opentelemetry": ("app.telemetry",),
     "packageurl": ("attest.bill",),
     "pathspec": ("files",),
     "resolvelib": ("resolve.debian",),
