@@ -32,6 +32,14 @@ def remember_verification(opened: Opened, run: VerifyRun) -> list[str]:
     )
 
 
+def remember_interrupted(opened: Opened, began: datetime) -> list[str]:
+    """Write into the history that a verification was interrupted: of no image it is known."""
+    took_s = round((datetime.now(UTC) - began).total_seconds(), 3)
+    commit = head_commit(opened.paths.root)
+    past = PastRun(run_id(), Kind.VERIFY, began, took_s, Result.INTERRUPTED, commit)
+    return remember(opened, past)
+
+
 def _past_image(image: Verified) -> PastImage:
     failed = ", ".join(item.gate.id for item in image.with_result(gate.Result.FAILED))
     subject = image.subject

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -73,7 +75,10 @@ def verify(
     orch verify --runtime none api     what can be told without a container
     """  # noqa: D301 - click's mark for a paragraph that is not to be wrapped
     from orchestrator.app import verifying  # noqa: PLC0415 - slow to import
-    from orchestrator.app.verify_recording import remember_verification  # noqa: PLC0415 - likewise
+    from orchestrator.app.verify_recording import (  # noqa: PLC0415 - likewise
+        remember_interrupted,
+        remember_verification,
+    )
     from orchestrator.app.verify_report import (  # noqa: PLC0415 - likewise
         keep_verify_report,
         write_verify_report,
@@ -87,7 +92,12 @@ def verify(
         vulnerabilities=vulnerabilities is not None,
     )
     opened = open_workspace(session.directory)
-    run = verifying.verify(opened, options)
+    began = datetime.now(UTC)
+    try:
+        run = verifying.verify(opened, options)
+    except KeyboardInterrupt:
+        _warn(session, remember_interrupted(opened, began))
+        raise
     unremembered = remember_verification(opened, run)
     keep_verify_report(opened, run)
     if report is not None:
@@ -95,9 +105,13 @@ def verify(
     if vulnerabilities is not None and run.scanned is not None:
         _write_sarif(session, run.scanned, vulnerabilities)
     _show(session, run, format_)
-    for note in unremembered:
-        session.warn(note)
+    _warn(session, unremembered)
     return _exit_code(run, options, strict=strict)
+
+
+def _warn(session: Session, notes: Iterable[str]) -> None:
+    for note in notes:
+        session.warn(note)
 
 
 def _write_sarif(session: Session, scanned: Checked, file: Path) -> None:
@@ -113,8 +127,7 @@ def _show(session: Session, run: VerifyRun, format_: str) -> None:
     from orchestrator.app.verify_report import verify_document  # noqa: PLC0415 - as above
     from orchestrator.report import verification  # noqa: PLC0415 - likewise
 
-    for note in run.notes:
-        session.warn(note)
+    _warn(session, run.notes)
     for name, why in run.unavailable.items():
         session.warn(f"unavailable {name}: {why}")
     if format_ == "json":

@@ -7,7 +7,7 @@ import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -159,6 +159,20 @@ def test_verifications_are_remembered_with_the_gates_that_failed(
     assert {image["status"] for image in passed["images"]} == {"passed"}
     because = {image["name"]: image["because"] for image in failed["images"]}
     assert because == {"a": "", "s": "max-size"}
+
+
+def test_a_verification_that_is_interrupted_is_remembered_as_that(
+    orch: Orch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    orch("build")
+    monkeypatch.setattr("orchestrator.app.verifying.judge", interrupt)
+    assert orch("verify", "--runtime", "none").code == 130
+    shown = orch("history", "--kind", "verify", "--format", "json")
+    (run,) = json.loads(shown.out)["runs"]
+    assert (run["result"], run["images"]) == ("interrupted", [])
 
 
 def test_a_layer_that_is_damaged_is_told_and_no_other_image_suffers(
