@@ -53,8 +53,8 @@ def find_settings(start: Path) -> tuple[Path, tuple[str, ...]]:
             return project, ("tool", "orch")
     raise WorkspaceError(
         f"no {SETTINGS_FILE} in {start} or any folder above it",
-        hint=f"write a {SETTINGS_FILE} that says where images are, for example "
-        'bases = ["base/*"] and services = ["services/*"]',
+        hint=f"orch init writes one; or write a file {SETTINGS_FILE} that says where images are, "
+        'for example bases = ["base/*"] and services = ["services/*"]',
     )
 
 

@@ -32,7 +32,7 @@ def _exception(table: Table) -> CheckException:
         hint = "orch check --list-rules shows them"
         table.fail("rule", "an exception needs the id of a rule", hint=hint)
     if not exception.reason:
-        hint = "somebody will have to decide about it again"
+        hint = 'write reason = "...": somebody will have to decide about it again'
         table.fail("reason", f"the exception from {exception.rule} needs a reason", hint=hint)
     if exception.until and not re.fullmatch(DAY, exception.until):
         hint = 'the last day on which it holds, in quotes: until = "2027-01-31"'

@@ -210,16 +210,20 @@ class Table:
                 self.fail(key, f"{where}unknown key {key!r}", hint=hint)
 
     def fail(self, key: str, message: str, hint: str = "") -> NoReturn:
-        """Raise an error that points at the key's line.
+        """Raise an error that points at the key's line, or its table's where it is missing.
 
         Raises:
             WorkspaceError: Always.
         """
-        raise WorkspaceError(message, hint=hint, file=self._file, line=self.line_of(key))
+        line = self.line_of(key) if key in self._raw or not self._path else self.line
+        raise WorkspaceError(message, hint=hint, file=self._file, line=line)
 
     def line_of(self, key: str) -> int | None:
         """Return the line on which the key is given, as far as a scan of the text can tell."""
-        return line_of(self._text, (*self._path, key))
+        begin = (self.line or 1) if self._index else 1
+        lines = self._text.splitlines()[begin - 1 :]  # of an array's tables each has such keys
+        found = line_of("\n".join(lines), (*self._path, key))
+        return found and found + begin - 1
 
     def _take(self, key: str, kinds: Any, wanted: str, default: Any) -> Any:
         self._known.append(key)

@@ -115,8 +115,19 @@ def test_an_exception_holds_for_its_images_its_files_and_to_its_last_day(
 def test_an_exception_needs_a_rule_and_a_reason(tmp_path: Path, lacking: str) -> None:
     text = EXCEPTION.replace(f"{lacking} =", "paths = [] #")
     write_case(tmp_path, {"orch.toml": SETTINGS + text})
-    with pytest.raises(WorkspaceError, match=lacking):
+    with pytest.raises(WorkspaceError, match=lacking) as raised:
         check(tmp_path)
+    assert raised.value.line == 3
+
+
+def test_what_is_wrong_with_the_second_exception_is_shown_there(tmp_path: Path) -> None:
+    first = EXCEPTION + f"until = '{TODAY}'\n"
+    for second, line in (("until = 'soon'\n", 10), ("paths = []\n", 7)):
+        text = EXCEPTION if line == 10 else EXCEPTION.replace("reason", "# ")
+        write_case(tmp_path, {"orch.toml": SETTINGS + first + text + second})
+        with pytest.raises(WorkspaceError) as raised:
+            check(tmp_path)
+        assert raised.value.line == line
 
 
 def test_each_exception_is_named_by_its_own_line(tmp_path: Path) -> None:
@@ -177,6 +188,15 @@ def test_a_broken_file_is_a_finding_and_the_others_are_checked(tmp_path: Path) -
     assert "runs-as-root" in ids(checked)
 
 
+def test_a_workspace_of_which_nothing_is_locked_needs_no_lock(tmp_path: Path) -> None:
+    (tmp_path / "recipes").mkdir()
+    dockerfile = {"orch.toml": "", "services/api/Dockerfile": "FROM debian\n"}
+    roots = write_tree(tmp_path / "dockerfiles", dockerfile), write_case(tmp_path / "recipes", {})
+    choose = Selection().choose
+    locks = [read_subject(read_settings(root), choose).lock is None for root in roots]
+    assert locks == [False, True]
+
+
 def test_settings_that_cannot_be_read_are_an_error(tmp_path: Path) -> None:
     write_case(tmp_path, {"orch.toml": "bases = 1\n"})
     with pytest.raises(WorkspaceError, match="bases must be"):
@@ -231,8 +251,28 @@ def test_two_equal_lines_below_a_base_are_both_taken_out(tmp_path: Path) -> None
     assert (root / ASKS).read_text() == "flask\n"
 
 
-def edit(file: str) -> Finding:
-    return Finding("x", Severity.NOTE, "m", fix=(Edit(file, 1, 1),))
+def edit(file: str, line: int = 1, end: int = 1) -> Finding:
+    return Finding("x", Severity.NOTE, "m", fix=(Edit(file, line, end),))
+
+
+@pytest.mark.parametrize(
+    ("edits", "left"),
+    [
+        ([(4, 4), (2, 2)], "1\n3\n"),
+        ([(2, 2), (3, 3)], "1\n4\n"),
+        ([(2, 3), (3, 4)], "1\n4\n"),
+        ([(3, 4), (2, 3)], "1\n2\n"),
+        ([(1, 4), (2, 3)], ""),
+    ],
+)
+def test_of_edits_that_overlap_the_first_alone_is_made(
+    tmp_path: Path, edits: list[tuple[int, int]], left: str
+) -> None:
+    write_tree(tmp_path, {"a": "1\n2\n3\n4\n", "b": "1\n"})
+    (fixed,) = plan_fixes(tmp_path, [edit("a", *lines) for lines in edits])
+    assert fixed.after == left
+    both = plan_fixes(tmp_path, [edit("a"), edit("b")])
+    assert [fixed.file for fixed in both] == ["a", "b"]
 
 
 def test_a_link_and_what_lies_outside_are_not_edited(tmp_path: Path) -> None:

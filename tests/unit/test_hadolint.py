@@ -186,6 +186,9 @@ def test_a_variable_of_hadolint_has_all_linted_again(
 ) -> None:
     workspace.remarks()
     workspace.linted()
+    monkeypatch.setenv("ANOTHER", "one")
+    workspace.remarks()
+    assert workspace.linted() == []
     monkeypatch.setenv("HADOLINT_IGNORE", "DL3000")
     workspace.remarks()
     assert workspace.linted() == [A, B]

@@ -78,6 +78,8 @@ BROKEN = {
     ),
     "probe's port": ("probe-mismatch", pod("api", probe("/health", 8001)), "/health"),
     "probe's path": ("probe-mismatch", pod("api", probe("/healthz", 8000)), "/healthz"),
+    "probe of the root": ("probe-mismatch", pod("api", probe("/", 8000)), "/"),
+    "probe of a Dockerfile": ("probe-mismatch", pod("web", probe("/down", 9000)), "/down"),
     "probe of a named port": (
         "probe-mismatch",
         pod("web", "ports:\n- name: x\n  containerPort: 8000\n" + probe("/up", "x", "startup")),
@@ -95,6 +97,7 @@ PASSING = {
     "a version": ("deployed-latest", pod("localhost:5000/redis:7.4")),
     "latest with a digest": ("deployed-latest", pod(f"redis:latest@{DIGEST}")),
     "a variable for a tag": ("deployed-latest", pod("redis:${TAG}")),
+    "latest of a placeholder": ("deployed-latest", pod("PLACEHOLDER/x:latest")),
     "ours without a tag": ("deployed-latest", pod("api")),
     "ours by digest": ("deployed-by-tag", pod(f"{OURS}/api:1@{DIGEST}")),
     "not ours": ("deployed-by-tag", pod("redis:7")),
@@ -148,6 +151,8 @@ def test_a_default_of_a_variable_counts(tmp_path: Path) -> None:
 def test_values_of_a_chart_without_a_tag_are_the_charts_business(tmp_path: Path) -> None:
     text = "image:\n  repository: redis\n  tag: ''\n"
     assert not findings(tmp_path, {**AROUND, "chart/values.yaml": text}, "deployed-latest")
+    version = text.replace("''", "'7'")
+    assert not findings(tmp_path, {**AROUND, "chart/values.yaml": version}, "deployed-latest")
     text = text.replace("''", "latest")
     assert findings(tmp_path, {**AROUND, "chart/values.yaml": text}, "deployed-latest")
 
@@ -210,3 +215,14 @@ def test_an_external_image_by_tag_is_found_where_the_lock_has_its_digest(
         found = findings(tmp_path, files, "deployed-by-tag")
         assert len(found) == expected
         assert all(digest in one.hint for one in found)
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"), [("api", "orch deploy deploy/api.yaml"), ("apis", "as it is published")]
+)
+def test_a_placeholder_of_an_image_is_left_to_orch_deploy(
+    tmp_path: Path, name: str, hint: str
+) -> None:
+    files = {**AROUND, "deploy/api.yaml": pod(f"PLACEHOLDER/{name}:latest")}
+    (found,) = findings(tmp_path, files, "deployed-placeholder")
+    assert hint in found.hint

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from orchestrator.checks.rules import RULES, dockerfiles
+from orchestrator.lockfile import Lock
+from orchestrator.lockwriting import format_lock
 from tests.rules import findings, marked
 
 KEY = "AKIA" + "Q3EXAMPLE7ABCDEF"
@@ -38,6 +40,11 @@ BROKEN = {
     ),
     "old form of ENV": ("secret-in-config", f"{CLEAN}ENV KEY {KEY}\n", "KEY"),
     "ARG's default": ("secret-in-config", f"{CLEAN}ARG API_TOKEN=q8rT5uVw\n", "API_TOKEN"),
+    "second ARG of a line": (
+        "secret-in-config",
+        f"{CLEAN}ARG A API_TOKEN=q8rT5uVw\n",
+        "API_TOKEN",
+    ),
     "ARG before FROM": ("secret-in-config", f"ARG DB_PASSWORD=hunter2x\n{CLEAN}", "DB_PASSWORD"),
     "LABEL": ("secret-in-config", f"{CLEAN}LABEL a.b='x' key='{KEY}'\n", "key"),
     "here-document": (
@@ -161,7 +168,10 @@ PASSING = {
         "cache-in-image",
         f"{CLEAN}RUN --mount=type=cache,target=/root/.cache/pip pip install x\n",
     ),
-    "a word in a comment": ("cache-in-image", f"{CLEAN}RUN true \\\n# pip install x\n && true\n"),
+    "a word in a comment": (
+        "cache-in-image",
+        f"{CLEAN}RUN true \\\n# so; pip install x\n && true\n",
+    ),
     "a compiler that goes again": (
         "compiler-in-image",
         f"{CLEAN}RUN apt-get install -y gcc; make; apt-get purge -y --auto-remove gcc\n",
@@ -364,6 +374,24 @@ def test_what_settings_say_of_requirements_is_not_guessed_again(tmp_path: Path) 
     settings = '[image.api]\npath = "services/api"\nrequirements = []\n'
     assert findings(tmp_path, files, "requirement-contradicts-base")
     assert not findings(tmp_path, {**files, "orch.toml": settings}, "requirement-contradicts-base")
+
+
+def test_what_is_locked_for_another_python_is_not_held_against_the_base(tmp_path: Path) -> None:
+    files = written(INSTALLS["a copied file"])
+    table = '[image.{0}]\npath = "{1}/{0}"\nrequirements = ["requirements.txt"]\n'
+    core, api = table.format("core", "base"), table.format("api", "services")
+    for python, count in (("3.11", 1), ("3.12", 0)):
+        settings = f'{core}python = "3.11"\n{api}python = "{python}"\n'
+        found = findings(tmp_path, {**files, "orch.toml": settings}, "requirement-contradicts-base")
+        assert len(found) == count
+
+
+def test_a_constraint_may_be_for_what_a_dockerfile_installs_unsaid(tmp_path: Path) -> None:
+    files = {**AROUND, "services/api/Dockerfile": CLEAN, "orch.lock": format_lock(Lock())}
+    assert not findings(tmp_path, files, "constraint-unused")
+    table = '[image.{0}]\npath = "{1}/{0}"\nrequirements = []\n'
+    settings = table.format("core", "base") + table.format("api", "services")
+    assert findings(tmp_path, {**files, "orch.toml": settings}, "constraint-unused")
 
 
 def test_the_lowest_base_may_make_the_environment_of_all(tmp_path: Path) -> None:

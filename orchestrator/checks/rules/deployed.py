@@ -70,7 +70,8 @@ def deployed_placeholder(subject: Subject) -> Iterator[Finding]:
 
     ## What to do
 
-    Name the image as it is published: `orch push` says under which name and digest.
+    Name the image as it is published. `orch deploy` does where the last part of the name is that of
+    an image: `PLACEHOLDER/api`.
 
     ## Example
 
@@ -86,10 +87,13 @@ def deployed_placeholder(subject: Subject) -> Iterator[Finding]:
         is_filled = named.repository in replaced and named.use.form is not Form.KUSTOMIZE
         if named.prefix or named.sibling or is_filled or not is_placeholder(named.reference):
             continue
+        last = named.repository.rpartition("/")[2]
         yield named.found(
             deployed_placeholder,
             f"{named.use.reference} is a placeholder, no image",
-            "name the image as it is published",
+            f"orch deploy {named.use.file} puts the image as it is published here"
+            if last in subject.graph.images
+            else "name the image as it is published",
         )
 
 
@@ -148,6 +152,8 @@ def deployed_latest(subject: Subject) -> Iterator[Finding]:
     for named in named_images(subject):
         if named.sibling or named.prefix or named.is_open or named.use.built:
             continue
+        if is_placeholder(named.reference):
+            continue  # whatever stands behind it
         if named.use.form in {Form.HELM, Form.KUSTOMIZE} and not named.use.part(Part.REFERENCE):
             tag = named.use.part(Part.TAG)
             is_latest = tag is not None and tag.text == "latest"
