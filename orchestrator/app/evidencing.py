@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,15 @@ from orchestrator.app.reporting import KEPT_BUILD, made_before
 from orchestrator.app.verify_report import KEPT_VERIFICATION
 from orchestrator.elsewhere import Elsewhere
 from orchestrator.errors import WorkspaceError
-from orchestrator.evidence.facts import Evidence
+from orchestrator.evidence.facts import Evidence, Past
 from orchestrator.evidence.gathering import gather
+from orchestrator.history import History, Kind, Wanted
 from orchestrator.oci.layout import Layout
 from orchestrator.report.documents import layer_document
 from orchestrator.select import Selection
+
+_RUNS = 50
+"""How many builds are looked back at."""
 
 _AGAIN = "delete the file; the next {verb} writes it"
 
@@ -28,6 +33,7 @@ def evidence_of(opened: Opened, selection: Selection) -> Evidence:
 
     Raises:
         WorkspaceError: There was no such build, or a report cannot be read.
+        OrchError: The history cannot be read.
     """
     reports = opened.paths.reports
     build = _read(reports / KEPT_BUILD, "build")
@@ -51,8 +57,22 @@ def evidence_of(opened: Opened, selection: Selection) -> Evidence:
         _read(reports / KEPT_VERIFICATION, "verify"),
         wanted=wanted,
         outside=[name for name in chosen if name not in built],
+        past=_past(opened, {row["name"]: row["platform"] for row in build["images"]}),
         price=opened.workspace.settings.report.price,
     )
+
+
+def _past(opened: Opened, platforms: Mapping[str, str]) -> dict[str, list[Past]]:
+    """Return when images were built on a platform, and what came of that, the first first."""
+    found: dict[str, list[Past]] = {name: [] for name in platforms}
+    wanted = Wanted(kinds=frozenset({Kind.BUILD}), limit=_RUNS)
+    for run in reversed(list(History(opened.paths.database).find(wanted))):
+        started = run.started.isoformat(timespec="seconds")
+        for image in run.images:
+            if image.status == "built" and platforms.get(image.name) == image.platform:
+                past = Past(started, image.size_bytes, image.duration_s)
+                found[image.name].append(past)
+    return found
 
 
 def _read(file: Path, verb: str) -> dict[str, Any] | None:

@@ -33,7 +33,7 @@ def write_report(run: BuildRun, file: Path, push: dict[str, Any] | None = None) 
         for name, outcome in run.outcomes.items()
         if outcome.status is Status.REUSED
     }
-    _write(run, file, made, push)
+    write_text(file, json.dumps(_document(run, made, push), indent=2) + "\n")
 
 
 def keep_report(run: BuildRun) -> None:
@@ -47,7 +47,8 @@ def keep_report(run: BuildRun) -> None:
     """
     idle = {Status.REUSED, Status.UNAVAILABLE}
     if any(outcome.status not in idle for outcome in run.outcomes.values()):
-        _write(run, run.planned.opened.paths.reports / KEPT_BUILD, {}, None)
+        file = run.planned.opened.paths.reports / KEPT_BUILD
+        write_text(file, json.dumps(_document(run, {}, None)))  # no indent: that takes ten times
 
 
 def made_before(layout: Layout, elsewhere: Elsewhere, digest: str) -> Made | None:
@@ -71,13 +72,13 @@ def _places(paths: Paths) -> tuple[Layout, Elsewhere]:
     return layout, Elsewhere(paths.elsewhere, layout)
 
 
-def _write(
-    run: BuildRun, file: Path, made: Mapping[str, Made | None], push: dict[str, Any] | None
-) -> None:
+def _document(
+    run: BuildRun, made: Mapping[str, Made | None], push: dict[str, Any] | None
+) -> dict[str, Any]:
     parents = run.planned.opened.graph.parents
     begins = [outcome.started_s for outcome in run.outcomes.values() if outcome.attempts]
     first_s = min(begins, default=0.0)
-    document = {
+    return {
         "schema": "orch.build/1",
         "run": run.run,
         "ok": run.ok,
@@ -96,7 +97,6 @@ def _write(
         ],
         "push": push,
     }
-    write_text(file, json.dumps(document, indent=2) + "\n")
 
 
 def _made_in_docker(digest: str) -> Made | None:

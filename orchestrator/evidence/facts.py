@@ -96,8 +96,20 @@ class Component:
 
 
 @dataclass(frozen=True, slots=True)
+class Past:
+    """An earlier build of an image, or this one; a size of 0 is not known."""
+
+    started: str
+    size_bytes: int
+    duration_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class ImageFacts:
-    """One image; where something was not found out, a `not_` field says why."""
+    """One image; where something was not found out, a `not_` field says why.
+
+    `history` has the times it was built, the first of them first.
+    """
 
     name: str
     platform: str
@@ -119,6 +131,7 @@ class ImageFacts:
     gates: tuple[GateFact, ...] = ()
     not_verified: str = ""
     components: tuple[Component, ...] = ()
+    history: tuple[Past, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

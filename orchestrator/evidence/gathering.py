@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from orchestrator.evidence.facts import (
@@ -12,6 +13,7 @@ from orchestrator.evidence.facts import (
     GateFact,
     ImageFacts,
     Layer,
+    Past,
     Published,
     Reason,
     Storage,
@@ -36,13 +38,14 @@ def gather(
     *,
     wanted: Collection[str],
     outside: Sequence[str] = (),
+    past: Mapping[str, Sequence[Past]] = MappingProxyType({}),
     price: StoragePrice | None = None,
 ) -> Evidence:
     """Return what the reports say of the images wanted.
 
     `push` and `verification` are the last ones of the workspace, of whatever build: what they
     say counts for an image only if its fingerprint, or its digest, is the build's. Times are of
-    the whole build, also where few images are wanted.
+    the whole build, also where few images are wanted. `past` has earlier builds by image.
 
     Raises:
         KeyError, TypeError: A report is none.
@@ -66,6 +69,7 @@ def gather(
             timing=timings.get(row["name"]),
             **_published(row, pushed),
             **_verified(row, judged),
+            history=tuple(past.get(row["name"], ())),
         )
         for row in rows
         if row["name"] in wanted

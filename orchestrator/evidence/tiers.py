@@ -36,7 +36,7 @@ def draw_tiers(tiers: Mapping[str, int], parents: Mapping[str, Sequence[str]]) -
 
     A tier with many images gets several columns, so that the drawing stays about square.
     """
-    most = max(8, math.ceil(math.sqrt(len(tiers) * COLUMN / ROW / 2)))
+    most = max(12, math.ceil(math.sqrt(len(tiers) * COLUMN / ROW / 2)))
     places: dict[str, Place] = {}
     lefts: dict[int, int] = {}
     left = _GAP

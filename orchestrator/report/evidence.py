@@ -40,7 +40,7 @@ def _storage(storage: Storage) -> dict[str, Any]:
 def _image(image: ImageFacts) -> dict[str, Any]:
     document = asdict(image)
     document["error"] = document.pop("failure")
-    for key in ("parents", "reasons", "layers", "gates", "components"):
+    for key in ("parents", "reasons", "layers", "gates", "components", "history"):
         document[key] = list(document[key])
     for layer in document["layers"]:
         layer["reused"] = layer.pop("is_reused")

@@ -23,7 +23,7 @@ def evidence_lines(evidence: Evidence) -> Iterator[str]:
             yield from (f"    hint: {hint}" for hint in [image.failure.hint] if hint)
             yield from (f"    log: {log}" for log in [image.failure.log] if log)
         else:
-            yield from (f"    why: {why}" for why in [why_built(image)] if why)
+            yield f"    why: {why_built(image)}"
         if image.published:
             yield f"    {image.published.reference}"
         for gate in image.gates:
@@ -48,7 +48,10 @@ def headline(evidence: Evidence) -> str:
 
 def why_built(image: ImageFacts) -> str:
     """Return why an image was built, or what else the build said of it."""
-    return ", ".join(map(str, image.reasons)) or image.because
+    if image.failure:
+        return image.because
+    said = ", ".join(map(str, image.reasons)) or image.because
+    return said or ("nothing changed" if image.status == "reused" else "")
 
 
 def storage_text(storage: Storage) -> str:
@@ -82,7 +85,7 @@ def gates_text(image: ImageFacts) -> str:
 
 def _facts(image: ImageFacts) -> str:
     if not image.digest:
-        return "" if image.failure else image.because
+        return ""
     parts = [image.digest[:_DIGEST], size_text(image.size_bytes)]
     if image.timing:
         parts.append(f"{image.timing.duration_s:.3f} s")
@@ -106,6 +109,8 @@ def evidence_markdown(evidence: Evidence) -> Iterator[str]:
     yield from _section("Registry", _REGISTRY, map(_registry_row, evidence.images))
     yield f"\nStorage: {storage_text(evidence.storage)}."
     yield from _section("Gates", ("Image", "Gate", "Result", "What was found"), _gates(evidence))
+    past = [_past_row(image) for image in evidence.images if image.history]
+    yield from _section("History", _HISTORY, past)
     yield "\n## Not checked\n"
     yield from (f"- {_escaped(gap)}" for gap in evidence.gaps)
 
@@ -113,6 +118,7 @@ def evidence_markdown(evidence: Evidence) -> Iterator[str]:
 _IMAGES = ("Image", "Tier", "Status", "Why", "Digest", "Packed", "Unpacked")
 _TIMES = ("Image", "Began, s", "Took, s", "Waited for", "Then waited, s", "Critical")
 _LAYERS = ("First in", "Layer", "Digest", "Packed", "Unpacked")
+_HISTORY = ("Image", "Builds on record", "Packed, first to last", "Took, first to last")
 _REGISTRY = ("Image", "Digest read back", "Tags", "Weighs")
 
 
@@ -137,8 +143,8 @@ def _escaped(text: str) -> str:
 
 def _image_row(image: ImageFacts) -> tuple[str, ...]:
     sizes = [size_text(size) if image.digest else "" for size in _sizes(image)]
-    why = image.because if image.failure or not image.reasons else why_built(image)
-    return (image.name, str(image.tier), image.status, why, image.digest or "none", *sizes)
+    first = (image.name, str(image.tier), image.status, why_built(image))
+    return (*first, image.digest or "none", *sizes)
 
 
 def _sizes(image: ImageFacts) -> tuple[int, int]:
@@ -166,6 +172,21 @@ def _registry_row(image: ImageFacts) -> tuple[str, ...]:
         return (image.name, f"none: {image.not_published}", "", "")
     tags = ", ".join(published.tags)
     return (image.name, published.reference, tags, size_text(published.size_bytes))
+
+
+def _past_row(image: ImageFacts) -> tuple[str, ...]:
+    return (image.name, str(len(image.history)), past_sizes(image), past_durations(image))
+
+
+def past_sizes(image: ImageFacts) -> str:
+    """Return what an image weighed the first time on record, and the last."""
+    first, last = image.history[0], image.history[-1]
+    return f"{size_text(first.size_bytes)} → {size_text(last.size_bytes)}"
+
+
+def past_durations(image: ImageFacts) -> str:
+    """Return how long an image took the first time on record, and the last."""
+    return f"{image.history[0].duration_s:.3f} s → {image.history[-1].duration_s:.3f} s"
 
 
 def _gates(evidence: Evidence) -> Iterator[tuple[str, ...]]:

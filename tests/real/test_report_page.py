@@ -54,6 +54,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         price = '\n[report]\nstorage-price = "0.10 USD"\n'
         settings.write_text(f'registry = "{address}/tree"\n{settings.read_text()}{price}')
         orch(root, "build", "--relock-missing")
+        orch(root, "build", "--force")
         orch(root, "push", "python-web-light", "webhook", "--no-attest")
         orch(root, "verify", "--runtime", "none", "webhook")
         yield root
@@ -388,3 +389,15 @@ def test_gates_of_the_markdown_are_those_of_the_verification(tree: Path, markdow
     assert {tuple(row[1:]) for row in others} == {
         ("all", "not checked", "not part of the last verification")
     }
+
+
+def test_the_history_of_the_markdown_is_that_of_the_records(tree: Path, markdown: str) -> None:
+    past = json.loads(orch(tree, "history", "--format", "json"))
+    builds = [run for run in past["runs"] if run["kind"] == "build"]
+    found = {row[0]: row[1:] for row in tables(markdown)["History"]}
+    for name, (count, sizes, took) in found.items():
+        images = [i for run in builds for i in run["images"] if i["name"] == name]
+        built = [image for image in reversed(images) if image["status"] == "built"]
+        assert count == str(len(built))
+        assert sizes == " → ".join(format_bytes(i["size_bytes"]) for i in (built[0], built[-1]))
+        assert took == " → ".join(f"{i['duration_s']:.3f} s" for i in (built[0], built[-1]))

@@ -10,10 +10,13 @@ import pytest
 
 from orchestrator.app.evidencing import evidence_of
 from orchestrator.app.opened import open_workspace
+from orchestrator.app.recording import remember_build
 from orchestrator.app.reporting import keep_report
 from orchestrator.errors import WorkspaceError
 from orchestrator.evidence.facts import Evidence
 from orchestrator.evidence.gathering import gather
+from orchestrator.evidence.plots import HEIGHT as HEIGHT_OF_PLOT
+from orchestrator.evidence.plots import plot_points
 from orchestrator.evidence.tiers import HEIGHT, WIDTH, draw_tiers
 from orchestrator.evidence.timeline import critical_path, time_images
 from orchestrator.evidence.treemap import squarify
@@ -119,6 +122,14 @@ def test_every_image_has_a_box_of_its_own_right_of_those_it_stands_on() -> None:
         assert all(drawing.places[parent].x + WIDTH < drawing.places[name].x for parent in above)
     assert max(place.x for place in drawing.places.values()) + WIDTH < drawing.width
     assert max(place.y for place in drawing.places.values()) + HEIGHT < drawing.height
+
+
+def test_plots_begin_at_zero_and_go_from_left_to_right() -> None:
+    points = plot_points([10.0, 5.0, 10.0])
+    assert [x for x, _ in points] == sorted({x for x, _ in points})
+    top, middle, same = (y for _, y in points)
+    assert top == same < middle
+    assert middle - top == pytest.approx((HEIGHT_OF_PLOT - 2 * top) / 2)
 
 
 # What counts
@@ -279,3 +290,21 @@ def test_a_report_that_is_damaged_is_named(tiny: Tiny) -> None:
     file.write_text("{")
     with pytest.raises(WorkspaceError, match=r"push\.json"):
         evidence_of(open_workspace(tiny.root), Selection())
+
+
+def built_and_recorded(tiny: Tiny) -> None:
+    run = tiny.build()
+    assert remember_build(run) == []
+    keep_report(run)
+
+
+def test_an_image_has_the_builds_of_the_history_in_their_order(tiny: Tiny) -> None:
+    built_and_recorded(tiny)
+    (tiny.root / "services/worker/main.py").write_text("print('longer than it was')\n" * 100)
+    built_and_recorded(tiny)
+    found = evidence_of(open_workspace(tiny.root), Selection())
+    before, now = of("worker", found).history
+    assert before.started <= now.started
+    assert before.size_bytes < now.size_bytes == of("worker", found).size_bytes
+    assert now.duration_s == of("worker", found).timing.duration_s
+    assert len(of("api", found).history) == 1, "a build that reused it is none of it"

@@ -9,8 +9,15 @@ from importlib.resources import files
 
 import pytest
 
+from orchestrator.evidence.facts import Past
 from orchestrator.evidence.gathering import gather
-from orchestrator.report.page.drawings import draw_bars, draw_components, draw_graph, draw_layers
+from orchestrator.report.page.drawings import (
+    draw_bars,
+    draw_components,
+    draw_graph,
+    draw_layers,
+    draw_plots,
+)
 from orchestrator.report.page.rendering import format_page
 from tests.evidences import build_of, build_row, failed_row, push_of, verification_of
 
@@ -127,3 +134,10 @@ def test_what_is_too_many_to_see_is_one_tile() -> None:
     assert tiles[0].title == "110 smaller ones: 55.0 kB"
     assert sum(tile.width * tile.height for tile in tiles) == pytest.approx(100 * 100)
     assert not draw_components(evidence.images)
+
+
+def test_a_size_that_was_once_not_known_has_no_plot() -> None:
+    past = {"base": [Past("", 0, 1.0), Past("", 5, 2.0)], "tool": [Past("", 5, 2.0)]}
+    evidence = gather(build_of(rows()), None, None, wanted={"base", "tool"}, past=past)
+    (plots,) = draw_plots(evidence.images)
+    assert (plots.image.name, plots.sizes, len(plots.durations)) == ("base", (), 2)

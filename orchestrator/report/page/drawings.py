@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from orchestrator.evidence.facts import Evidence, ImageFacts
+from orchestrator.evidence.plots import plot_points
 from orchestrator.evidence.tiers import HEIGHT, WIDTH, Place, draw_tiers
 from orchestrator.evidence.treemap import squarify
 from orchestrator.report.evidence_text import size_text
@@ -86,6 +87,15 @@ class Area:
     title: str
 
 
+@dataclass(frozen=True, slots=True)
+class Plots:
+    """How an image's size and duration went on; a size that was once not known has no plot."""
+
+    image: ImageFacts
+    sizes: Sequence[tuple[float, float]]
+    durations: Sequence[tuple[float, float]]
+
+
 def draw_graph(images: Sequence[ImageFacts]) -> Graph:
     """Return boxes for images and lines between them."""
     parents = {image.name: image.parents for image in images}
@@ -162,6 +172,18 @@ def draw_components(images: Iterable[ImageFacts]) -> list[Area]:
         for item in image.components
     }
     return _areas([(*key, image) for key, image in found.items()])
+
+
+def draw_plots(images: Iterable[ImageFacts]) -> list[Plots]:
+    """Return plots of the images that were built at least twice."""
+    plots = []
+    for image in images:
+        if len(image.history) < 2:
+            continue
+        sizes = [past.size_bytes for past in image.history]
+        durations = [past.duration_s for past in image.history]
+        plots.append(Plots(image, plot_points(sizes) if all(sizes) else (), plot_points(durations)))
+    return plots
 
 
 def _areas(rows: Iterable[tuple[int, str, str, str]]) -> list[Area]:

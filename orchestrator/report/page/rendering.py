@@ -7,7 +7,13 @@ from typing import Any
 from orchestrator.evidence.facts import Evidence
 from orchestrator.report import evidence_text
 from orchestrator.report.evidence import evidence_document
-from orchestrator.report.page.drawings import draw_bars, draw_components, draw_graph, draw_layers
+from orchestrator.report.page.drawings import (
+    draw_bars,
+    draw_components,
+    draw_graph,
+    draw_layers,
+    draw_plots,
+)
 
 _COMPONENTS = 15
 
@@ -34,6 +40,7 @@ def format_page(evidence: Evidence) -> str:
         bars=draw_bars(evidence.images),
         layers=draw_layers(evidence),
         components=draw_components(evidence.images),
+        plots=draw_plots(evidence.images),
         data=_data(evidence),
     )
 
