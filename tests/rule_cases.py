@@ -32,6 +32,7 @@ API, BASE = "services/api/image.toml", "base/core/image.toml"
 ASKS, BASE_ASKS = "services/api/requirements.txt", "base/core/requirements.txt"
 EXTERNAL = f'from = "registry.example.com/python@sha256:{"0" * 64}"\n'
 GPU = 'from = "nvidia/cuda:12.9.1-runtime-ubuntu22.04"\n'
+CUDA = 'from = "debian:bookworm"\n[config.env]\nCUDA_VERSION = "12.9.1"\n'
 KEY = "AKIA" + "Q3EGPIVTMVB5ZZQ7"  # in two parts, so that this file has none
 
 Adds = Mapping[str, ImageLock]
@@ -124,8 +125,8 @@ CASES = (
         f"{ASKS}:1:1",
         {"constraints.txt": "openai==3.52.0\n", ASKS: "openai==3.40.0\n"},
         {
-            "constraints.txt": "openai==3.52.0\n",
-            ASKS: "openai~=3.52\nopenai==3.40.0; sys_platform == 'darwin'\n",
+            "constraints.txt": "openai==3.52.0\nflask<3; sys_platform == 'darwin'\n",
+            ASKS: "openai~=3.52\nopenai==3.40.0; sys_platform == 'darwin'\nflask>=3\n",
         },
     ),
     Case(
@@ -200,6 +201,12 @@ CASES = (
         },
         wheels(api=[("cupy-cuda11x", "13.0")]),
         wheels(api=[("torch", "2.13.0+cpu"), ("nvidia-cuda-runtime-cu12", "12.9.79")]),
+    ),
+    Case(
+        "cuda-mismatch",
+        f"{BASE}:1:9",
+        {BASE: CUDA, BASE_ASKS: "torch==2.4.0+cu121\n"},
+        {BASE: CUDA.replace("CUDA_", "TORCH_"), BASE_ASKS: "torch==2.4.0+cu121\n"},
     ),
     Case(
         "python-version",

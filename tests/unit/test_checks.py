@@ -7,13 +7,14 @@ import re
 import stat
 import tomllib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
 from orchestrator.checks import registry
-from orchestrator.checks.finding import Edit, Finding, Severity
+from orchestrator.checks.finding import Edit, Finding, Region, Severity
 from orchestrator.checks.fixing import apply_edits, plan_fixes, write_fixes
 from orchestrator.checks.reading import read_subject
 from orchestrator.checks.registry import RuleError, read_rules
@@ -22,6 +23,7 @@ from orchestrator.checks.rules import RULES
 from orchestrator.checks.run import UNUSED, Checked, run_rules
 from orchestrator.checks.sources import Sources
 from orchestrator.checks.subject import Subject
+from orchestrator.checks.suppression import Suppression
 from orchestrator.cli import orch
 from orchestrator.errors import OrchError, WorkspaceError
 from orchestrator.report.sarif import sarif_document
@@ -118,6 +120,13 @@ def test_an_exception_needs_a_rule_and_a_reason(tmp_path: Path, lacking: str) ->
     with pytest.raises(WorkspaceError, match=lacking) as raised:
         check(tmp_path)
     assert raised.value.line == 3
+
+
+def test_a_comment_is_not_about_a_finding_without_a_line() -> None:
+    comment = Suppression("f", 1, 1, ("x",), "why")
+    finding = Finding("x", Severity.NOTE, "m", file="f")
+    assert not comment.covers(finding)
+    assert comment.covers(replace(finding, region=Region(1)))
 
 
 def test_what_is_wrong_with_the_second_exception_is_shown_there(tmp_path: Path) -> None:

@@ -9,7 +9,19 @@ import pytest
 from orchestrator.checks.rule import Rule
 from orchestrator.checks.rules import RULES, deployed, dockerfiles, hadolint, probes
 from orchestrator.report.sarif import sarif_document
-from tests.rule_cases import API, CASES, KEY, SERVICE, SOUND, Case, check, write_case
+from tests.rule_cases import (
+    API,
+    BASE,
+    BASE_ASKS,
+    CASES,
+    CUDA,
+    KEY,
+    SERVICE,
+    SOUND,
+    Case,
+    check,
+    write_case,
+)
 from tests.rule_pages import FOLDER, pages
 from tests.sarif import check_sarif
 
@@ -106,3 +118,12 @@ def test_secrets_are_found_in_labels_and_build_arguments(
 )
 def test_what_stands_for_a_secret_is_none(tmp_path: Path, name: str, value: str) -> None:
     assert not check(write_value(tmp_path, name, value), "secret-in-config").findings
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"), [("torch==2.4.0+cu121", "12.1"), ("cupy-cuda11x", "11")]
+)
+def test_a_mismatch_says_of_cuda_what_is_known(tmp_path: Path, asked: str, said: str) -> None:
+    root = write_case(tmp_path, {BASE: CUDA, BASE_ASKS: f"{asked}\n"})
+    (found,) = check(root, "cuda-mismatch").findings
+    assert f"for CUDA {said}, and core brings CUDA 12.9" in found.message

@@ -64,6 +64,11 @@ BROKEN = {
         f"{CLEAN}RUN apt-get update\nRUN rm -rf /var/lib/apt/lists/*\n",
         "apt-get",
     ),
+    "pip's cache beside a mount": (
+        "cache-in-image",
+        f"{CLEAN}RUN --mount=type=secret,id=pip pip install flask\n",
+        "pip",
+    ),
     "pip's cache": ("cache-in-image", f"{CLEAN}RUN python3 -m pip install flask\n", "python3"),
     "compiler": (
         "compiler-in-image",
@@ -201,6 +206,7 @@ PASSING = {
         "install-without-constraints",
         f"{CLEAN}ENV PIP_CONSTRAINT=/c.txt\nRUN pip install -r requirements.txt\n",
     ),
+    "pip without a command": ("install-without-constraints", f"{CLEAN}RUN pip -q\n"),
     "pip itself": ("install-without-constraints", f"{CLEAN}RUN pip install -U pip setuptools\n"),
     "within constraints": ("requirement-against-constraints", f"{CLEAN}RUN pip install flask>=2\n"),
     "the same CUDA": (
@@ -290,7 +296,7 @@ DOES_NOT_INSTALL = {
     "a stage beside": (
         "COPY requirements.txt /\nRUN pip install -r /requirements.txt\nFROM core\n"
     ),
-    "a download": "RUN pip download -r requirements.txt\n",
+    "a download": "COPY requirements.txt /\nRUN pip download -r /requirements.txt\n",
 }
 
 AROUND = {
@@ -362,6 +368,7 @@ def test_what_a_dockerfile_installs_is_held_against_its_base(tmp_path: Path, tex
     assert found.file in {"services/api/requirements.txt", "services/api/wheels/more.txt"}
     assert marked(tmp_path, found).lower() == "fastapi"
     assert (found.image, found.fix) == ("api", ())
+    assert not findings(tmp_path, written(text), "requirement-in-base")  # one fault, one finding
 
 
 @pytest.mark.parametrize("text", DOES_NOT_INSTALL.values(), ids=DOES_NOT_INSTALL)
@@ -371,9 +378,10 @@ def test_what_a_dockerfile_may_not_install_is_not_guessed(tmp_path: Path, text: 
 
 def test_what_settings_say_of_requirements_is_not_guessed_again(tmp_path: Path) -> None:
     files = written(INSTALLS["a copied file"])
+    files["services/api/requirements.txt"] = "httpx\nhttpx>1\n"
     settings = '[image.api]\npath = "services/api"\nrequirements = []\n'
-    assert findings(tmp_path, files, "requirement-contradicts-base")
-    assert not findings(tmp_path, {**files, "orch.toml": settings}, "requirement-contradicts-base")
+    assert findings(tmp_path, files, "requirement-twice")
+    assert not findings(tmp_path, {**files, "orch.toml": settings}, "requirement-twice")
 
 
 def test_what_is_locked_for_another_python_is_not_held_against_the_base(tmp_path: Path) -> None:
