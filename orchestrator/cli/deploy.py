@@ -44,6 +44,7 @@ def deploy(
     session: Session,
     /,
     *,
+    files: tuple[Path, ...],
     check: bool,
     dry_run: bool,
     format_: str,
@@ -57,12 +58,14 @@ def deploy(
     orch deploy --check                       for CI: has somebody written a tag alone?
     """  # noqa: D301 - click's mark for a paragraph that is not to be wrapped
     from orchestrator.app import deploying  # noqa: PLC0415 - slow to import, and so on
+    from orchestrator.app.digests import DigestSource  # noqa: PLC0415
     from orchestrator.report import deployments as shown  # noqa: PLC0415
 
     if options["pushed"] and options["registry"]:
         raise click.UsageError("--pushed says where images are: --registry does not go with it")
     opened = open_workspace(session.directory)
-    run = deploying.deploy(opened, session.directory, deploying.DeployOptions(**options))
+    wanted = deploying.DeployOptions(files, DigestSource(**options))
+    run = deploying.deploy(opened, session.directory, wanted)
     is_written = run.ok and not check and not dry_run
     if is_written:
         deploying.write_deployments(run)

@@ -9,10 +9,14 @@ import pytest
 
 from orchestrator.deployments import read_deployment
 from orchestrator.deployments.documents import parse_fully
+from orchestrator.deployments.editing import pin_images
+from orchestrator.deployments.pinning import ConflictError, Pinned
 from orchestrator.deployments.plain import parse_plain
 from orchestrator.deployments.tree import Node, Shape
+from tests.deployments import FILES
 
 SHORT, FULL = 1_000, 10_000
+DIGEST = f"sha256:{'5' * 64}"
 
 OBJECT = """\
 apiVersion: apps/v1
@@ -105,3 +109,33 @@ def test_both_parsers_read_one_tree_where_both_read(rounds: int) -> None:
         both += 1
         assert shown(plain) == shown(parse_fully(text, 7).root), text
     assert both > rounds / 20
+
+
+def test_images_put_into_mutated_files_are_there_once_and_change_no_other(rounds: int) -> None:
+    chance, corpus = random.Random(5), [*CORPUS.items(), *FILES.items()]
+    edited = 0
+    for _ in range(rounds // 4):
+        path, whole = chance.choice(corpus)
+        text = mutate(whole, chance)
+        file = read_deployment(path, text)
+        pins = {
+            use: Pinned(
+                "127.0.0.1:5000", f"team/{n % 2}", chance.choice(("1.4", "on", "v1")), DIGEST
+            )
+            for n, use in enumerate(file.uses)
+            if chance.random() < 0.7
+        }
+        try:
+            found = pin_images(file, text, pins)
+        except ConflictError:  # they share an anchor
+            continue
+        if found.broken:
+            continue
+        edited += found.text != text
+        again = read_deployment(path, found.text)
+        assert [use.reference for use in again.uses] == list(found.references.values())
+        settled = {
+            now: pins[was] for was, now in zip(file.uses, again.uses, strict=True) if was in pins
+        }
+        assert pin_images(again, found.text, settled).text == found.text, text
+    assert edited > rounds // 20

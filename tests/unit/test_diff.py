@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
+import tarfile
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +13,8 @@ from pathlib import Path
 import pytest
 
 from orchestrator.cli import main
+from orchestrator.differences.layers import FileReader
+from orchestrator.errors import AssemblyError
 from orchestrator.lockfile import ImageLock
 from tests.helpers import ROOT, deb_of, wheel_of, write_lock, write_tree, write_workspace
 from tests.registries import TinyRegistry
@@ -266,3 +270,33 @@ def test_a_revision_that_is_not_sound_is_an_error_that_says_why(orch: Orch, ws: 
     assert ran.code == 1
     assert "is not sound: " in ran.err
     assert "orch-diff-" not in ran.err
+
+
+def layer_of(folder: Path, name: str, members: dict[str, str]) -> Path:
+    """Write a layer of files, in which a name ending in a slash is a folder."""
+    path = folder / name
+    with tarfile.open(path, "w:gz") as archive:
+        for member, text in members.items():
+            info = tarfile.TarInfo(member.rstrip("/"))
+            info.type = tarfile.DIRTYPE if member.endswith("/") else tarfile.REGTYPE
+            info.size = len(text)
+            archive.addfile(info, io.BytesIO(text.encode()))
+    return path
+
+
+def test_what_layers_take_away_is_gone(tmp_path: Path) -> None:
+    low = layer_of(tmp_path, "low", {"a/": "", "a/x": "1", "a/y": "2", "b/z": "3", "bz": "4"})
+    gone = layer_of(tmp_path, "gone", {"a/.wh.x": "", ".wh.b": ""})
+    emptied = layer_of(tmp_path, "emptied", {"a/.wh..wh..opq": "", "a/new": "55"})
+    reader = FileReader()
+    assert set(reader.read([low])) == {"a", "a/x", "a/y", "b/z", "bz"}
+    assert set(reader.read([low, gone])) == {"a", "a/y", "bz"}
+    assert set(reader.read([low, emptied])) == {"a", "a/new", "b/z", "bz"}
+    assert sum(file.size_bytes for file in reader.read([low, emptied]).values()) == 4
+
+
+def test_a_layer_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "damaged").write_bytes(b"\x1f\x8bnothing")
+    for name in ("damaged", "missing"):
+        with pytest.raises(AssemblyError, match=name):
+            FileReader().read([tmp_path / name])
