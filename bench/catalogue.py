@@ -17,6 +17,7 @@ from cases import (
     move_one_pin,
 )
 from cold_dockerfiles import ColdDockerfiles
+from histories import Histories
 from lab import Lab
 from planning import Plan
 from pushing import push_after_base_bump
@@ -40,6 +41,7 @@ CASES: Mapping[str, Callable[[Lab, str, Sequence[Side]], None]] = {
     "plan-1000": Plan(1000),
     "plan-5000": Plan(5000),
     "plan-10000": Plan(10_000),
+    "history-10000": Histories(10_000),
     "cold-bytecode": Cold(bytecode=True),
     "cold": Cold(bytecode=False),
     "cold-nothing": cold_with_nothing,
