@@ -127,3 +127,8 @@ def test_a_mismatch_says_of_cuda_what_is_known(tmp_path: Path, asked: str, said:
     root = write_case(tmp_path, {BASE: CUDA, BASE_ASKS: f"{asked}\n"})
     (found,) = check(root, "cuda-mismatch").findings
     assert f"for CUDA {said}, and core brings CUDA 12.9" in found.message
+
+
+def test_where_no_port_is_exposed_any_may_be_asked(tmp_path: Path) -> None:
+    silent = SERVICE.replace('expose = ["8000"]\n', "")
+    assert not check(write_case(tmp_path, {API: silent}), "health-port").findings

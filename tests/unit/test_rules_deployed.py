@@ -217,6 +217,13 @@ def test_an_external_image_by_tag_is_found_where_the_lock_has_its_digest(
         assert all(digest in one.hint for one in found)
 
 
+def test_what_is_no_range_of_ports_exposes_nothing(tmp_path: Path) -> None:
+    web = {"services/web/Dockerfile": "FROM debian:bookworm\nEXPOSE 8000-x 9000\n"}
+    files = {**AROUND, **web, "deploy/api.yaml": pod("web", "ports:\n- containerPort: 8000\n")}
+    (found,) = findings(tmp_path, files, "port-not-exposed")
+    assert marked(tmp_path, found) == "8000"
+
+
 @pytest.mark.parametrize(
     ("name", "hint"), [("api", "orch deploy deploy/api.yaml"), ("apis", "as it is published")]
 )

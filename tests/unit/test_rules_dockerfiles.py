@@ -206,6 +206,10 @@ PASSING = {
         "install-without-constraints",
         f"{CLEAN}ENV PIP_CONSTRAINT=/c.txt\nRUN pip install -r requirements.txt\n",
     ),
+    "a script of its own": (
+        "install-without-constraints",
+        f"{CLEAN}RUN python a.py b install flask\n",
+    ),
     "pip without a command": ("install-without-constraints", f"{CLEAN}RUN pip -q\n"),
     "pip itself": ("install-without-constraints", f"{CLEAN}RUN pip install -U pip setuptools\n"),
     "within constraints": ("requirement-against-constraints", f"{CLEAN}RUN pip install flask>=2\n"),
@@ -422,3 +426,15 @@ def test_what_a_dockerfile_asks_for_again_is_suppressed_where_it_stands(tmp_path
     assert not findings(tmp_path, files, "requirement-in-base")
     files["services/api/requirements.txt"] = "fastapi  # why\n"
     assert len(findings(tmp_path, files, "requirement-in-base")) == 1
+
+
+@pytest.mark.parametrize(("name", "count"), [("PIP_NO_CACHE_DIR", 0), ("PIP_NO_COLOR", 1)])
+def test_a_variable_of_a_recipe_below_holds_in_a_dockerfile(
+    tmp_path: Path, name: str, count: int
+) -> None:
+    recipe = f'from = "debian:bookworm"\n[config.env]\n{name} = "1"\n'
+    files = {
+        "base/plain/image.toml": recipe,
+        "services/api/Dockerfile": "FROM plain\nRUN pip install flask\n",
+    }
+    assert len(findings(tmp_path, files, "cache-in-image")) == count
