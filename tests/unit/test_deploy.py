@@ -223,7 +223,9 @@ def test_an_image_that_is_not_pushed_is_an_error_that_names_its_line(
     assert f"error: deploy/workloads.yaml:33: {tiny.address}/team/store:1.4 is not in" in ran.err
     assert "hint: orch push store" in ran.err
     assert texts(ws) == before
-    failed = [i for i in orch("deploy", "--format", "json").data["images"] if i["error"]]
+    data = orch("deploy", "--dry-run", "--format", "json").data
+    assert (data["ok"], data["written"], data["files"]) == (False, False, [])
+    failed = [image for image in data["images"] if image["error"]]
     assert [image["status"] for image in failed] == ["failed", "failed"]
 
 
@@ -278,6 +280,17 @@ def test_images_that_share_a_scalar_and_differ_are_an_error(orch: Orch, ws: Path
     assert ran.code == 2
     assert "values.yaml:4: images share this text" in ran.err
     assert (ws / "values.yaml").read_text() == text
+
+
+def test_what_images_share_is_edited_once(orch: Orch, ws: Path, tiny: TinyRegistry) -> None:
+    text = (
+        "a:\n  image: &a\n    repository: {}/api\n    tag: {}\nb:\n  image: {{<<: *a, tag: {}}}\n"
+    )
+    (ws / "values.yaml").write_text(text.format("PLACEHOLDER", "latest", '"1.5"'))
+    assert orch("deploy", "values.yaml").code == 0
+    latest, other = (f"{tag}@{tiny.tags['team/api', tag]}" for tag in ("latest", "1.5"))
+    after = text.format(f"{tiny.address}/team", latest, f'"{other}"')
+    assert (ws / "values.yaml").read_text() == after
 
 
 def report_of(tiny: TinyRegistry, **tags: list[str]) -> dict[str, Any]:
