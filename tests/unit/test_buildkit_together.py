@@ -145,7 +145,7 @@ def test_images_are_built_with_what_they_stand_on_in_one_process(pool: ThreadPoo
 def test_what_does_not_fit_into_one_process_is_built_when_it_is_asked_for(
     pool: ThreadPoolExecutor,
 ) -> None:
-    scene = Scene(CHAIN, 4, pool)
+    scene = Scene(CHAIN, 8, pool)
     asked = scene.ask("a")
     first = scene.builder.next()
     assert list(first.targets) == ["a", "b"]
@@ -192,7 +192,7 @@ def test_of_those_that_share_a_process_the_one_at_fault_is_left_to_itself(
 def test_when_none_is_at_fault_half_as_many_are_tried_and_in_the_end_each_by_itself(
     pool: ThreadPoolExecutor,
 ) -> None:
-    scene = Scene({"a": "", "b": "a", "c": "a", "d": "a"}, 8, pool)
+    scene = Scene({"a": "", "b": "a", "c": "a", "d": "a"}, 16, pool)
     asked = scene.ask("a")
     sizes = []
     for _ in range(3):

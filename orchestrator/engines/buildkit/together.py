@@ -17,7 +17,7 @@ from orchestrator.errors import OrchError
 AT_ONCE = 100
 """How many images are built at once: of several hundreds a busy BuildKit loses some."""
 
-_PROCESSES = 2
+_PROCESSES = 4
 _TRIES = 3
 _SLOW = frozenset({"RUN", "ADD", "ONBUILD"})
 
@@ -56,11 +56,12 @@ class Together:
         log: Callable[[str, Sequence[str]], None],
     ) -> None:
         self._lights = lights
-        self._share = max(at_once // _PROCESSES, 1)
+        processes = min(_PROCESSES, at_once)
+        self._share = at_once // processes
         self._bake = bake
         self._address = address
         self._log = log
-        self._pool = ThreadPoolExecutor(_PROCESSES, thread_name_prefix="bake")
+        self._pool = ThreadPoolExecutor(processes, thread_name_prefix="bake")
         self._lock = threading.Lock()
         self._known: dict[str, str] = {}
         self._built: dict[str, str] = {}
