@@ -16,6 +16,7 @@ from orchestrator.errors import WorkspaceError
 from orchestrator.evidence.facts import Evidence, Past
 from orchestrator.evidence.gathering import gather
 from orchestrator.history import History, Kind, Wanted
+from orchestrator.oci.imported import imported_file
 from orchestrator.oci.layout import Layout
 from orchestrator.report.documents import layer_document
 from orchestrator.select import Selection
@@ -58,8 +59,20 @@ def evidence_of(opened: Opened, selection: Selection) -> Evidence:
         wanted=wanted,
         outside=[name for name in chosen if name not in built],
         past=_past(opened, {row["name"]: row["platform"] for row in build["images"]}),
+        imported=_imported(opened, build),
         price=opened.workspace.settings.report.price,
     )
+
+
+def _imported(opened: Opened, build: Mapping[str, Any]) -> dict[str, str]:
+    """Return the digests in the layout of images that are in Docker, as far as they are there."""
+    layout = Layout(opened.paths.layout)
+    found = {}
+    for row in build["images"]:
+        file = imported_file(layout, row["digest"])
+        if row["digest"] and file.is_file():
+            found[row["digest"]] = file.read_text("utf-8")
+    return found
 
 
 def _past(opened: Opened, platforms: Mapping[str, str]) -> dict[str, list[Past]]:

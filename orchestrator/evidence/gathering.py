@@ -39,13 +39,15 @@ def gather(
     wanted: Collection[str],
     outside: Sequence[str] = (),
     past: Mapping[str, Sequence[Past]] = MappingProxyType({}),
+    imported: Mapping[str, str] = MappingProxyType({}),
     price: StoragePrice | None = None,
 ) -> Evidence:
     """Return what the reports say of the images wanted.
 
     `push` and `verification` are the last ones of the workspace, of whatever build: what they
     say counts for an image only if its fingerprint, or its digest, is the build's. Times are of
-    the whole build, also where few images are wanted. `past` has earlier builds by image.
+    the whole build, also where few images are wanted. `past` has earlier builds by image,
+    `imported` the digests in the layout of images that are in Docker.
 
     Raises:
         KeyError, TypeError: A report is none.
@@ -68,7 +70,7 @@ def gather(
             **_own(row),
             timing=timings.get(row["name"]),
             **_published(row, pushed),
-            **_verified(row, judged),
+            **_verified(row, judged, imported),
             history=tuple(past.get(row["name"], ())),
         )
         for row in rows
@@ -130,7 +132,11 @@ def _published(row: Document, pushed: Mapping[str, Document] | None) -> dict[str
     return {"published": Published(**{key: found[key] for key in keys}, tags=tags)}
 
 
-def _verified(row: Document, judged: Mapping[tuple[str, str], Document] | None) -> dict[str, Any]:
+def _verified(
+    row: Document,
+    judged: Mapping[tuple[str, str], Document] | None,
+    imported: Mapping[str, str],
+) -> dict[str, Any]:
     if row["status"] not in _HAS_IMAGE:
         return {"not_verified": _NO_IMAGE}
     found = (judged or {}).get((row["name"], row["platform"]))
@@ -139,7 +145,7 @@ def _verified(row: Document, judged: Mapping[tuple[str, str], Document] | None) 
         return {"not_verified": _NEVER_VERIFIED if never else "not part of the last verification"}
     if found["error"]:
         return {"not_verified": f"it could not be judged: {found['error']['message']}"}
-    if found["digest"] != row["digest"]:
+    if found["digest"] not in {row["digest"], imported.get(row["digest"])}:
         return {"not_verified": _OTHER_VERIFIED}
     keys = ("id", "title", "result", "says", "evidence", "limits")
     components = found["size"]["components"] if found["size"] else ()

@@ -25,6 +25,11 @@ _LEVEL = 1
 _GZIP = b"\x1f\x8b"
 
 
+def imported_file(layout: Layout, digest: str) -> Path:
+    """Return the file that says under which digest the layout has an image of an engine."""
+    return layout.folder.with_name("imported") / digest.replace(":", "-")
+
+
 def import_archive(layout: Layout, archive: Iterator[bytes]) -> str:
     """Take the one image of a docker-archive into the layout, unnamed; return its digest there.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ from tests.evidences import (
     skipped_row,
     verification_of,
 )
+from tests.helpers import write_tree
 from tests.tiny import Tiny
 
 ROWS = [
@@ -155,6 +157,13 @@ def test_gates_count_for_the_very_digest_that_was_verified() -> None:
     assert of("web", found).not_verified == "the last verification was of another build of it"
     found = evidence(verification=verification_of("web"))
     assert [gate.result for gate in of("web", found).gates] == ["passed", "not-checked"]
+
+
+def test_gates_count_for_an_image_in_docker_by_its_digest_in_the_layout() -> None:
+    verification = verification_of("web", digest="sha256:in-the-layout")
+    imported = {"sha256:web": "sha256:in-the-layout"}
+    found = evidence(verification=verification, imported=imported)
+    assert [gate.id for gate in of("web", found).gates] == ["max-size", "starts"]
 
 
 def test_what_was_not_checked_is_said_with_its_images() -> None:
@@ -308,3 +317,18 @@ def test_an_image_has_the_builds_of_the_history_in_their_order(tiny: Tiny) -> No
     assert before.size_bytes < now.size_bytes == of("worker", found).size_bytes
     assert now.duration_s == of("worker", found).timing.duration_s
     assert len(of("api", found).history) == 1, "a build that reused it is none of it"
+
+
+def test_the_digest_in_the_layout_of_an_image_in_docker_is_looked_up(tiny: Tiny) -> None:
+    run = tiny.build()
+    assert run.outcomes["api"].made
+    made = replace(run.outcomes["api"].made, digest="sha256:in-docker")
+    run.outcomes["api"] = replace(run.outcomes["api"], made=made)
+    keep_report(run)
+    folder = tiny.root / ".orch/imported"
+    write_tree(folder, {"sha256-in-docker": "sha256:in-the-layout"})
+    (tiny.root / ".orch/reports/verification.json").write_text(
+        json.dumps(verification_of("api", digest="sha256:in-the-layout"))
+    )
+    found = evidence_of(open_workspace(tiny.root), Selection())
+    assert of("api", found).not_verified == ""

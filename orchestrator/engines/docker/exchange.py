@@ -10,7 +10,7 @@ from orchestrator.engines.docker.engine import DockerEngine, EngineImage
 from orchestrator.engines.docker.presence import private_tag
 from orchestrator.errors import OrchError
 from orchestrator.oci.archive import docker_archive
-from orchestrator.oci.imported import import_archive
+from orchestrator.oci.imported import import_archive, imported_file
 from orchestrator.oci.layout import Layout
 
 
@@ -72,7 +72,7 @@ class Exchange:
         if self._layout.has_image(digest):
             return digest
         with self._alone(digest):
-            kept = self._layout.folder.with_name("imported") / digest.replace(":", "-")
+            kept = imported_file(self._layout, digest)
             known = kept.read_text("utf-8") if kept.is_file() else ""
             if known and self._layout.has_image(known):
                 return known
