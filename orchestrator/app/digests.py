@@ -19,6 +19,9 @@ from orchestrator.errors import OrchError, WorkspaceError
 from orchestrator.publish.crew import Crew
 from orchestrator.publish.reference import Namespace, Reference, Repository
 
+_NAMING = frozenset({"moved", "unchanged"})
+"""How tags end that name the image afterwards; others were left alone when something failed."""
+
 
 @dataclass(frozen=True, slots=True)
 class DigestSource:
@@ -160,5 +163,5 @@ def _reported(push: Mapping[str, Any]) -> Iterable[tuple[str, Reported]]:
     for image in push["images"]:
         if image["reference"]:
             reference = Reference.parse(image["reference"])
-            tags = tuple(row["tag"] for row in image["tags"])
+            tags = tuple(row["tag"] for row in image["tags"] if row["status"] in _NAMING)
             yield image["name"], Reported(reference.repository, reference.digest, tags)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,6 +12,9 @@ from orchestrator.app.opened import open_workspace
 from orchestrator.cli.options import format_option
 from orchestrator.cli.output import Session, print_error
 from orchestrator.errors import ExitCode
+
+if TYPE_CHECKING:
+    from orchestrator.deployments.outcomes import DeployRun
 
 _FILE = click.Path(path_type=Path)
 
@@ -64,6 +67,8 @@ def deploy(
     if options["pushed"] and options["registry"]:
         raise click.UsageError("--pushed says where images are: --registry does not go with it")
     opened = open_workspace(session.directory)
+    if options["pushed"]:
+        options["pushed"] = session.directory / options["pushed"]
     wanted = deploying.DeployOptions(files, DigestSource(**options))
     run = deploying.deploy(opened, session.directory, wanted)
     is_written = run.ok and not check and not dry_run
@@ -74,14 +79,19 @@ def deploy(
     elif dry_run:
         click.echo("".join(file.diff() for file in run.rewritten), nl=False)
     else:
-        for line in shown.deploy_lines(run):
-            click.echo(line)
+        click.echo("".join(f"{line}\n" for line in shown.deploy_lines(run)), nl=False)
+    _tell(session, run)
+    session.note(shown.deploy_summary(run, is_written=is_written))
+    return ExitCode.FAILED if not run.ok or (check and run.rewritten) else ExitCode.DONE
+
+
+def _tell(session: Session, run: DeployRun) -> None:
+    from orchestrator.report.deployments import left_lines  # noqa: PLC0415 - as above
+
     for note in run.notes:
         session.warn(note)
-    for line in shown.left_lines(run):
+    for line in left_lines(run):
         session.note(line)
     for item in run.images:
         if item.error:
             print_error(item.error)
-    session.note(shown.deploy_summary(run, is_written=is_written))
-    return ExitCode.FAILED if not run.ok or (check and run.rewritten) else ExitCode.DONE

@@ -293,12 +293,12 @@ def test_what_images_share_is_edited_once(orch: Orch, ws: Path, tiny: TinyRegist
     assert (ws / "values.yaml").read_text() == after
 
 
-def report_of(tiny: TinyRegistry, **tags: list[str]) -> dict[str, Any]:
+def report_of(tiny: TinyRegistry, status: str = "moved", **tags: list[str]) -> dict[str, Any]:
     images = [
         {
             "name": name,
             "reference": f"{tiny.address}/team/{name}@{tiny.tags[f'team/{name}', given[0]]}",
-            "tags": [{"tag": tag, "status": "moved"} for tag in given],
+            "tags": [{"tag": tag, "status": status} for tag in given],
         }
         for name, given in tags.items()
     ]
@@ -312,7 +312,7 @@ def test_the_report_of_a_push_is_asked_instead_of_the_registry(
     (ws / "push.json").write_text(json.dumps({"schema": "orch.build/1", "push": push}))
     (ws / "values.yaml").write_text("image: PLACEHOLDER/api:1.4\n")
     tiny.asked.clear()
-    ran = orch("deploy", "values.yaml", "--pushed", str(ws / "push.json"))
+    ran = orch("deploy", "values.yaml", "--pushed", "push.json")
     assert (ran.code, tiny.asked) == (0, [])
     digest = tiny.tags["team/api", "1.5"]
     assert (ws / "values.yaml").read_text() == f"image: {tiny.address}/team/api:1.5@{digest}\n"
@@ -327,6 +327,8 @@ def test_a_report_that_lacks_an_image_or_a_tag_is_an_error_with_the_line(
     assert "values.yaml:2: " in orch("deploy", "values.yaml", *report).err
     lacks = orch("deploy", "values.yaml", *report, "--tag", "2")
     assert "has no tag 2 of api" in lacks.err
+    (ws / "push.json").write_text(json.dumps(report_of(tiny, "untouched", api=["1.5"])))
+    assert "has no tag at all of api" in orch("deploy", "values.yaml", *report).err
     (ws / "push.json").write_text("[]")
     assert orch("deploy", "values.yaml", *report).code == 2
 
