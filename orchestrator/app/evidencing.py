@@ -24,7 +24,7 @@ from orchestrator.select import Selection
 _RUNS = 50
 """How many builds are looked back at."""
 
-_AGAIN = "delete the file; the next {verb} writes it"
+_AGAIN = "delete it; the next orch build, push and verify write their reports anew"
 
 
 def evidence_of(opened: Opened, selection: Selection) -> Evidence:
@@ -37,12 +37,35 @@ def evidence_of(opened: Opened, selection: Selection) -> Evidence:
         OrchError: The history cannot be read.
     """
     reports = opened.paths.reports
-    build = _read(reports / KEPT_BUILD, "build")
+    build = _read(reports / KEPT_BUILD)
     if build is None:
         raise WorkspaceError(
             "there is no build to report on: none here had anything to do yet",
             hint="run: orch build; or orch build --force, where all is up to date",
         )
+    try:
+        return _joined(
+            opened,
+            selection,
+            build,
+            _read(reports / KEPT_PUSH),
+            _read(reports / KEPT_VERIFICATION),
+        )
+    except (KeyError, TypeError) as error:
+        raise WorkspaceError(
+            f"a report there is of another version of orch, or altered: {error!r} is not as it was",
+            file=reports,
+            hint=_AGAIN,
+        ) from error
+
+
+def _joined(
+    opened: Opened,
+    selection: Selection,
+    build: dict[str, Any],
+    push: dict[str, Any] | None,
+    verification: dict[str, Any] | None,
+) -> Evidence:
     chosen = selection.choose(opened.graph)
     built = {row["name"] for row in build["images"]}
     if not built.intersection(chosen):
@@ -51,12 +74,11 @@ def evidence_of(opened: Opened, selection: Selection) -> Evidence:
             hint=f"it looked at {', '.join(sorted(built))}; run: orch build --force {chosen[0]}",
         )
     _read_reused(opened, build)
-    wanted = built if selection.is_everything else set(chosen)
     return gather(
         build,
-        _read(reports / KEPT_PUSH, "push"),
-        _read(reports / KEPT_VERIFICATION, "verify"),
-        wanted=wanted,
+        push,
+        verification,
+        wanted=built if selection.is_everything else set(chosen),
         outside=[name for name in chosen if name not in built],
         past=_past(opened, {row["name"]: row["platform"] for row in build["images"]}),
         imported=_imported(opened, build),
@@ -88,14 +110,13 @@ def _past(opened: Opened, platforms: Mapping[str, str]) -> dict[str, list[Past]]
     return found
 
 
-def _read(file: Path, verb: str) -> dict[str, Any] | None:
+def _read(file: Path) -> dict[str, Any] | None:
     try:
         document: dict[str, Any] = json.loads(file.read_bytes())
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
-        hint = _AGAIN.format(verb=f"orch {verb}")
-        raise WorkspaceError(f"cannot be read: {error}", file=file, hint=hint) from error
+        raise WorkspaceError(f"cannot be read: {error}", file=file, hint=_AGAIN) from error
     return document
 
 

@@ -59,10 +59,10 @@ def gather(
         if row["started_s"] is not None
     }
     timings = time_images(spans, {row["name"]: row["parents"] for row in rows})
-    pushed = {row["name"]: row for row in push["images"]} if push else None
+    pushed = {row["name"]: row for row in push["images"]} if push is not None else None
     judged = (
         {(row["name"], row["platform"]): row for row in verification["images"]}
-        if verification
+        if verification is not None
         else None
     )
     images = tuple(

@@ -293,6 +293,19 @@ def test_an_image_that_the_last_build_did_not_look_at_has_no_evidence(tiny: Tiny
     assert evidence_of(open_workspace(tiny.root), Selection()).outside == ("worker",)
 
 
+@pytest.mark.parametrize("text", ["{}", '{"images": [1]}', '{"images": [{}]}'])
+def test_a_report_of_another_version_is_an_error_with_a_hint(tiny: Tiny, text: str) -> None:
+    keep_report(tiny.build())
+    for kept in ("build", "push", "verification"):
+        file = tiny.root / f".orch/reports/{kept}.json"
+        before = file.read_text() if file.is_file() else ""
+        file.write_text(text)
+        with pytest.raises(WorkspaceError, match="another version") as caught:
+            evidence_of(open_workspace(tiny.root), Selection())
+        assert "delete it" in caught.value.hint
+        file.write_text(before) if before else file.unlink()
+
+
 def test_a_report_that_is_damaged_is_named(tiny: Tiny) -> None:
     keep_report(tiny.build())
     file = tiny.root / ".orch/reports/push.json"
