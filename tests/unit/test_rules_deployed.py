@@ -24,7 +24,7 @@ http = "http://127.0.0.1:8000/health"
 """
 WEB = """\
 FROM debian:bookworm-slim
-EXPOSE 9000/tcp 9100
+EXPOSE 9000/tcp 9100 9200-9205
 HEALTHCHECK --interval=10s \\
     CMD ["curl", "-f", "http://localhost:9000/up"]
 """
@@ -102,6 +102,7 @@ PASSING = {
     "ours by digest": ("deployed-by-tag", pod(f"{OURS}/api:1@{DIGEST}")),
     "not ours": ("deployed-by-tag", pod("redis:7")),
     "no image at all": ("deployment-unreadable", "a: [\n"),
+    "a port of a range": ("port-not-exposed", pod("web", "ports:\n- containerPort: 9203\n")),
     "an exposed port": ("port-not-exposed", pod("web", "ports:\n- containerPort: 9100\n")),
     "a port of others": ("port-not-exposed", pod("redis:7", "ports:\n- containerPort: 1\n")),
     "a path below": ("probe-mismatch", pod("api", probe("/health/ready", 8000))),
