@@ -129,7 +129,7 @@ def test_plain_tags_of_the_settings_are_kept_and_may_move() -> None:
     wish = wish_of(settings, ["latest", "{version}"])
     assert wish.movable == ("latest", "live")
     assert wish.mutability == "IMMUTABLE_WITH_EXCLUSION"
-    kept = json.loads(wish.lifecycle)["rules"][:-2]
+    kept = json.loads(wish.lifecycle)["rules"][:3]
     assert [rule["selection"]["tagPatternList"] for rule in kept] == [["latest"], ["live"], ["v*"]]
 
 
