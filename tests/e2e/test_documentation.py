@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -46,6 +45,7 @@ from orchestrator.verify.gates import GATES, Verified
 from orchestrator.wheelhouse.shared_transfer import Moved
 from orchestrator.wheelhouse.shared_transfer import Status as Shared
 from orchestrator.workspace import read_workspace
+from tests.codeblocks import code_blocks, steps_of
 from tests.evidences import build_of, build_row
 from tests.helpers import wheel_of
 
@@ -263,19 +263,13 @@ def test_the_report_of_a_verification_has_the_keys_that_the_reference_names() ->
     assert {name.removesuffix("[]") for name in first_cells(text)} == head | image
 
 
-def code_blocks(page: Path, language: str) -> Iterator[str]:
-    yield from re.findall(
-        rf"^```{language}\n(.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL
-    )
-
-
 def console_commands() -> list[tuple[str, str]]:
     found = []
     for page in PAGES:
         for block in code_blocks(page, "console"):
-            found += [(page.name, line[2:]) for line in block.splitlines() if line[:2] == "$ "]
+            found += [(page.name, step.command) for step in steps_of(block)]
         for block in code_blocks(page, "sh"):
-            lines = (line.removeprefix(".venv/bin/") for line in block.splitlines())
+            lines = (line.removeprefix(".venv/bin/") for line in block.text.splitlines())
             found += [(page.name, line) for line in lines if line.startswith("orch ")]
     return [(page, command) for page, command in found if command.startswith("orch")]
 
@@ -299,13 +293,14 @@ def test_every_verb_named_exists() -> None:
 
 
 def test_the_tree_in_the_readme_is_the_tree() -> None:
-    shown = next(b for b in code_blocks(ROOT / "README.md", "console") if "$ orch graph" in b)
+    blocks = (block.text for block in code_blocks(ROOT / "README.md", "console"))
+    shown = next(text for text in blocks if "$ orch graph" in text)
     assert shown.partition("\n")[2].strip() == format_tree(build_graph(read_workspace(ROOT)))
 
 
 def test_the_recipes_in_the_readme_are_parts_of_the_real_ones() -> None:
     real = [file.read_text("utf-8") for file in ROOT.glob("*/*/image.toml")]
-    blocks = list(code_blocks(ROOT / "README.md", "toml"))
+    blocks = [block.text for block in code_blocks(ROOT / "README.md", "toml")]
     assert blocks
     for block in blocks:
         lines = {line for line in block.splitlines() if line}
