@@ -6,8 +6,9 @@ from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import replace
 
+from orchestrator.app.alone import plan_alone
 from orchestrator.app.opened import Opened
-from orchestrator.app.planning import Asking, BuildOptions, Planned, plan
+from orchestrator.app.planning import Asking, BuildOptions, Deps, Planned, plan
 from orchestrator.app.published import Published, find_published, foresee_published
 from orchestrator.errors import LockError, OrchError, WorkspaceError
 
@@ -19,10 +20,13 @@ def plan_foreseeing(opened: Opened, options: BuildOptions) -> Planned:
         OrchError: As `planning.plan`; or the registry does not answer, and the build would not do
             without.
     """
+    if options.deps is Deps.REGISTRY:
+        made, found = plan_alone(opened, options, foresee_published)
+        return replace(made, notes=(*made.notes, *doubts_of(found)))
     planned, notes = _everything(opened, options), list[str]()
     found = _ask(foresee_published, planned, options, notes)
     made = plan(opened, options, found.records)
-    return replace(made, notes=(*made.notes, *_doubts(found), *notes))
+    return replace(made, notes=(*made.notes, *doubts_of(found), *notes))
 
 
 def reuse_published(opened: Opened, options: BuildOptions, notes: list[str]) -> Published:
@@ -39,7 +43,7 @@ def reuse_published(opened: Opened, options: BuildOptions, notes: list[str]) -> 
             with suppress(LockError):  # nothing is published for what is not locked
                 other = replace(options, platform=platform)
                 _ask(find_published, _everything(opened, other), other, notes)
-    notes += _doubts(found)
+    notes += doubts_of(found)
     return found
 
 
@@ -63,7 +67,8 @@ def _ask(
         return Published()
 
 
-def _doubts(found: Published) -> list[str]:
+def doubts_of(found: Published) -> list[str]:
+    """Return what a person should know of images that are not believed to be what they say."""
     return [
         f"{name} is built: what its content tag names in the registry is something else"
         for name in found.doubtful

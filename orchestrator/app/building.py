@@ -104,13 +104,19 @@ def _bring_up_to_date(
 
 def _reuse_published(run: BuildRun, options: BuildOptions, say: Callable[[str], None]) -> None:
     """Record what a registry has, and plan again with that."""
-    from orchestrator.app.asking import reuse_published  # noqa: PLC0415 - slow to import
+    from orchestrator.app.alone import plan_alone  # noqa: PLC0415 - slow to import
+    from orchestrator.app.asking import doubts_of, reuse_published  # noqa: PLC0415 - likewise
 
-    found = reuse_published(run.planned.opened, options, run.notes)
+    opened = run.planned.opened
+    if options.deps is Deps.REGISTRY:
+        run.planned, found = plan_alone(opened, options)
+        run.notes += doubts_of(found)
+    else:
+        found = reuse_published(opened, options, run.notes)
+        run.planned = plan(opened, options)
     run.earlier = found.earlier
-    if found.reused:
-        say(f"{len(found.reused)} published already: {', '.join(found.reused)}")
-    run.planned = plan(run.planned.opened, options)
+    if reused := [name for name in found.reused if name in run.planned.plan.steps]:
+        say(f"{len(reused)} published already: {', '.join(reused)}")
 
 
 def _build_wheels(run: BuildRun, options: BuildOptions, say: Callable[[str], None]) -> None:
@@ -154,6 +160,8 @@ def _carry_out(run: BuildRun, options: BuildOptions, observer: Observer) -> froz
     planned = run.planned
     if not planned.plan.to_build:
         run.outcomes = {name: _settled(step) for name, step in planned.plan.steps.items()}
+        if _are_names_behind(run):
+            _name(run)
         return frozenset()
     from orchestrator.app.engines import open_engines  # noqa: PLC0415 - only where one is built
     from orchestrator.app.step_logs import write_logs  # noqa: PLC0415 - likewise
@@ -209,6 +217,18 @@ def _record(state: State, outcome: Outcome) -> None:
         outcome.duration_s,
         made.size_bytes if made else 0,
         made.unpacked_bytes if made else 0,
+    )
+
+
+def _are_names_behind(run: BuildRun) -> bool:
+    """Tell whether an earlier run was killed after its last record, and before it named images."""
+    layout = Layout(run.planned.opened.paths.layout)
+    named, platform = layout.names(), run.planned.platform.key
+    return any(
+        outcome.status is Status.REUSED
+        and named.get(name, {}).get(platform) != outcome.digest
+        and layout.has_image(outcome.digest)
+        for name, outcome in run.outcomes.items()
     )
 
 

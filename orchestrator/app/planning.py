@@ -32,6 +32,13 @@ class Asking(Enum):
     SURELY = "surely"
 
 
+class Deps(Enum):
+    """Where the images come from that a selected one stands on, and that are not selected."""
+
+    BUILD = "build"
+    REGISTRY = "registry"
+
+
 @dataclass(frozen=True, slots=True)
 class BuildOptions:
     """What to build, and how; `jobs` 0 means as many as there are processors."""
@@ -46,6 +53,7 @@ class BuildOptions:
     retries: int = 2
     builder: str = ""
     asking: Asking = Asking.NOT
+    deps: Deps = Deps.BUILD
 
 
 @dataclass(frozen=True, slots=True)

@@ -138,7 +138,7 @@ class Publishables:
         self,
         opened: Opened,
         namespace: Namespace,
-        tags: tuple[str, ...],
+        tags: tuple[str, ...] | None,
         now: datetime,
         notes: list[str],
     ) -> None:
@@ -155,8 +155,14 @@ class Publishables:
             WorkspaceError: A tag wants something that there is not.
         """
         images = tuple(self._platform(step) for step in steps.values())
+        tags = self._values.expand(
+            templates_of(self._opened.workspace.settings, name)
+            if self._tags is None
+            else self._tags,
+            lambda: _joint_fingerprint(images),
+        )
         index = None
-        if len(images) > 1:
+        if len(images) > 1 and tags:  # tags of content name the image of each platform
             blob = make_index({image.platform.key: _descriptor(image) for image in images})
             index = Manifest(blob.media_type, blob.data)
         above = reversed(self._opened.graph.ancestors([name]))
@@ -168,10 +174,7 @@ class Publishables:
             name,
             self._namespace.repository(name),
             images,
-            self._values.expand(
-                self._tags or templates_of(self._opened.workspace.settings, name),
-                lambda: _joint_fingerprint(images),
-            ),
+            tags,
             tuple(content_tag(image.fingerprint) for image in images),
             index,
             tuple(dict.fromkeys(sources)),

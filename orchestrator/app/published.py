@@ -51,12 +51,17 @@ class Published:
 
 
 def find_published(
-    planned: Planned, forced: Collection[str] = (), *, in_passing: bool = False
+    planned: Planned,
+    forced: Collection[str] = (),
+    *,
+    in_passing: bool = False,
+    anew: bool = False,
 ) -> Published:
     """Ask the registry of the settings for all that a plan would build, and record what it has.
 
     What is `forced` is to be built whatever there is, and not asked for. A registry that is out
-    of reach is soon given up when it is asked `in_passing`.
+    of reach is soon given up when it is asked `in_passing`. Asked `anew`, it is asked for what is
+    up to date here too: its images then go before those of the records.
 
     Of an image that is there, manifest and config come into the layout, and no layer. One that
     was recorded so before and is not there any more is to be built again. Of recipes still to be
@@ -67,7 +72,7 @@ def find_published(
         RegistryError: It does not say what it has.
     """
     opened = planned.opened
-    wanted = _wanted(planned, forced)
+    wanted = _wanted(planned, forced, anew=anew)
     if not wanted:
         return Published()
     with _asking(opened, in_passing=in_passing) as (registry, crew):
@@ -88,7 +93,11 @@ def find_published(
 
 
 def foresee_published(
-    planned: Planned, forced: Collection[str] = (), *, in_passing: bool = False
+    planned: Planned,
+    forced: Collection[str] = (),
+    *,
+    in_passing: bool = False,
+    anew: bool = False,
 ) -> Published:
     """Ask as `find_published` does what is there, and write nothing.
 
@@ -96,7 +105,7 @@ def foresee_published(
         WorkspaceError: The settings name no registry.
         RegistryError: It does not say what it has.
     """
-    wanted = _wanted(planned, forced)
+    wanted = _wanted(planned, forced, anew=anew)
     if not wanted:
         return Published()
     with (
@@ -107,14 +116,14 @@ def foresee_published(
         return _Inquiry(planned, registry, *places).ask(crew, wanted)
 
 
-def _wanted(planned: Planned, forced: Collection[str]) -> dict[str, Step]:
-    """Return the steps that would build, and those whose images only a registry has."""
+def _wanted(planned: Planned, forced: Collection[str], *, anew: bool) -> dict[str, Step]:
+    """Return the steps that would build, and those whose images only a registry has; or all."""
     _, elsewhere = _places(planned.opened.paths.layout, planned.opened.paths.elsewhere)
     return {
         name: step
         for name, step in planned.plan.steps.items()
         if name not in forced
-        and (step.action is not Action.REUSE or elsewhere.lacking(step.digest))
+        and (anew or step.action is not Action.REUSE or elsewhere.lacking(step.digest))
     }
 
 
@@ -177,7 +186,7 @@ class _Inquiry:
         return None
 
     def read(self, step: Step, image: PulledImage) -> PublishedImage | None:
-        """Bring manifest and config into the layout; None if it is for another platform."""
+        """Bring manifest and config into the layout; None if it is none for the platform."""
         path = self.layout.blob_path(image.config.digest)
         if not path.is_file():
             self.registry.fetch_blob(image.repository, image.config, path)

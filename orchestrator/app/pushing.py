@@ -34,14 +34,14 @@ JOBS = 8
 
 @dataclass(frozen=True, slots=True)
 class PushOptions:
-    """What to push, and where; empty `tags` and `registry` mean those of the settings.
+    """What to push, and where; no `tags` and an empty `registry` mean those of the settings.
 
-    With `attest`, all selected images must have their documents, unchanged ones too; with False
-    none gets any.
+    With `tags` that are empty, images get the tags of their content alone. With `attest`, all
+    selected images must have their documents, unchanged ones too; with False none gets any.
     """
 
     selection: Selection = field(default_factory=Selection)
-    tags: tuple[str, ...] = ()
+    tags: tuple[str, ...] | None = None
     registry: str = ""
     jobs: int = JOBS
     dry_run: bool = False

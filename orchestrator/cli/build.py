@@ -13,7 +13,7 @@ import click
 
 from orchestrator import logs
 from orchestrator.app.opened import Opened, open_workspace
-from orchestrator.app.planning import Asking, BuildOptions, Planned, default_platform
+from orchestrator.app.planning import Asking, BuildOptions, Deps, Planned, default_platform
 from orchestrator.app.planning import plan as make_plan
 from orchestrator.cli.options import (
     format_option,
@@ -66,6 +66,13 @@ _platform = click.option("--platform", metavar="OS/ARCH", help="Instead of this 
     help="Pin Debian packages that no mirror has any more anew, in orch.lock.",
 )
 @click.option("--builder", metavar="NAME", help="Build Dockerfiles with this buildx builder.")
+@click.option(
+    "--deps",
+    type=click.Choice([deps.value for deps in Deps]),
+    default=Deps.BUILD.value,
+    show_default=True,
+    help="Build what images stand on too, or take it from the registry and publish them there.",
+)
 @click.option("--strict", is_flag=True, help="Fail where an image is unavailable here.")
 @click.option("--load", is_flag=True, help="Load the selected images into Docker.")
 @click.option("--push", is_flag=True, help="Publish the selected images, as orch push.")
@@ -85,6 +92,8 @@ def build(session: Session, /, report: Path | None, **values: Any) -> int:
     orch build                   all images
     orch build 'python-ml*'      those, and what they stand on
     orch build --load discord    and load it into Docker
+    orch build --deps=registry discord
+                                 by itself, on its parents as the registry has them
     """  # noqa: D301 - click's mark for a paragraph that is not to be wrapped
     from orchestrator.app.building import build as run_build  # noqa: PLC0415 - not for dry runs
     from orchestrator.app.recording import remember_build  # noqa: PLC0415 - likewise
@@ -93,7 +102,8 @@ def build(session: Session, /, report: Path | None, **values: Any) -> int:
     options = _options(opened, values)
     if values["dry_run"]:
         return _show_plan(session, opened, options, "text")
-    if values["push"]:
+    publishes = values["push"] or options.deps is Deps.REGISTRY
+    if publishes:
         from orchestrator.app.pushing import PushOptions, namespace_of  # noqa: PLC0415 - likewise
 
         namespace_of(opened)  # told before anything is built
@@ -114,10 +124,15 @@ def build(session: Session, /, report: Path | None, **values: Any) -> int:
     if run.was_interrupted:
         raise KeyboardInterrupt
     code = _exit_code(run.outcomes, run.planned.wanted, options, strict=values["strict"])
-    if values["push"] and run.ok:
+    if publishes and run.ok:
         from orchestrator.cli.push import publish  # noqa: PLC0415 - only when asked
 
         pushing = PushOptions(options.selection)
+        if options.deps is Deps.REGISTRY:
+            there = tuple(name for name in run.planned.wanted if run.outcomes[name].digest)
+            if not there:
+                return code
+            pushing = PushOptions(Selection(there), tags=None if values["push"] else ())
         keep = _keeping(run, report) if report else None
         return publish(session, opened, pushing, progress=values["progress"], keep=keep) or code
     return code
@@ -206,6 +221,9 @@ def _check_bases(session: Session, opened: Opened, selection: Selection, format_
 
 def _options(opened: Opened, values: dict[str, Any]) -> BuildOptions:
     given, asking = values.get("platform"), _asking(opened, values)
+    deps = Deps(values.get("deps", Deps.BUILD.value))
+    if deps is Deps.REGISTRY and (values["offline"] or values["relock_missing"]):
+        raise click.UsageError("--deps=registry goes without --offline and --relock-missing")
     return BuildOptions(
         platform=Platform.parse(given) if given else default_platform(opened),
         selection=selection_of(values),
@@ -217,12 +235,13 @@ def _options(opened: Opened, values: dict[str, Any]) -> BuildOptions:
         retries=values.get("retries", 0),
         builder=values.get("builder") or "",
         asking=asking,
+        deps=deps,
     )
 
 
 def _asking(opened: Opened, values: dict[str, Any]) -> Asking:
     """Return whether a registry decides too what is to be built; what is pushed goes there."""
-    if values.get("push"):
+    if values.get("push") or values.get("deps") == Deps.REGISTRY.value:
         return Asking.SURELY
     has_registry = bool(opened.workspace.settings.registry)
     asks = has_registry and values["changed"] and not values.get("offline")

@@ -75,7 +75,7 @@ def push(
     opened = open_workspace(session.directory)
     options = pushing.PushOptions(
         selection_of(values),
-        values["tags"],
+        values["tags"] or None,
         values["registry"],
         values["jobs"],
         dry_run=values["dry_run"],

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 import lzma
-import shutil
-import signal
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +14,6 @@ import pytest
 from orchestrator.app.inventories import MEDIA_TYPE
 from orchestrator.app.opened import open_workspace
 from orchestrator.app.remote import RemoteLayers
-from orchestrator.cli import main
 from orchestrator.oci.image import CONFIG_MEDIA_TYPE
 from orchestrator.oci.layer import LAYER_MEDIA_TYPE
 from orchestrator.publish.documents import write_document
@@ -25,80 +22,21 @@ from orchestrator.publish.reference import Repository
 from orchestrator.publish.registry import VerificationError
 from orchestrator.publish.wire import Wire
 from tests.helpers import ROOT, write_lock, write_tree, write_workspace
+from tests.machines import Machine, first_machine
 from tests.registries import TinyRegistry, interrupt_at, interrupt_this_process
 from tests.tiny import Tiny, digests
-from tests.unit.test_cli import Ran
 
 NAMES = {"python-base", "python-web", "api", "worker"}
 CONFIG_AND_LAYER = {CONFIG_MEDIA_TYPE: 1, LAYER_MEDIA_TYPE: 1}
 WHEELS = {"python-base": ("alpha", "native"), "api": ("client",)}
 
 
-@dataclass
-class Machine:
-    """A checkout and a cache, and `orch` there."""
-
-    tiny: Tiny
-    registry: TinyRegistry
-    run: Callable[..., Ran]
-
-    def orch(self, *arguments: str) -> Ran:
-        return self.run(self, *arguments)
-
-    def publish(self, *arguments: str) -> dict[str, str]:
-        """Run `orch build --changed --push`; return what came of each image it looked at."""
-        self.registry.asked.clear()
-        report = self.tiny.root / "report.json"
-        ran = self.orch("build", "--changed", "--push", "--report", str(report), *arguments)
-        assert ran.code == 0, ran.err
-        images = json.loads(report.read_text())["images"]
-        return {image["name"]: image["status"] for image in images}
-
-    def built(self, *arguments: str) -> set[str]:
-        return {name for name, status in self.publish(*arguments).items() if status == "built"}
-
-    def elsewhere(self, name: str) -> Machine:
-        """Return a machine with the same files, and nothing else."""
-        root = self.tiny.root.with_name(name)
-        shutil.copytree(self.tiny.root, root, ignore=shutil.ignore_patterns(".orch"))
-        tiny = Tiny(root, self.tiny.cache.with_name(f"{name}-cache"), self.tiny.sources)
-        tiny.adds = self.tiny.adds
-        return Machine(tiny, self.registry, self.run)
-
-    def without_packages(self, *but: str) -> None:
-        """Let no place have packages, but for some by their names."""
-        for path in self.tiny.sources.rglob("*"):
-            if path.is_file() and not path.name.startswith(but):
-                path.unlink()
-
-    def tag(self, name: str, tag: str) -> str:
-        return self.registry.tags[f"team/{name}", tag]
-
-
 @pytest.fixture
 def first(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Iterator[Machine]:
-    for name in ("DOCKER_CONFIG", "REGISTRY_AUTH_FILE", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    handler = signal.getsignal(signal.SIGTERM)
-
-    def run(machine: Machine, *arguments: str) -> Ran:
-        capsys.readouterr()
-        monkeypatch.setenv("ORCH_CACHE", str(machine.tiny.cache))
-        with pytest.raises(SystemExit) as ended:
-            main(["-C", str(machine.tiny.root), *arguments])
-        printed = capsys.readouterr()
-        assert "Traceback" not in printed.err
-        return Ran(int(str(ended.value.code)), printed.out, printed.err)
-
-    with TinyRegistry().running() as registry:
-        tiny = Tiny.make(tmp_path / "first", tmp_path / "sources", tmp_path / "first-cache")
-        settings = tiny.root / "orch.toml"
-        settings.write_text(f'registry = "{registry.address}/team"\n' + settings.read_text())
-        yield Machine(tiny, registry, run)
-    signal.signal(signal.SIGTERM, handler)
+    with first_machine(tmp_path, monkeypatch, capsys) as machine:
+        yield machine
 
 
 def transfers(registry: TinyRegistry, method: str) -> list[str]:
