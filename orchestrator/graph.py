@@ -1,12 +1,14 @@
-"""The graph of images: parents, dependents, tiers. The one module that knows networkx."""
+"""The graph of images: parents, dependents, tiers. The one module that knows networkx.
+
+It is imported only for images that do not stand in order already, as those of most workspaces do:
+importing it takes as long as all else that a build with nothing to do does in Python.
+"""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-
-import networkx as nx
 
 from orchestrator.errors import WorkspaceError
 from orchestrator.model import Image, Reference, Workspace
@@ -96,19 +98,12 @@ def build_graph(workspace: Workspace) -> Graph:
         CycleError: Images stand on each other in a circle; the message has the whole path.
     """
     images = workspace.images
-    digraph: nx.DiGraph[str] = nx.DiGraph()
-    digraph.add_nodes_from(images)
     edges: dict[str, tuple[str, ...]] = {}
     external: dict[str, tuple[str, ...]] = {}
     names = SiblingNames(workspace)
     for image in images.values():
         edges[image.name], external[image.name] = _edges(workspace, names, image)
-        digraph.add_edges_from((parent, image.name) for parent in edges[image.name])
-    position = {name: index for index, name in enumerate(images)}
-    try:
-        order = list(nx.lexicographical_topological_sort(digraph, key=position.__getitem__))
-    except nx.NetworkXUnfeasible:
-        raise _cycle(workspace, digraph) from None
+    order = _order(workspace, edges)
     parents = {name: edges[name] for name in order}
     tiers: dict[str, int] = {}
     for name in order:
@@ -117,10 +112,7 @@ def build_graph(workspace: Workspace) -> Graph:
     return Graph(
         images={name: images[name] for name in order},
         parents=parents,
-        dependents={
-            name: tuple(sorted(digraph.successors(name), key=position.__getitem__))
-            for name in order
-        },
+        dependents=_dependents(images, edges, order),
         external={name: external[name] for name in order},
         tiers=tiers,
         below={name: sibling for name, sibling in below.items() if sibling},
@@ -129,6 +121,39 @@ def build_graph(workspace: Workspace) -> Graph:
             name for name, image in images.items() if _takes_wheels(names, image)
         ),
     )
+
+
+def _order(workspace: Workspace, edges: Mapping[str, tuple[str, ...]]) -> list[str]:
+    """Return the images in topological order, ties as in the workspace.
+
+    Where every image comes after what it stands on, the order of the workspace is that order.
+
+    Raises:
+        CycleError: There is none.
+    """
+    position = {name: index for index, name in enumerate(edges)}
+    if all(position[parent] < position[name] for name in edges for parent in edges[name]):
+        return list(edges)
+    import networkx as nx  # noqa: PLC0415 - slow to import
+
+    digraph: nx.DiGraph[str] = nx.DiGraph()
+    digraph.add_nodes_from(edges)
+    digraph.add_edges_from((parent, name) for name in edges for parent in edges[name])
+    try:
+        return list(nx.lexicographical_topological_sort(digraph, key=position.__getitem__))
+    except nx.NetworkXUnfeasible:
+        raise _cycle_error(workspace, [edge[0] for edge in nx.find_cycle(digraph)]) from None
+
+
+def _dependents(
+    images: Iterable[str], edges: Mapping[str, tuple[str, ...]], order: Iterable[str]
+) -> dict[str, tuple[str, ...]]:
+    """Return what stands on each image, in the order of the workspace."""
+    dependents: dict[str, list[str]] = {name: [] for name in order}
+    for name in images:
+        for parent in edges[name]:
+            dependents[parent].append(name)
+    return {name: tuple(found) for name, found in dependents.items()}
 
 
 def _below(names: SiblingNames, image: Image, parents: tuple[str, ...]) -> str:
@@ -212,10 +237,8 @@ def _check_external(workspace: Workspace, image: Image) -> None:
     )
 
 
-def _cycle(workspace: Workspace, digraph: nx.DiGraph[str]) -> CycleError:
-    edges = nx.find_cycle(digraph)
-    path = [edge[0] for edge in edges]
-    path = [*path, path[0]]
+def _cycle_error(workspace: Workspace, circle: list[str]) -> CycleError:
+    path = [*circle, circle[0]]
     image = workspace.images[path[1]]
     return CycleError(
         f"images stand on each other in a circle: {' -> '.join(reversed(path))}",

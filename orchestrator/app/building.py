@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from orchestrator.app.opened import Opened, archive_of, read_lock, writing_lock
-from orchestrator.app.planning import Asking, BuildOptions, Planned, plan
+from orchestrator.app.planning import Asking, BuildOptions, Deps, Planned, plan
 from orchestrator.errors import InterruptedByUserError, OrchError
 from orchestrator.logs import run_id
 from orchestrator.oci.layout import Layout

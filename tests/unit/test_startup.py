@@ -10,7 +10,7 @@ import pytest
 
 from tests.helpers import ROOT, write_lock, write_tree, write_workspace
 
-ALLOWED = {"click", "networkx", "packaging"}
+ALLOWED = {"click", "packaging"}
 """What is not of the standard library and may be imported; nobody adds to it lightly."""
 
 HEAVY = {"asyncio", "email.mime", "http.client", "multiprocessing.pool", "ssl", "urllib.request"}
@@ -75,3 +75,12 @@ def test_a_plan_imports_no_library_but_these(root: Path, orch_cache: Path) -> No
     modules = imported(root, "plan")
     assert third_party(modules) <= ALLOWED
     assert not modules & HEAVY
+
+
+def test_images_that_stand_in_order_are_not_sorted_by_a_library(
+    tmp_path: Path, orch_cache: Path
+) -> None:
+    recipes = {"base/a": 'from = "b"\n', "base/b": f'from = "{ROOT}"\n'}
+    assert "networkx" in imported(write_workspace(tmp_path / "mixed", recipes), "graph")
+    recipes = {"base/a": f'from = "{ROOT}"\n', "base/b": 'from = "a"\n'}
+    assert "networkx" not in imported(write_workspace(tmp_path / "sorted", recipes), "graph")
