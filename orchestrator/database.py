@@ -6,7 +6,7 @@ What is in it is the business of `state.py` and `history.py`.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -100,8 +100,33 @@ class Database:
         try:
             self._execute(statements)
         except UnusableError:
-            self.file.replace(self.file.with_suffix(".unusable"))
+            self.put_aside()
             self._execute(statements)
+
+    def put_aside(self) -> None:
+        """Give the file another name: the next write begins a new one."""
+        self.file.replace(self.file.with_suffix(".unusable"))
+
+    def find_problem(self) -> str:
+        """Return why the database cannot be used; nothing where it can, or is not there.
+
+        Raises:
+            OrchError: It is locked, or may not be read.
+        """
+        if not self.file.is_file():
+            return ""
+        try:
+            with self._open() as database:
+                schema = _schema(database)
+                (found,) = database.execute("PRAGMA integrity_check(1)").fetchone()
+                with closing(sqlite3.connect(":memory:")) as expected:
+                    _execute_steps(expected, STEPS[: _version(database)])
+                    is_known = schema == _schema(expected)
+        except UnusableError as error:
+            return str(error)
+        if found != "ok":
+            return f"the records are damaged ({found})"
+        return "" if is_known else "the records have another schema than they say"
 
     def _execute(self, statements: Sequence[Statement]) -> None:
         with self._open() as database:
@@ -128,10 +153,18 @@ def _migrate(database: sqlite3.Connection) -> None:
         return
     with database:
         database.execute("BEGIN IMMEDIATE")
-        for step in STEPS[_version(database) :]:  # asked again: another may have been first
-            for statement in step:
-                database.execute(statement)
+        _execute_steps(database, STEPS[_version(database) :])  # asked again: another may be first
         database.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+
+def _execute_steps(database: sqlite3.Connection, steps: Iterable[Sequence[str]]) -> None:
+    for step in steps:
+        for statement in step:
+            database.execute(statement)
+
+
+def _schema(database: sqlite3.Connection) -> list[Any]:
+    return database.execute("SELECT type, name, sql FROM sqlite_master ORDER BY name").fetchall()
 
 
 def _version(database: sqlite3.Connection) -> int:

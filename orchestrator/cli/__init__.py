@@ -22,6 +22,7 @@ _VERBS = {
     "affected": "explain",
     "graph": "graph",
     "init": "init",
+    "new": "new",
     "bake": "bake",
     "lock": "lock",
     "wheels": "wheels",
@@ -32,7 +33,9 @@ _VERBS = {
     "deploy": "deploy",
     "diff": "diff",
     "history": "history",
+    "fsck": "fsck",
     "report": "report",
+    "gc": "gc",
 }
 
 

@@ -19,6 +19,7 @@ CREATE TABLE IF NOT EXISTS found (
 ) WITHOUT ROWID
 """
 _ONE = "SELECT stamp, value FROM found WHERE kind = ? AND subject = ?"
+_CHECK = "PRAGMA integrity_check(1)"
 _ALL = "SELECT subject, stamp, value FROM found WHERE kind = ?"
 
 
@@ -33,6 +34,10 @@ class Kind(Enum):
 
 _WHOLE = (Kind.RECIPE, Kind.FINGERPRINT, Kind.TOML)
 """Kinds that nearly every run asks for nearly all of: they are read in one go."""
+
+
+class _OtherVersionError(sqlite3.DatabaseError):
+    """The file is sound, and of no use."""
 
 
 class Memory:
@@ -64,6 +69,27 @@ class Memory:
             self._is_blind = True
             return None
         return found[1] if found and found[0] == stamp else None
+
+    def recall_all(self, kind: Kind) -> list[tuple[bytes, str, str]]:
+        """Return all findings of a kind: subject, stamp and value; none that cannot be read."""
+        try:
+            return (self._reading or self._open()).execute(_ALL, (kind.value,)).fetchall()
+        except sqlite3.Error:
+            return []
+        finally:
+            self._let_go()
+
+    def find_problem(self) -> str:
+        """Return what is wrong with the file; nothing of one that is absent, or only older."""
+        try:
+            (found,) = (self._reading or self._open()).execute(_CHECK).fetchone()
+        except (sqlite3.OperationalError, _OtherVersionError):
+            return ""
+        except sqlite3.DatabaseError as error:
+            return f"cannot be read: {error}"
+        finally:
+            self._let_go()
+        return "" if found == "ok" else f"is damaged: {found}"
 
     def remember(self, kind: Kind, subject: str, stamp: str, value: str) -> None:
         """Note a finding; it is kept by `save`."""
@@ -110,7 +136,7 @@ class Memory:
         # Runs that end with an error, and go on in another thread, may leave it open.
         self._reading = sqlite3.connect(address, timeout=10, uri=True, check_same_thread=False)
         if self._reading.execute("PRAGMA user_version").fetchone() != (_VERSION,):
-            raise sqlite3.DatabaseError("another version of orch wrote it")
+            raise _OtherVersionError("another version of orch wrote it")
         return self._reading
 
     def _let_go(self) -> None:

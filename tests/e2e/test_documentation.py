@@ -12,6 +12,7 @@ from typing import Any
 import click
 import pytest
 
+from orchestrator.app.adding import Addition, Wanted
 from orchestrator.app.initialising import initialise
 from orchestrator.app.push_report import push_document
 from orchestrator.app.pushing import PushRun
@@ -20,12 +21,16 @@ from orchestrator.app.verifying import VerifyRun
 from orchestrator.checks.finding import Finding, Severity
 from orchestrator.checks.run import Checked
 from orchestrator.cli import orch
+from orchestrator.cli.new import addition_document
 from orchestrator.errors import ExitCode
 from orchestrator.evidence.gathering import gather
 from orchestrator.fingerprint import Fingerprint
+from orchestrator.fsck.finding import Checked as Looked
+from orchestrator.fsck.finding import Fault, Where
+from orchestrator.fsck.finding import Finding as Lost
 from orchestrator.graph import build_graph
 from orchestrator.history import Kind, PastImage, PastRun, Result
-from orchestrator.model import Platform
+from orchestrator.model import ImageKind, Platform
 from orchestrator.plan import _CHANGED, Action, Plan, Step
 from orchestrator.ports import Outcome, Status
 from orchestrator.publish.reference import Namespace
@@ -33,6 +38,7 @@ from orchestrator.recipe import read_recipe
 from orchestrator.report.checks import check_document
 from orchestrator.report.documents import graph_document, outcome_document, plan_document
 from orchestrator.report.evidence import evidence_document
+from orchestrator.report.fsck import fsck_document
 from orchestrator.report.history import history_document
 from orchestrator.report.pictures import format_tree
 from orchestrator.report.proposals import proposal_document
@@ -216,6 +222,10 @@ def test_documents_have_the_keys_that_the_reference_names() -> None:
     proposal = initialise(ROOT, write=False, force=True)
     proposed = proposal_document(proposal, written=False)
     assert first_cells(section(page, "orch.init/1")) | {"schema"} == set(proposed)
+    addition = Addition(Wanted(ImageKind.SERVICE, "api"), "web", ())
+    assert first_cells(section(page, "orch.new/1")) | {"schema"} == set(
+        addition_document(addition, written=False)
+    )
     outcome = outcome_document(Outcome(step, Status.REUSED), None)
     head = {"run", "ok", "push", "started", "duration_s", "notes", "images"}
     assert first_cells(section(page, "orch.build/1")) == {"images[]", *head, *outcome}
@@ -250,6 +260,13 @@ def test_the_history_has_the_keys_that_the_reference_names() -> None:
     (image,) = run["images"]
     expected = {*document, "runs[]", *run, "images[]", *image} - {"schema"}
     assert first_cells(section(REFERENCE / "json.md", "orch.history/1")) == expected
+
+
+def test_the_document_of_fsck_has_the_keys_that_the_reference_names() -> None:
+    lost = Lost(Where.CACHE, Fault.DAMAGED, Path("blob"), "other bytes")
+    document = fsck_document(Looked(1, 2, (lost,)), None)
+    keys = {"findings[]", *document, *document["findings"][0]} - {"schema"}
+    assert first_cells(section(REFERENCE / "json.md", "orch.fsck/1")) == keys
 
 
 def test_every_gate_is_documented_and_no_other() -> None:
