@@ -1,24 +1,23 @@
-"""`orch init`: settings for a repository that has none."""
+"""`orch init`: settings for a repository that has none, and files for a folder that has none."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
 
+from orchestrator.app.new_files import new_files, write_new_files
+from orchestrator.app.present import list_files
+from orchestrator.app.starting import propose_starter
 from orchestrator.atomic import write_text
 from orchestrator.context import read_context
+from orchestrator.discovery.definitions import find_definitions, is_as_good_as_empty
 from orchestrator.discovery.proposal import Proposal, propose
 from orchestrator.errors import WorkspaceError
 from orchestrator.files import read_files
-from orchestrator.git import present_files
 from orchestrator.graph import Graph
 from orchestrator.model import Image, Workspace
 from orchestrator.settings import find_settings
-
-_NEVER_ENTERED = frozenset(
-    {".git", ".hg", ".orch", ".tox", ".venv", "__pycache__", "node_modules", "venv"}
-)
 
 
 class _NoDigests:
@@ -32,16 +31,26 @@ class _NoDigests:
 def initialise(directory: Path, *, write: bool, force: bool) -> Proposal:
     """Propose settings for a folder, and write them unless told not to.
 
+    A folder with nothing in it gets a small workspace; no file but the settings is written over.
+
     Raises:
-        WorkspaceError: The folder has settings and `force` is not given, or holds no image.
+        WorkspaceError: The folder has settings and `force` is not given, or what it holds is
+            neither images nor made into some.
     """
     root = directory.resolve()
     if not force:
         _check_has_none(root)
-    proposal = propose(root, _files(root), _check_files)
+    proposal = _propose(root, list_files(root))
     if write:
+        write_new_files(root, new_files(proposal.files))
         write_text(proposal.workspace.settings.file, proposal.text)
     return proposal
+
+
+def _propose(root: Path, paths: Sequence[str]) -> Proposal:
+    if not find_definitions(paths) and is_as_good_as_empty(paths):
+        return propose_starter(root, paths)
+    return propose(root, paths, _check_files)
 
 
 def _check_has_none(root: Path) -> None:
@@ -52,21 +61,6 @@ def _check_has_none(root: Path) -> None:
     where = "this folder has" if file.parent == root else f"{root} belongs to a workspace that has"
     hint = "edit them; orch init --force writes an orch.toml here all the same"
     raise WorkspaceError(f"{where} settings already", file=file, hint=hint)
-
-
-def _files(root: Path) -> list[str]:
-    """Return the files of a folder, sorted: those that git does not ignore, where it knows."""
-    known = present_files(root)
-    return sorted(known or _walk(root))
-
-
-def _walk(root: Path) -> Iterator[str]:
-    for folder, below, names in os.walk(root):
-        below[:] = sorted(set(below) - _NEVER_ENTERED)
-        if "pyvenv.cfg" in names:
-            below.clear()
-            continue
-        yield from (os.path.relpath(f"{folder}/{name}", root) for name in names)
 
 
 def _check_files(workspace: Workspace, graph: Graph, image: Image) -> None:

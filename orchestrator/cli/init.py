@@ -1,4 +1,4 @@
-"""`orch init`: settings for a repository as it is."""
+"""`orch init`: settings for a repository as it is, or a workspace to begin with."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ import click
 from orchestrator.app.initialising import initialise
 from orchestrator.cli.options import format_option
 from orchestrator.cli.output import Session
+from orchestrator.discovery.proposal import Proposal
 from orchestrator.errors import ExitCode
 from orchestrator.git import lacks_ignore
 from orchestrator.report.proposals import proposal_document, proposal_lines
+from orchestrator.rewriting import unified_diff
 
 
 @click.command()
@@ -22,9 +24,11 @@ from orchestrator.report.proposals import proposal_document, proposal_lines
 def init(session: Session, format_: str, *, dry_run: bool, force: bool) -> int:
     """Write settings for the Dockerfiles and recipes of this folder.
 
+    In an empty folder a small workspace is written: two bases and a service that answers.
+
     \b
     orch init --dry-run      show what would be written
-    orch init                write orch.toml; then: orch graph
+    orch init                write it; then: orch lock, orch build
     """  # noqa: D301 - click's mark for a paragraph that is not to be wrapped
     proposal = initialise(session.directory, write=not dry_run, force=force)
     lines = proposal_lines(proposal)
@@ -33,10 +37,19 @@ def init(session: Session, format_: str, *, dry_run: bool, force: bool) -> int:
     elif dry_run:
         session.note("\n".join(lines))
         click.echo(proposal.text, nl=False)
+        for path, text in proposal.files.items():
+            click.echo(unified_diff(path, "", text), nl=False)
     else:
         click.echo("\n".join(lines))
-        file = proposal.workspace.settings.file
-        session.note(f"wrote {file}; next: orch plan")
-        if lacks_ignore(file.parent, ".orch/"):
-            session.note("add .orch/ to .gitignore: what is built goes there")
+        _tell_written(session, proposal)
     return ExitCode.DONE
+
+
+def _tell_written(session: Session, proposal: Proposal) -> None:
+    file = proposal.workspace.settings.file
+    for path in proposal.files:
+        session.note(f"wrote {path}")
+    following = "orch lock, then orch build" if proposal.files else "orch plan"
+    session.note(f"wrote {file}; next: {following}")
+    if lacks_ignore(file.parent, ".orch/"):
+        session.note("add .orch/ to .gitignore: what is built goes there")

@@ -37,6 +37,9 @@ _NAMELESS = frozenset(
 )
 """Folders whose own name says nothing about the image that a Dockerfile in them makes."""
 
+_SAYS_NOTHING = re.compile(r"\..*|[^/]*\.(md|rst)|(LICEN[CS]E|COPYING|NOTICE|README)[^/]*")
+"""What a repository begins with before there is anything in it: hidden files, a licence."""
+
 
 @dataclass(frozen=True, slots=True)
 class DefinitionFile:
@@ -80,6 +83,11 @@ def _definition(path: PurePosixPath) -> DefinitionFile | None:
     if low[-1] in _NAMES and parts[0]:
         return DefinitionFile(path, "-".join(parts[:-1]))
     return None
+
+
+def is_as_good_as_empty(paths: Iterable[str]) -> bool:
+    """Tell whether files are such as a repository is made with, and none that is built or run."""
+    return all(_SAYS_NOTHING.fullmatch(path) for path in paths)
 
 
 def as_name(text: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from orchestrator.discovery.compose import is_compose_file, read_builds
@@ -27,13 +27,17 @@ Check = Callable[[Workspace, Graph, Image], object]
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """Settings as text, the graph that they give, and what was guessed or left open."""
+    """Settings as text, the graph that they give, and what was guessed or left open.
+
+    `files` are what is to be written besides the settings, by path from the root.
+    """
 
     text: str
     workspace: Workspace
     graph: Graph
     guesses: tuple[Guess, ...]
     undecided: tuple[Undecided, ...]
+    files: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def external(self) -> Mapping[str, tuple[str, ...]]:
@@ -57,8 +61,9 @@ def propose(root: Path, paths: Sequence[str], check: Check) -> Proposal:
     files = find_definitions(paths)
     if not files:
         raise WorkspaceError(
-            f"no Dockerfile and no image.toml in {root} or below",
-            hint="write one, for example base/python-base/Dockerfile, and run orch init again",
+            f"no Dockerfile, no image.toml and no Python project in {root} or below",
+            hint="write one, for example base/python-base/Dockerfile, and run orch init again; "
+            "in an empty folder orch init writes a workspace to begin with",
         )
     builds = [build for path in paths if is_compose_file(path) for build in read_builds(root, path)]
     defining = {str(file.path) for file in files}

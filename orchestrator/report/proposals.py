@@ -51,6 +51,7 @@ def proposal_document(proposal: Proposal, *, written: bool) -> dict[str, Any]:
         "file": str(proposal.workspace.settings.file),
         "written": written,
         "settings": proposal.text,
+        "files": [{"path": path, "text": text} for path, text in proposal.files.items()],
         "images": graph_document(proposal.graph)["images"],
         "external": [
             {"reference": reference, "images": list(names)}

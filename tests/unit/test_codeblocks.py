@@ -88,7 +88,7 @@ def test_steps_are_commands_with_what_is_shown_below() -> None:
 
 
 def test_a_console_block_that_begins_without_a_command_is_refused_with_its_line() -> None:
-    with pytest.raises(ValueError, match="page.md:7"):
+    with pytest.raises(ValueError, match=r"page\.md:7"):
         steps_of(CodeBlock(Path("page.md"), 7, "console", "output\n"))
 
 

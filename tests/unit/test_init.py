@@ -10,12 +10,15 @@ from typing import Any
 
 import pytest
 
+from orchestrator.app.checking import check
 from orchestrator.app.initialising import initialise
 from orchestrator.app.opened import open_workspace
 from orchestrator.cli import main
 from orchestrator.discovery.proposal import Proposal
 from orchestrator.errors import WorkspaceError
+from orchestrator.git import lacks_ignore
 from orchestrator.report.proposals import proposal_lines
+from orchestrator.select import Selection
 from tests.helpers import write_tree
 
 DEBIAN = "FROM debian:12\n"
@@ -334,11 +337,63 @@ def test_settings_are_never_written_over_without_force(tmp_path: Path) -> None:
     assert 'services = ["*"]' in (tmp_path / "orch.toml").read_text()
 
 
-def test_a_folder_without_images_is_an_error_that_says_how_to_begin(tmp_path: Path) -> None:
-    with pytest.raises(WorkspaceError, match="no Dockerfile and no") as raised:
+def test_a_folder_of_something_else_is_an_error_that_says_how_to_begin(tmp_path: Path) -> None:
+    write_tree(tmp_path, {"main.go": "package main\n"})
+    with pytest.raises(
+        WorkspaceError, match=r"no Dockerfile, no image\.toml and no Python"
+    ) as raised:
         initialise(tmp_path, write=True, force=False)
     assert "base/python-base/Dockerfile" in raised.value.hint
     assert not (tmp_path / "orch.toml").exists()
+
+
+BEGUN = {".gitignore": "*.log\n", "README.md": "", "LICENSE": "", ".github/CODEOWNERS": ""}
+
+
+@pytest.mark.parametrize("files", [{}, BEGUN], ids=["empty", "begun"])
+def test_an_empty_folder_becomes_a_workspace_that_passes_the_check(
+    tmp_path: Path, files: dict[str, str]
+) -> None:
+    proposal = init(tmp_path, files, git=bool(files))
+    assert parents(proposal) == {
+        "python-base": (),
+        "python-web": ("python-base",),
+        "hello": ("python-web",),
+    }
+    assert kinds(proposal)["hello"] == "service"
+    assert not check(tmp_path, Selection()).findings
+    assert all((tmp_path / path).read_text() == text for path, text in proposal.files.items())
+    assert {path: (tmp_path / path).read_text() for path in files} == files
+
+
+def test_a_workspace_to_begin_with_has_git_ignore_what_is_built(tmp_path: Path) -> None:
+    init(tmp_path, {}, git=True)
+    assert not lacks_ignore(tmp_path, ".orch/")
+
+
+def test_a_workspace_to_begin_with_is_for_this_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("platform.machine", lambda: "aarch64")
+    assert 'platforms = ["linux/arm64"]' in init(tmp_path, {}).text
+
+
+def test_a_dry_run_in_an_empty_folder_shows_every_file_and_writes_none(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(tmp_path, "init", "--dry-run") == 0
+    assert not list(tmp_path.iterdir())
+    assert "+++ b/services/hello/hello/main.py" in capsys.readouterr().out
+
+
+def test_the_document_holds_the_files_of_a_workspace_to_begin_with(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(tmp_path, "init", "--format", "json") == 0
+    files = json.loads(capsys.readouterr().out)["files"]
+    assert {file["path"]: file["text"] for file in files}["services/hello/image.toml"] == (
+        tmp_path / "services/hello/image.toml"
+    ).read_text()
 
 
 def test_a_dry_run_prints_the_settings_and_writes_nothing(

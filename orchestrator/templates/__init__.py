@@ -1,0 +1,1 @@
+"""What new workspaces, bases and services begin with: texts, and nothing is written here."""
