@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
@@ -15,8 +14,6 @@ from orchestrator.cli.output import Session
 from orchestrator.errors import ExitCode
 from orchestrator.model import ImageKind
 from orchestrator.rewriting import unified_diff
-
-F = TypeVar("F", bound=Callable[..., Any])
 
 
 @click.group()
@@ -30,16 +27,7 @@ def new() -> None:
     """  # noqa: D301 - click's mark for a paragraph that is not to be wrapped
 
 
-def _common(command: F) -> F:
-    """Add what both commands take behind `--from`."""
-    options: list[Callable[[F], F]] = [
-        click.option("--dry-run", is_flag=True, help="Show the files and write nothing."),
-        format_option,
-        click.pass_obj,
-    ]
-    for option in reversed(options):
-        command = option(command)
-    return command
+_dry_run_option = click.option("--dry-run", is_flag=True, help="Show the files and write nothing.")
 
 
 @new.command()
@@ -51,7 +39,9 @@ def _common(command: F) -> F:
     metavar="BASE",
     help="What it stands on: a base, debian:SUITE or an external image.",
 )
-@_common
+@_dry_run_option
+@format_option
+@click.pass_obj
 def base(session: Session, /, name: str, parent: str, **values: Any) -> int:
     """Add a base image: a recipe, and requirements that its services share.
 
@@ -71,7 +61,9 @@ def base(session: Session, /, name: str, parent: str, **values: Any) -> int:
     metavar="SERVICE",
     help="Copy this service's files, instead of writing a small program.",
 )
-@_common
+@_dry_run_option
+@format_option
+@click.pass_obj
 def service(session: Session, /, name: str, parent: str, like: str, **values: Any) -> int:
     """Add a service: a recipe, a program that answers /health, and its test.
 
