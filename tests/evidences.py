@@ -69,6 +69,7 @@ def build_of(rows: Sequence[dict[str, Any]], *, ok: bool = True) -> dict[str, An
     """Return `orch.build/1`."""
     return {
         "schema": "orch.build/1",
+        "run": "20260301-100000-a1b2c3",
         "ok": ok,
         "started": "2026-03-01T10:00:00+00:00",
         "duration_s": 12.5,

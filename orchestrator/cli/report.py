@@ -54,15 +54,18 @@ def report(session: Session, images: tuple[str, ...], format_: str, output: Path
 
 
 def _written(evidence: Evidence, format_: str) -> str:
-    from orchestrator.report import evidence_text  # noqa: PLC0415 - only what is asked for
-    from orchestrator.report.evidence import evidence_document  # noqa: PLC0415 - likewise
-
     if format_ == "json":
+        from orchestrator.report.evidence import evidence_document  # noqa: PLC0415 - only what is asked
+
         return json.dumps(evidence_document(evidence), indent=2)
     if format_ == "html":
-        from orchestrator.report.page.rendering import format_page  # noqa: PLC0415 - a library more
+        from orchestrator.report.page.rendering import format_page  # noqa: PLC0415 - likewise
 
         return format_page(evidence)
     if format_ == "markdown":
-        return "\n".join(evidence_text.evidence_markdown(evidence))
-    return "\n".join(evidence_text.evidence_lines(evidence))
+        from orchestrator.report.evidence_markdown import evidence_markdown  # noqa: PLC0415 - likewise
+
+        return "\n".join(evidence_markdown(evidence))
+    from orchestrator.report.evidence_text import evidence_lines  # noqa: PLC0415 - likewise
+
+    return "\n".join(evidence_lines(evidence))

@@ -152,10 +152,12 @@ class Storage:
 class Evidence:
     """A build and what followed; images come in topological order.
 
-    `outside` are images of the workspace that the build did not look at. `gaps` says in words
-    what was not checked.
+    `run` is the id that the build's log events and its row in the history have. `outside` are
+    images of the workspace that the build did not look at. `gaps` says in words what was not
+    checked.
     """
 
+    run: str
     started: str
     duration_s: float
     ok: bool
@@ -171,6 +173,14 @@ class Evidence:
     def count(self, status: str) -> int:
         """Return how many images came to a status."""
         return sum(image.status == status for image in self.images)
+
+    def held_back(self, name: str) -> tuple[str, ...]:
+        """Return the images that were skipped since they stand on one that was not made."""
+        missing = {name}
+        for image in self.images:
+            if image.status == "skipped" and missing.intersection(image.parents):
+                missing.add(image.name)
+        return tuple(image.name for image in self.images if image.name in missing - {name})
 
     def layers(self) -> tuple[tuple[ImageFacts, Layer], ...]:
         """Return every layer once, with the first image that has it."""

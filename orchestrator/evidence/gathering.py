@@ -77,6 +77,7 @@ def gather(
         if row["name"] in wanted
     )
     return Evidence(
+        run=build["run"],
         started=build["started"],
         duration_s=build["duration_s"],
         ok=build["ok"],

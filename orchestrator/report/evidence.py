@@ -12,6 +12,7 @@ def evidence_document(evidence: Evidence) -> dict[str, Any]:
     """Return all that is known of a build and what followed."""
     return {
         "schema": "orch.evidence/1",
+        "run": evidence.run,
         "ok": evidence.ok,
         "started": evidence.started,
         "duration_s": evidence.duration_s,

@@ -34,11 +34,14 @@ class Browser:
     def open(self, page: Path, width: int = 1280, *, dark: bool = False) -> None:
         """Load a page in a window of some width, and forget what was noted before."""
         self._resize(width, 900)
-        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
-        self._command("Emulation.setEmulatedMedia", features=[scheme])
+        self._medium("", dark=dark)
         for kind in ("browser", "performance"):
             self.chrome.get_log(kind)  # type: ignore[no-untyped-call]
         self.chrome.get(page.as_uri())
+
+    def print(self, *, dark: bool = False) -> None:
+        """Show the page as it would be printed by a system of dark or light colours."""
+        self._medium("print", dark=dark)
 
     def all(self, selector: str) -> list[WebElement]:
         """Return the elements that a CSS selector matches."""
@@ -79,6 +82,10 @@ class Browser:
         self._resize(width, min(height, 8000))
         self.chrome.save_screenshot(str(file))
         return file.read_bytes()
+
+    def _medium(self, name: str, *, dark: bool) -> None:
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        self._command("Emulation.setEmulatedMedia", media=name, features=[scheme])
 
     def _resize(self, width: int, height: int) -> None:
         size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import cache
+from pathlib import Path
 
 import docker
 import pytest
 
+from tests.conftest import required
 from tests.real.docker_engine import DockerEngine
 from tests.real.reference import (
     UnavailableImageError,
+    copy_reference,
     find_images,
     load_image,
+    run_orch,
     skip_unavailable,
     system_packages,
 )
+from tests.real.registry import registry as run_registry
 
 SERVICES = ("discord", "testing", "webhook")
 BASES = ("python-base", "python-web")
@@ -64,3 +69,18 @@ def client(docker_engine: DockerEngine) -> Iterator[docker.DockerClient]:
     client = docker_engine.client()
     yield client
     client.close()
+
+
+@pytest.fixture(scope="session")
+def reported_tree(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Return a checkout of the reference tree: built twice, some pushed, one verified."""
+    with required(run_registry()) as address:
+        root = copy_reference(tmp_path_factory.mktemp("report") / "tree")
+        settings = root / "orch.toml"
+        price = '\n[report]\nstorage-price = "0.10 USD"\n'
+        settings.write_text(f'registry = "{address}/tree"\n{settings.read_text()}{price}')
+        run_orch(root, "build", "--relock-missing")
+        run_orch(root, "build", "--force")
+        run_orch(root, "push", "python-web-light", "webhook", "--no-attest")
+        run_orch(root, "verify", "--runtime", "none", "webhook")
+        yield root

@@ -76,6 +76,14 @@ def copy_reference(to: Path) -> Path:
     return to
 
 
+def run_orch(root: Path, *arguments: str) -> str:
+    """Run `orch` in a workspace, where it must end well; return what it prints."""
+    command = [str(Path(sys.executable).with_name("orch")), "-C", str(root), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
 def build_image(name: str) -> None:
     """Bring an image in the layout up to date.
 

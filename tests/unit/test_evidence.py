@@ -23,7 +23,8 @@ from orchestrator.evidence.timeline import critical_path, time_images
 from orchestrator.evidence.treemap import squarify
 from orchestrator.model import StoragePrice
 from orchestrator.report.evidence import evidence_document
-from orchestrator.report.evidence_text import evidence_lines, evidence_markdown
+from orchestrator.report.evidence_markdown import evidence_markdown
+from orchestrator.report.evidence_text import evidence_lines
 from orchestrator.select import Selection
 from tests.evidences import (
     build_of,
@@ -214,6 +215,7 @@ def test_a_failure_is_told_with_its_message_hint_and_log() -> None:
     found = evidence(BROKEN, ok=False)
     text = "\n".join(evidence_lines(found))
     assert text.startswith("not done: 1 built, 1 failed, 1 skipped in 12.5 s")
+    assert "    so skipped: api\n" in text
     for told in ("it <broke> | twice", "hint: mend it", "log: .orch/logs/web.log", "web failed"):
         assert told in text
 
@@ -221,7 +223,7 @@ def test_a_failure_is_told_with_its_message_hint_and_log() -> None:
 def test_markdown_of_a_failure_stays_a_table() -> None:
     lines = list(evidence_markdown(evidence(BROKEN, ok=False)))
     row = next(line for line in lines if line.startswith("| web | it"))
-    assert row == r"| web | it \<broke> \| twice | mend it | .orch/logs/web.log |"
+    assert row == r"| web | it \<broke> \| twice | mend it | api | .orch/logs/web.log |"
 
 
 def test_an_image_that_failed_has_no_digest_and_no_gates() -> None:

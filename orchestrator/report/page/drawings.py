@@ -12,12 +12,9 @@ from orchestrator.evidence.treemap import squarify
 from orchestrator.report.evidence_text import size_text
 from orchestrator.report.text import format_bytes
 
-_LETTERS = 23
-_BAR_ROW = 30
 _TICKS = 5
 _TILES = 90
-_SIDES = (1000.0, 520.0)
-_BIG_ENOUGH = (60.0, 30.0)
+_SIDES = (1000.0, 416.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +23,6 @@ class Box:
 
     image: ImageFacts
     place: Place
-    label: str
     below: str
 
 
@@ -48,6 +44,8 @@ class Graph:
     boxes: Sequence[Box]
     lines: Sequence[Line]
     tiers: Sequence[tuple[int, int]]
+    box_width: int = WIDTH
+    box_height: int = HEIGHT
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +53,6 @@ class Bar:
     """An image's time; `wait_left` and `wait_width` are how long it could have begun."""
 
     image: ImageFacts
-    top: int
     left: float
     width: float
     wait_left: float
@@ -68,14 +65,13 @@ class Bar:
 class Bars:
     """The build's times; ticks are shares and their labels."""
 
-    height: int
     bars: Sequence[Bar]
     ticks: Sequence[tuple[float, str]]
 
 
 @dataclass(frozen=True, slots=True)
 class Area:
-    """A tile of a treemap; one too small for words has no label."""
+    """A tile of a treemap: what it stands for, how big that is, and the first image that has it."""
 
     left: float
     top: float
@@ -84,6 +80,7 @@ class Area:
     kind: str
     label: str
     below: str
+    image: str
     title: str
 
 
@@ -104,7 +101,6 @@ def draw_graph(images: Sequence[ImageFacts]) -> Graph:
         Box(
             image,
             drawing.places[image.name],
-            _shortened(image.name),
             f"{image.status}, {size_text(image.size_bytes)}" if image.digest else image.status,
         )
         for image in images
@@ -117,10 +113,6 @@ def draw_graph(images: Sequence[ImageFacts]) -> Graph:
     ]
     tiers = sorted((tier, left) for tier, left in drawing.tiers.items())
     return Graph(drawing.width, drawing.height, boxes, lines, tiers)
-
-
-def _shortened(name: str) -> str:
-    return name if len(name) <= _LETTERS else f"{name[: _LETTERS - 1]}…"
 
 
 def _curve(parent: Place, child: Place) -> str:
@@ -136,13 +128,12 @@ def draw_bars(images: Iterable[ImageFacts]) -> Bars:
     timed.sort(key=lambda item: (item[1].started_s, item[1].ended_s))
     whole_s = max((timing.ended_s for _, timing in timed), default=0.0) or 1.0
     bars = []
-    for index, (image, timing) in enumerate(timed):
+    for image, timing in timed:
         after = f", after {timing.waited_for}" if timing.waited_for else ""
         waited = f", waited {timing.waited_s:.3f} s more" if timing.waited_s else ""
         bars.append(
             Bar(
                 image,
-                _BAR_ROW * (index + 1),
                 100 * timing.started_s / whole_s,
                 100 * timing.duration_s / whole_s,
                 100 * (timing.started_s - timing.waited_s) / whole_s,
@@ -152,7 +143,7 @@ def draw_bars(images: Iterable[ImageFacts]) -> Bars:
             )
         )
     ticks = [(100 * at / _TICKS, f"{whole_s * at / _TICKS:.3g} s") for at in range(_TICKS)]
-    return Bars(_BAR_ROW * (len(bars) + 1), bars, ticks)
+    return Bars(bars, ticks)
 
 
 def draw_layers(evidence: Evidence) -> list[Area]:
@@ -193,22 +184,18 @@ def _areas(rows: Iterable[tuple[int, str, str, str]]) -> list[Area]:
         shown = (sum(row[0] for row in rest), "rest", f"{len(rest)} smaller ones", "")
         rows = sorted([*rows[:_TILES], shown], key=lambda row: -row[0])
     width, height = _SIDES
-    areas = []
-    for (size_bytes, kind, label, image), tile in zip(
-        rows, squarify([row[0] for row in rows], width, height), strict=True
-    ):
-        has_room = tile.width >= _BIG_ENOUGH[0] and tile.height >= _BIG_ENOUGH[1]
-        where = f" of {image}" if image else ""
-        areas.append(
-            Area(
-                100 * tile.x / width,
-                100 * tile.y / height,
-                100 * tile.width / width,
-                100 * tile.height / height,
-                kind,
-                label if has_room else "",
-                f"{format_bytes(size_bytes)}{where}" if has_room else "",
-                f"{label}{where}: {format_bytes(size_bytes)}",
-            )
+    tiles = squarify([row[0] for row in rows], width, height)
+    return [
+        Area(
+            100 * tile.x / width,
+            100 * tile.y / height,
+            100 * tile.width / width,
+            100 * tile.height / height,
+            kind,
+            label,
+            format_bytes(size_bytes),
+            image,
+            f"{label}{f' of {image}' if image else ''}: {format_bytes(size_bytes)}",
         )
-    return areas
+        for (size_bytes, kind, label, image), tile in zip(rows, tiles, strict=True)
+    ]
