@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from orchestrator.app.opened import Opened, archive_of, read_lock, writing_lock
+from orchestrator.app.opened import Opened, archive_of, at_work, read_lock, writing_lock
 from orchestrator.app.planning import Asking, BuildOptions, Deps, Planned, plan
 from orchestrator.errors import InterruptedByUserError, OrchError
 from orchestrator.logs import run_id
@@ -58,6 +58,7 @@ class BuildRun:
         )
 
 
+@at_work
 def build(
     opened: Opened,
     options: BuildOptions,

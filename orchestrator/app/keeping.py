@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from orchestrator.app.opened import Opened, read_lock
-from orchestrator.errors import WorkspaceError
+from orchestrator.errors import OrchError, WorkspaceError
 from orchestrator.lockfile import Lock
 from orchestrator.model import LockedWheel, Platform
+from orchestrator.usage import alone_in
 from orchestrator.wheelhouse.kept import Kept, Store, choose_unwanted
 from orchestrator.wheelhouse.why import Why, differences
 
@@ -39,6 +40,7 @@ def collect_unwanted(opened: Opened, unwanted: Unwanted) -> tuple[list[Kept], li
 
     Raises:
         WorkspaceError: It is not said what is unwanted.
+        OrchError: A run is at work with the cache.
     """
     if not unwanted.unlocked and unwanted.older_than_s is None and unwanted.max_bytes is None:
         raise WorkspaceError(
@@ -56,8 +58,23 @@ def collect_unwanted(opened: Opened, unwanted: Unwanted) -> tuple[list[Kept], li
         even_locked=unwanted.even_locked,
     )
     if not unwanted.dry_run:
-        store.remove(going)
+        _remove(opened, store, going)
     return going, [item for item in kept if item not in going]
+
+
+def _remove(opened: Opened, store: Store, going: list[Kept]) -> None:
+    """Let go of files, where no run may be about to read them.
+
+    Raises:
+        OrchError: A run is at work.
+    """
+    with alone_in(opened.paths.cache) as is_free:
+        if not is_free:
+            raise OrchError(
+                "a run is at work with the cache; nothing was removed",
+                hint="try again when it has ended",
+            )
+        store.remove(going)
 
 
 def explain_wheel(opened: Opened, name: str) -> list[Why]:
@@ -96,10 +113,11 @@ def store_of(opened: Opened) -> Store:
 def _locked(opened: Opened) -> dict[str, str]:
     """Return the names, by sha256, of all that the lock reaches: what builds need too."""
     lock = read_lock(opened) if opened.paths.lock.is_file() else Lock()
-    return {wheel.sha256: wheel.file for wheel in _reached(lock)}
+    return {wheel.sha256: wheel.file for wheel in reached_wheels(lock)}
 
 
-def _reached(lock: Lock) -> Iterator[LockedWheel]:
+def reached_wheels(lock: Lock) -> Iterator[LockedWheel]:
+    """Yield the wheels that a lock names, and the sdists and wheels that builds of it need."""
     for adds in lock.images.values():
         yield from adds.wheels
     for build in lock.builds:

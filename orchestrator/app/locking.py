@@ -18,6 +18,7 @@ from orchestrator.app.opened import (
 )
 from orchestrator.externals import LockedExternal, find_externals
 from orchestrator.lockfile import Lock
+from orchestrator.usage import working_in
 
 if TYPE_CHECKING:
     from orchestrator.model import LockedWheel
@@ -83,7 +84,8 @@ def lock(
         return read_build_requires(file, sdist.file)
 
     sources = Sources(archive_of(opened), uv, measure, progress, read_requires)
-    with nullcontext() if dry_run else writing_lock(opened):
+    alone = nullcontext() if dry_run else writing_lock(opened)
+    with working_in(opened.paths.cache), alone:
         previous = read_lock(opened) if opened.paths.lock.exists() else Lock()
         moving = read_upgrade(opened.workspace, opened.graph, previous, packages)
         if upgrade and not packages:

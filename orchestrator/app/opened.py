@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
 from orchestrator.errors import LockError
 from orchestrator.foundations import check_foundations
@@ -20,11 +20,15 @@ from orchestrator.remembered.memory import Memory
 from orchestrator.remembered.parsed import CachedToml
 from orchestrator.remembered.recipes import CachedRecipes
 from orchestrator.settings import read_settings
+from orchestrator.usage import working_in
 from orchestrator.workspace import read_images
 
 if TYPE_CHECKING:
     from orchestrator.resolve.debian import DebianArchive
     from orchestrator.resolve.python.uv import Uv
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +98,19 @@ def writing_lock(opened: Opened) -> Iterator[None]:
     with (opened.paths.state / "lock.guard").open("ab") as guard:
         fcntl.flock(guard, fcntl.LOCK_EX)
         yield
+
+
+def at_work(
+    verb: Callable[Concatenate[Opened, P], T],
+) -> Callable[Concatenate[Opened, P], T]:
+    """Keep `orch gc` away while a verb runs that reads or fills the layout and the cache."""
+
+    @functools.wraps(verb)
+    def working(opened: Opened, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        with working_in(opened.paths.state, opened.paths.cache):
+            return verb(opened, *args, **kwargs)
+
+    return working
 
 
 def archive_of(opened: Opened) -> Callable[[], DebianArchive]:

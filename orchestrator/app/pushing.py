@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from orchestrator.app.attesting import Attestations
-from orchestrator.app.opened import Opened
+from orchestrator.app.opened import Opened, at_work
 from orchestrator.app.publishable import Collected, Publishables, collect
 from orchestrator.app.registries import connected
 from orchestrator.app.remote import RemoteLayers
@@ -68,6 +68,7 @@ class PushRun:
         return not self.was_interrupted and not any(pushed.status in bad for pushed in self.images)
 
 
+@at_work
 def push(opened: Opened, options: PushOptions, observer: PushObserver) -> PushRun:
     """Publish the selected images, and read back what the registry has then.
 

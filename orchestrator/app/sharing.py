@@ -8,7 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass
 
 from orchestrator.app import materials
-from orchestrator.app.opened import Opened
+from orchestrator.app.opened import Opened, at_work
 from orchestrator.app.planning import BuildOptions, Planned, plan
 from orchestrator.errors import WorkspaceError
 from orchestrator.fetch import Artifact, Downloads
@@ -62,6 +62,7 @@ def absent_warning(names: Sequence[str]) -> list[str]:
     return [f"--offline: {len(distinct)} of the files needed are not on this machine:{lines}"]
 
 
+@at_work
 def push(opened: Opened, sharing: Sharing) -> Shared:
     """Bring what the lock names, this machine has and the shared levels lack, to these.
 
@@ -85,6 +86,7 @@ def push(opened: Opened, sharing: Sharing) -> Shared:
     return Shared(tuple(moved), unbuilt=unbuilt)
 
 
+@at_work
 def pull(opened: Opened, sharing: Sharing) -> Shared:
     """Bring what the lock names to this machine: from the levels, then from the indexes.
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import Enum
 
-from orchestrator.app.opened import Opened, read_lock
+from orchestrator.app.opened import Opened, at_work, read_lock
 from orchestrator.app.publishable import collect
 from orchestrator.app.scanning import Scanning
 from orchestrator.app.told import Told
@@ -74,6 +74,7 @@ class VerifyRun:
         return not any(image.with_result(Result.NOT_CHECKED) for image in self.images)
 
 
+@at_work
 def verify(opened: Opened, options: VerifyOptions) -> VerifyRun:
     """Verify the selected images, which are up to date; what came of each is remembered.
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from orchestrator.app.materials import wheel_artifacts
-from orchestrator.app.opened import Opened, read_lock
+from orchestrator.app.opened import Opened, at_work, read_lock
 from orchestrator.app.sharing import levels_of
 from orchestrator.app.wheel_building import build_sdists, changes, open_workshop
 from orchestrator.errors import OrchError, WorkspaceError
@@ -61,6 +61,7 @@ class Said:
     fetched: Callable[[int], None] = field(default=lambda _: None)
 
 
+@at_work
 def gather_wheels(opened: Opened, options: WheelOptions, said: Said) -> Gathered:
     """Bring every wheel of the lock to this machine, and build what there is no wheel of.
 

@@ -35,7 +35,7 @@ _VERBS = {
     "history": "history",
     "fsck": "fsck",
     "report": "report",
-    "gc": "gc",
+    "gc": "free",
 }
 
 

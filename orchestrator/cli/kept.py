@@ -3,26 +3,15 @@
 from __future__ import annotations
 
 import json
-import re
 from typing import Any
 
 import click
 from packaging.utils import canonicalize_name
 
 from orchestrator.app.opened import open_workspace
-from orchestrator.cli.options import format_option, parse_size
+from orchestrator.cli.options import format_option, parse_age, parse_size
 from orchestrator.cli.output import Session
 from orchestrator.errors import ExitCode
-
-_DAY_S = 86_400
-_UNITS = {"m": 60, "h": 3600, "d": _DAY_S, "w": 7 * _DAY_S}
-
-
-def _age(_context: click.Context, _option: click.Parameter, value: str | None) -> float | None:
-    match = re.fullmatch(r"(\d+)([mhdw])", value or "")
-    if value is not None and match is None:
-        raise click.BadParameter(f"{value!r} is no age such as 30d or 12h")
-    return float(int(match[1]) * _UNITS[match[2]]) if match else None
 
 
 @click.command("list")
@@ -55,7 +44,9 @@ def list_(session: Session, verify: bool, format_: str) -> int:  # noqa: FBT001 
 
 
 @click.command()
-@click.option("--older-than", callback=_age, metavar="AGE", help="What nobody read since: 30d.")
+@click.option(
+    "--older-than", callback=parse_age, metavar="AGE", help="What nobody read since: 30d."
+)
 @click.option(
     "--max-size",
     callback=parse_size,

@@ -12,6 +12,7 @@ import click
 from orchestrator.select import Selection
 
 F = TypeVar("F", bound=Callable[..., Any])
+_UNITS = {"m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
 _BYTES = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 
 
@@ -47,6 +48,18 @@ def selection_of(values: dict[str, Any]) -> Selection:
         changed=values.pop("changed"),
         since=values.pop("since"),
     )
+
+
+def parse_age(_context: click.Context, _option: click.Parameter, value: str | None) -> float | None:
+    """Read an age such as 30d, in seconds, for click.
+
+    Raises:
+        click.BadParameter: It is none.
+    """
+    match = re.fullmatch(r"(\d+)([mhdw])", value or "")
+    if value is not None and match is None:
+        raise click.BadParameter(f"{value!r} is no age such as 30d or 12h")
+    return float(int(match[1]) * _UNITS[match[2]]) if match else None
 
 
 def parse_size(_context: click.Context, _option: click.Parameter, value: str | None) -> int | None:

@@ -188,6 +188,14 @@ class ReportSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class GcSettings:
+    """`[gc]` of the settings: how long what nobody uses is kept, 0 for ever, and how much."""
+
+    days: int = 30
+    max_size_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """`orch.toml`, or `[tool.orch]` of a `pyproject.toml`, read and validated."""
 
@@ -210,5 +218,6 @@ class Settings:
     checks: CheckSettings = CheckSettings()
     history: HistorySettings = HistorySettings()
     report: ReportSettings = ReportSettings()
+    gc: GcSettings = GcSettings()
     images: Mapping[str, ImageSettings] = field(default_factory=dict)
     wheels: Mapping[str, WheelSettings] = field(default_factory=dict)

@@ -27,7 +27,12 @@ _GZIP = b"\x1f\x8b"
 
 def imported_file(layout: Layout, digest: str) -> Path:
     """Return the file that says under which digest the layout has an image of an engine."""
-    return layout.folder.with_name("imported") / digest.replace(":", "-")
+    return imported_folder(layout) / digest.replace(":", "-")
+
+
+def imported_folder(layout: Layout) -> Path:
+    """Return the folder of such files."""
+    return layout.folder.with_name("imported")
 
 
 def import_archive(layout: Layout, archive: Iterator[bytes]) -> str:

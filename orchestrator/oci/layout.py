@@ -8,7 +8,7 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,9 @@ from orchestrator.oci.image import (
 from orchestrator.oci.layer import KEY, UNPACKED, Layer, what_made
 
 REF_NAME = "org.opencontainers.image.ref.name"
+LOCK = ".lock"
+"""The file that keeps writers of the index apart."""
+
 _LAYOUT = json.dumps({"imageLayoutVersion": "1.0.0"})
 
 
@@ -148,12 +151,21 @@ class Layout:
                     "platform": {"architecture": platform.architecture, "os": platform.os},
                 }
                 entries[name] = self._named(name, manifests, annotations)
-            index = {
-                "schemaVersion": 2,
-                "mediaType": INDEX_MEDIA_TYPE,
-                "manifests": [entries[name] for name in sorted(entries)],
-            }
-            write_text(self.folder / "index.json", json.dumps(index, indent=1), sync=True)
+            self._write_index(entries)
+
+    def unname(self, names: Collection[str]) -> None:
+        """Take names off images; their blobs stay."""
+        with self._locked():
+            entries = {entry["annotations"][REF_NAME]: entry for entry in self._entries()}
+            self._write_index({name: entries[name] for name in entries if name not in names})
+
+    def _write_index(self, entries: Mapping[str, dict[str, Any]]) -> None:
+        index = {
+            "schemaVersion": 2,
+            "mediaType": INDEX_MEDIA_TYPE,
+            "manifests": [entries[name] for name in sorted(entries)],
+        }
+        write_text(self.folder / "index.json", json.dumps(index, indent=1), sync=True)
 
     def names(self) -> dict[str, dict[str, str]]:
         """Return each name's manifest digests, by platform."""
@@ -163,6 +175,10 @@ class Layout:
             }
             for entry in self._entries()
         }
+
+    def roots(self) -> dict[str, str]:
+        """Return the digest behind each name: a manifest's, or an index's of several platforms."""
+        return {entry["annotations"][REF_NAME]: str(entry["digest"]) for entry in self._entries()}
 
     def _named(
         self, name: str, manifests: Mapping[str, dict[str, Any]], annotations: Mapping[str, str]
@@ -196,7 +212,7 @@ class Layout:
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
-        with (self.folder / ".lock").open("w") as file:
+        with (self.folder / LOCK).open("w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
 

@@ -36,6 +36,7 @@ from orchestrator.ports import Outcome, Status
 from orchestrator.publish.reference import Namespace
 from orchestrator.recipe import read_recipe
 from orchestrator.report.checks import check_document
+from orchestrator.report.collected import collected_document
 from orchestrator.report.documents import graph_document, outcome_document, plan_document
 from orchestrator.report.evidence import evidence_document
 from orchestrator.report.fsck import fsck_document
@@ -47,6 +48,7 @@ from orchestrator.report.sharing import moved_document
 from orchestrator.report.verification import verified_document
 from orchestrator.settings import read_settings
 from orchestrator.tables import Table
+from orchestrator.unused.entries import Collected, Part, Swept
 from orchestrator.verify.gates import GATES, Verified
 from orchestrator.wheelhouse.shared_transfer import Moved
 from orchestrator.wheelhouse.shared_transfer import Status as Shared
@@ -181,7 +183,7 @@ def test_every_setting_is_documented_and_no_other(tmp_path: Path, taken: set[Tak
     headings |= {"image.api.gates": "[image.NAME.gates]"}
     headings |= {"wheelhouse": "[wheelhouse]", "wheels.name": "[wheels.NAME]"}
     headings |= {"attest": "[attest]", "ecr": "[ecr]", "ecr.exceptions": "[[ecr.exceptions]]"}
-    headings |= {"history": "[history]", "report": "[report]"}
+    headings |= {"history": "[history]", "report": "[report]", "gc": "[gc]"}
     headings |= {"checks": "[checks]", "checks.exceptions": "[[checks.exceptions]]"}
     check_keys(REFERENCE / "settings.md", taken, headings)
 
@@ -267,6 +269,12 @@ def test_the_document_of_fsck_has_the_keys_that_the_reference_names() -> None:
     document = fsck_document(Looked(1, 2, (lost,)), None)
     keys = {"findings[]", *document, *document["findings"][0]} - {"schema"}
     assert first_cells(section(REFERENCE / "json.md", "orch.fsck/1")) == keys
+
+
+def test_a_collection_has_the_keys_that_the_reference_names() -> None:
+    document = collected_document(Collected((Swept(Part.LOGS, {}),), (), dry_run=True))
+    keys = {*document, "parts[]", *document["parts"][0]} - {"schema", "parts"}
+    assert first_cells(section(REFERENCE / "json.md", "orch.gc/1")) == keys
 
 
 def test_every_gate_is_documented_and_no_other() -> None:

@@ -40,6 +40,7 @@ from orchestrator.ports import Made
 from orchestrator.resolve.python.tags import rank_of
 from orchestrator.resolve.python.uv import Target
 from orchestrator.resolve.target import target_of_image
+from orchestrator.usage import note_use
 
 
 class Assembler:
@@ -211,7 +212,7 @@ class Assembler:
         """Check an image's packages against each other; libraries once for the same packages."""
         check_clashes(contents, store)
         marker = self._store.folder / "checked" / closure_key(contents)
-        if not marker.is_file():
+        if note_use(marker) is None:
             check_closure(contents, store)
             if store is self._store:  # what was checked against hearsay is no news for others
                 write_text(marker, "")

@@ -17,6 +17,7 @@ from orchestrator.engines.assembler.store import key_of
 from orchestrator.errors import AssemblyError
 from orchestrator.model import LockedDeb, Platform
 from orchestrator.oci.tar import EntryKind
+from orchestrator.usage import note_use
 
 _LIBRARIES = ("libc6", "libexpat1", "zlib1g")
 _UPSTREAM = re.compile(r"(?:\d+:)?([0-9.]+)")
@@ -75,7 +76,7 @@ def _unpacked(
     cache: Path,
 ) -> Interpreter:
     root = cache / "interpreters" / key_of([deb.sha256 for deb in debs])
-    if not root.is_dir():
+    if note_use(root) is None:
         root.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=root.parent, prefix=".new-") as scratch:
             for deb in debs:

@@ -17,6 +17,7 @@ from orchestrator.oci.joining import LayerWriter, directories_of, split_clashing
 from orchestrator.oci.layer import Layer
 from orchestrator.oci.segment import CHUNK, SegmentInfo, SegmentWriter
 from orchestrator.oci.tar import Entry
+from orchestrator.usage import note_use
 
 FORMAT = 4
 """Part of every key; raised when segments or layers are written differently."""
@@ -78,11 +79,11 @@ class Store:
 
     def has_segment(self, key: str) -> bool:
         """Tell whether a segment is there."""
-        return self._info_path(key).is_file() and self.segment_path(key).is_file()
+        return _is_there(self._info_path(key)) and _is_there(self.segment_path(key))
 
     def has_info(self, key: str) -> bool:
         """Tell whether it is known what a segment holds."""
-        return key in self._told or self._info_path(key).is_file()
+        return key in self._told or _is_there(self._info_path(key))
 
     def segment_path(self, key: str) -> Path:
         """Return where a segment's bytes lie."""
@@ -114,14 +115,15 @@ class Store:
         try:
             rows = json.loads(self._layers_path(key).read_text("utf-8"))
             layers = tuple(Layer(**row, key=key) for row in rows)
-            if all(self._has_blob(layer) for layer in layers):
+            if all(self._has_blob(layer) for layer in layers) and _is_there(self._layers_path(key)):
                 return layers
         except (OSError, ValueError, TypeError):
             pass
         return self._published.get(key, ())
 
     def _has_blob(self, layer: Layer) -> bool:
-        return self.blob_path(layer.digest).stat().st_size == layer.size_bytes
+        status = note_use(self.blob_path(layer.digest))
+        return status is not None and status.st_size == layer.size_bytes
 
     def blob_path(self, digest: str) -> Path:
         """Return where a layer's blob lies."""
@@ -215,6 +217,10 @@ class Store:
 
     def _layers_path(self, key: str) -> Path:
         return self.folder / "layers" / key[:2] / f"{key}.json"
+
+
+def _is_there(path: Path) -> bool:
+    return note_use(path) is not None
 
 
 @lru_cache(maxsize=2048)
