@@ -32,20 +32,39 @@ if TYPE_CHECKING:
     metavar="FILE",
     help="Write the file instead of printing.",
 )
+@click.option(
+    "--merge",
+    is_flag=True,
+    help="Join the reports of jobs, files or folders in place of images, into one as JSON.",
+)
 @click.pass_obj
-def report(session: Session, images: tuple[str, ...], format_: str, output: Path | None) -> int:
+def report(
+    session: Session,
+    /,
+    images: tuple[str, ...],
+    format_: str,
+    output: Path | None,
+    *,
+    merge: bool,
+) -> int:
     """Show evidence of the last build: what, why, how long, how big, where, and what is not known.
 
     \b
     orch report                                    all that the last build looked at
     orch report --format html --output build.html  as a page for a browser
     orch report --format markdown api              one image
+    orch report --merge reports/                   of jobs, as of one build; then orch report
     """  # noqa: D301 - click's mark for a paragraph that is not to be wrapped
     from orchestrator.app.evidencing import evidence_of  # noqa: PLC0415 - slow to import
     from orchestrator.atomic import write_text  # noqa: PLC0415 - likewise
 
-    evidence = evidence_of(open_workspace(session.directory), Selection(names=images))
-    text = _written(evidence, format_)
+    opened = open_workspace(session.directory)
+    if merge:
+        from orchestrator.app.merging import merge as merge_reports  # noqa: PLC0415 - only when asked
+
+        text = json.dumps(merge_reports(opened, map(Path, images)), indent=2)
+    else:
+        text = _written(evidence_of(opened, Selection(names=images)), format_)
     if output is None:
         click.echo(text)
     else:
