@@ -17,8 +17,8 @@ _NOT_RUN = re.compile(r"<!--\s*not run:\s*(\S.*?)\s*-->\s*", re.DOTALL)
 _ANYTHING = "..."
 _VARYING = {
     r"\b[0-9a-f]{12,64}\b": "DIGEST",
-    r"\b\d+(?:\.\d+)? (?:B|KB|MB|GB)\b": "SIZE",
-    r"\b(?:\d+ min )?\d+(?:\.\d+)? m?s\b": "TIME",
+    r"\b\d+(?:\.\d+)? (?:B|kB|MB|GB)\b": "SIZE",
+    r"\b(?:\d+ min )?\d+(?:\.\d+)? ?m?s\b": "TIME",
     r"\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d)?(?:\.\d+)?Z?": "WHEN",
 }
 """What differs from run to run, and so is shown by an example of it."""
