@@ -56,7 +56,7 @@ def page_of(root: Path) -> Path:
 def broken(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the page of a build in which one image failed and nothing was pushed or verified."""
     recipes = {
-        "base/base": f'from = "{ROOT}"\n',
+        "base/base": f'from = "{ROOT}"\n\n[[files]]\nfrom = "image.toml"\nto = "/x"\n',
         "base/web": 'from = "base"\n',
         "services/api": 'from = "web"\n',
         "services/bot": 'from = "api"\n',

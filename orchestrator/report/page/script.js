@@ -60,7 +60,7 @@
     const time = image.timing;
     const rows = [
       ["outcome", image.status],
-      ["why", image.because || (image.status === "reused" && "nothing changed")],
+      ["why", !image.error && (image.because || (image.status === "reused" && "nothing changed"))],
       ["error", image.error && image.error.message],
       ["what to do", image.error && image.error.hint],
       ["log", image.error && image.error.log],
@@ -153,6 +153,9 @@
     }
     return best;
   };
+  if (matchMedia("(max-width: 40rem)").matches) { // most tiles have no room for words
+    for (const table of document.querySelectorAll("details.same")) table.open = true;
+  }
   const bars = [...document.querySelectorAll("#timeline .bar")];
   rove(boxes, nearestBox);
   rove(bars, (bar, [x, y]) => bars[bars.indexOf(bar) + x + y]);
