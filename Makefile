@@ -7,7 +7,7 @@ ORCH   := $(BIN)/orch
 .DEFAULT_GOAL := help
 
 .PHONY: help build plan graph lock docker-build-base docker-build-service docker-build-changed \
-        docker-build-wheels test test-unit test-full \
+        docker-build-wheels test test-unit test-full test-faults \
         lint format bench requirements rule-pages clean
 
 help: ## Show what can be made
@@ -50,7 +50,10 @@ test: $(VENV)/.ready ## Run the tests; those whose real part is absent are skipp
 	$(BIN)/pytest $(PYTEST_ARGS)
 
 test-unit: $(VENV)/.ready ## Run the tests that need nothing but Python
-	$(BIN)/pytest tests/unit tests/properties
+	$(BIN)/pytest tests/unit tests/properties tests/hostile
+
+test-faults: $(VENV)/.ready ## Kill, fill, break and race runs, long; the figures are at the end
+	$(BIN)/pytest tests/faults --full
 
 test-full: $(VENV)/.ready ## Run all tests, every service on every engine too
 	$(BIN)/pytest --full
