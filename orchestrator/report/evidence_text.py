@@ -49,8 +49,8 @@ def headline(evidence: Evidence) -> str:
 
 
 def why_built(image: ImageFacts) -> str:
-    """Return why an image was built, or what else the build said of it."""
-    if image.failure:
+    """Return why an image was built, or why there is none."""
+    if not image.digest:
         return image.because
     said = ", ".join(map(str, image.reasons)) or image.because
     return said or ("nothing changed" if image.status == "reused" else "")

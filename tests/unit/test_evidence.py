@@ -31,6 +31,7 @@ from tests.evidences import (
     build_row,
     failed_row,
     push_of,
+    reason_row,
     skipped_row,
     verification_of,
 )
@@ -207,7 +208,7 @@ def test_a_layer_that_images_share_is_named_once() -> None:
 BROKEN = [
     build_row("base", span=(0.0, 1.0)),
     failed_row("web", "base", tier=1),
-    skipped_row("api", "web", tier=2),
+    skipped_row("api", "web", tier=2, reasons=[reason_row("never-built")]),
 ]
 
 
@@ -216,6 +217,7 @@ def test_a_failure_is_told_with_its_message_hint_and_log() -> None:
     text = "\n".join(evidence_lines(found))
     assert text.startswith("not done: 1 built, 1 failed, 1 skipped in 12.5 s")
     assert "    so skipped: api\n" in text
+    assert "skipped      api\n    why: web failed\n" in text
     for told in ("it <broke> | twice", "hint: mend it", "log: .orch/logs/web.log", "web failed"):
         assert told in text
 
