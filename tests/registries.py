@@ -106,6 +106,7 @@ class _Server(http.server.ThreadingHTTPServer):
 class _Site(http.server.BaseHTTPRequestHandler):
     registry: TinyRegistry
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # a body waits for no acknowledgement of its headers
 
     def log_message(self, format: str, *arguments: Any) -> None:  # noqa: A002
         pass

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,12 +17,13 @@ from orchestrator.differences.images import ImageFacts, flat_config
 from orchestrator.differences.layers import FileReader
 from orchestrator.differences.packages import Held
 from orchestrator.differences.values import Kind
-from orchestrator.errors import WorkspaceError
+from orchestrator.errors import AssemblyError, WorkspaceError
 from orchestrator.model import Platform
 from orchestrator.oci.layout import Layout
 from orchestrator.publish.crew import Crew
 from orchestrator.publish.pull import fetch_image, find_image
 from orchestrator.publish.reference import Namespace, Reference
+from orchestrator.publish.untrusted import read_object
 
 _KINDS = {PackageKind.DEBIAN: Kind.DEBIAN, PackageKind.PYTHON: Kind.PYTHON}
 
@@ -88,7 +88,7 @@ class FactReader:
 
     def _facts(self, path: Callable[[str], Path], digest: str) -> ImageFacts:
         manifest = _read_json(path(digest))
-        config = _read_json(path(manifest["config"]["digest"]))
+        config = _read_config(path(manifest["config"]["digest"]))
         layers = [path(layer["digest"]) for layer in manifest["layers"]]
         files = self._files.read(layers)
         packages: dict[Kind, list[Held]] = {kind: [] for kind in Kind}
@@ -98,12 +98,21 @@ class FactReader:
         return ImageFacts(
             {kind: tuple(held) for kind, held in packages.items()},
             {name: file.what for name, file in files.items()},
-            flat_config(config.get("config") or {}),
+            config,
             path(digest).stat().st_size + sum(sent),
             sum(file.size_bytes for file in files.values()),
         )
 
 
 def _read_json(path: Path) -> dict[str, Any]:
-    document: dict[str, Any] = json.loads(path.read_bytes())
-    return document
+    try:
+        return read_object(path.read_bytes())
+    except ValueError as error:
+        raise AssemblyError(f"{path.name} is damaged: {error}", hint="what made it?") from error
+
+
+def _read_config(path: Path) -> dict[str, str]:
+    try:
+        return flat_config(_read_json(path).get("config") or {})
+    except (TypeError, AttributeError) as error:
+        raise AssemblyError(f"{path.name} is no image's config", hint="what made it?") from error

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from orchestrator.app.inventories import ask_inventories
 from orchestrator.app.opened import Opened
@@ -20,6 +18,7 @@ from orchestrator.elsewhere import Elsewhere
 from orchestrator.engines.assembler.contents import contents_of
 from orchestrator.engines.assembler.layers import files_key
 from orchestrator.engines.assembler.published import Earlier, PublishedImage, find_user
+from orchestrator.errors import AssemblyError
 from orchestrator.oci.image import Blob
 from orchestrator.oci.layout import Layout
 from orchestrator.plan import Action, Recorded, Step
@@ -190,14 +189,17 @@ class _Inquiry:
         path = self.layout.blob_path(image.config.digest)
         if not path.is_file():
             self.registry.fetch_blob(image.repository, image.config, path)
-        config = self.layout.read_json(image.config.digest)
+        self.layout.add_blob(Blob(image.manifest.media_type, image.manifest.data))
+        try:
+            config = self.layout.read_json(image.config.digest)
+            layers, _ = self.layout.read_image(image.manifest.digest)
+        except AssemblyError:  # whoever put it there, it is not what the tag says
+            return None
         if f"{config.get('os')}/{config.get('architecture')}" != step.platform.key:
             return None
-        self.layout.add_blob(Blob(image.manifest.media_type, image.manifest.data))
         self.elsewhere.note((layer.digest for layer in image.layers), str(image.repository))
-        layers, _ = self.layout.read_image(image.manifest.digest)
-        annotations: dict[str, Any] = json.loads(image.manifest.data).get("annotations") or {}
-        return PublishedImage(layers, annotations)
+        notes = self.layout.read_json(image.manifest.digest).get("annotations")
+        return PublishedImage(layers, notes if isinstance(notes, dict) else {})
 
     def is_sound(self, step: Step, image: PublishedImage | None) -> bool:
         """Tell whether an image is what its tag says it is made of, as far as it says so itself.

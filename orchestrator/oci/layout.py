@@ -10,6 +10,7 @@ import shutil
 import uuid
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from orchestrator.atomic import replacing, write_text
@@ -28,6 +29,9 @@ REF_NAME = "org.opencontainers.image.ref.name"
 LOCK = ".lock"
 """The file that keeps writers of the index apart."""
 
+_RUNTIME_KINDS: Mapping[str, type] = MappingProxyType(
+    {"Env": list, "ExposedPorts": dict, "Volumes": dict, "Labels": dict, "User": str}
+)
 _LAYOUT = json.dumps({"imageLayoutVersion": "1.0.0"})
 
 
@@ -71,7 +75,7 @@ class Layout:
         try:
             with open(self._blob_text(digest), "rb", 0) as file:  # noqa: PTH123 - as above
                 value = json.loads(file.read())
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise AssemblyError(
                 f"the layout has no readable {digest}", hint="build again; what lacks is made anew"
             ) from error
@@ -83,27 +87,17 @@ class Layout:
         """Read a manifest: its layers, and the runtime part of its config.
 
         Raises:
-            AssemblyError: The image is not in the layout.
+            AssemblyError: The image is not in the layout, or who made it did not make it well.
         """
         manifest = self.read_json(digest)
-        config = self.read_json(manifest["config"]["digest"])
-        history = [item for item in config.get("history") or () if not item.get("empty_layer")]
-        if len(history) != len(manifest["layers"]):  # who made it elsewhere may leave it out
-            history = [{} for _ in manifest["layers"]]
-        rows = zip(manifest["layers"], config["rootfs"]["diff_ids"], history, strict=True)
-        layers = [
-            Layer(
-                item["digest"],
-                diff_id,
-                item["size"],
-                int(item.get("annotations", {}).get(UNPACKED, 0)),
-                what_made(says.get("created_by", "")),
-                item.get("annotations", {}).get(KEY, ""),
-            )
-            for item, diff_id, says in rows
-        ]
-        runtime = config.get("config") or {}
-        return layers, {key: runtime[key] for key in RUNTIME_KEYS if runtime.get(key) is not None}
+        try:
+            config = self.read_json(manifest["config"]["digest"])
+            return _layers_of(manifest, config), _runtime_of(config)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise AssemblyError(
+                f"{digest} in the layout is no image as the OCI specification has it: {error!r}",
+                hint="if it came from a registry: what made it?",
+            ) from error
 
     def add_blob(self, blob: Blob) -> None:
         """Keep a config or a manifest."""
@@ -139,7 +133,6 @@ class Layout:
         say when and from what commit, which must not reach an image that did not change.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        write_text(self.folder / "oci-layout", _LAYOUT)
         with self._locked():
             entries = {entry["annotations"][REF_NAME]: entry for entry in self._entries()}
             for name, (platform, digest) in images.items():
@@ -165,6 +158,7 @@ class Layout:
             "mediaType": INDEX_MEDIA_TYPE,
             "manifests": [entries[name] for name in sorted(entries)],
         }
+        write_text(self.folder / "oci-layout", _LAYOUT)
         write_text(self.folder / "index.json", json.dumps(index, indent=1), sync=True)
 
     def names(self) -> dict[str, dict[str, str]]:
@@ -195,7 +189,10 @@ class Layout:
             return {}
         items = [entry]
         if entry["mediaType"] == INDEX_MEDIA_TYPE:
-            items = self.read_json(entry["digest"])["manifests"]
+            try:
+                items = self.read_json(entry["digest"])["manifests"]
+            except AssemblyError:  # it was lost: its platforms are named anew as they are built
+                return {}
         return {
             f"{item['platform']['os']}/{item['platform']['architecture']}": {
                 key: value for key, value in item.items() if key != "annotations"
@@ -215,6 +212,32 @@ class Layout:
         with (self.folder / LOCK).open("w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
+
+
+def _layers_of(manifest: Mapping[str, Any], config: Mapping[str, Any]) -> list[Layer]:
+    history = [item for item in config.get("history") or () if not item.get("empty_layer")]
+    if len(history) != len(manifest["layers"]):  # who made it elsewhere may leave it out
+        history = [{} for _ in manifest["layers"]]
+    rows = zip(manifest["layers"], config["rootfs"]["diff_ids"], history, strict=True)
+    return [
+        Layer(
+            item["digest"],
+            diff_id,
+            item["size"],
+            int(item.get("annotations", {}).get(UNPACKED, 0)),
+            what_made(says.get("created_by", "")),
+            item.get("annotations", {}).get(KEY, ""),
+        )
+        for item, diff_id, says in rows
+    ]
+
+
+def _runtime_of(config: Mapping[str, Any]) -> dict[str, Any]:
+    runtime = config.get("config") or {}
+    for key, kind in _RUNTIME_KINDS.items():
+        if not isinstance(runtime.get(key) or kind(), kind):
+            raise TypeError(f"{key} of its config is no {kind.__name__}")
+    return {key: runtime[key] for key in RUNTIME_KEYS if runtime.get(key) is not None}
 
 
 def _link_or_copy(source: Path, target: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 import re
 import threading
 import time
@@ -15,12 +14,15 @@ from urllib.parse import urlencode, urlsplit
 from orchestrator.publish.credentials import Credentials
 from orchestrator.publish.reference import Repository, is_loopback
 from orchestrator.publish.registry import CredentialsError
+from orchestrator.publish.untrusted import read_object
 
 _DEFAULT_LIFE_S = 60.0
 """How long a token holds that does not say so."""
 _SHARE_LEFT = 0.2
 """A token is not used any more when only this share of its life is left."""
 _SECRETS_FROM = 4
+_TOKEN = re.compile(r"[\x21-\x7e]+")
+"""What goes into a header as it is (RFC 6750, 2.1, and a little more)."""
 _CHALLENGE = re.compile(
     r"(?P<scheme>[A-Za-z][A-Za-z0-9_-]*)\s+"
     r"(?P<parameters>[a-z_]+\s*=\s*(?:\"[^\"]*\"|[^\s,\"]+)"
@@ -188,11 +190,16 @@ class Authoriser:
             )
             raise CredentialsError(f"{host} gives {who} no token", hint="log in: docker login")
         try:
-            answer = json.loads(body)
-            token = str(answer.get("token") or answer["access_token"])
+            answer = read_object(body)
+            token = answer.get("token") or answer["access_token"]
             life_s = float(answer.get("expires_in") or _DEFAULT_LIFE_S)
-        except (ValueError, KeyError, TypeError, AttributeError):
-            raise CredentialsError(f"{host} answers {status} and no token") from None
+        except (ValueError, KeyError, TypeError, OverflowError):
+            token, life_s = None, 0.0
+        if not (isinstance(token, str) and _TOKEN.fullmatch(token)):
+            raise CredentialsError(
+                f"{host} answers {status} and no token",
+                hint="does a token server answer there, and not a page that asks to log in?",
+            )
         self._keep_secret(token)
         return _Token(f"Bearer {token}", asked_at_s + life_s * (1 - _SHARE_LEFT))
 

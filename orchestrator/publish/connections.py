@@ -107,18 +107,21 @@ class Connections:
 
         Raises:
             BrokenOffError: The connection failed.
+            RegistryError: The answer is not small.
         """
         client = self._client(urlsplit(url).netloc)
-        with breaking_off():
-            response = client.request(
+        with (
+            breaking_off(),
+            client.stream(
                 method,
                 url,
                 headers=dict(headers),
                 content=body,
                 timeout=self._timeout_s,
                 extensions={"trace": self._note_connection},
-            )
-        return Answer(response.status_code, response.headers, response.content, url)
+            ) as response,
+        ):
+            return read_answer(response)
 
     def _note_connection(self, event: str, details: Mapping[str, Any]) -> None:
         """Remember connections, so that what waits for an answer can be woken."""
@@ -167,6 +170,9 @@ def read_answer(response: httpx.Response) -> Answer:
         for chunk in response.iter_bytes():
             body += chunk
             if len(body) > _MOST_BYTES:
-                raise RegistryError(f"{response.url.host} answers more than {_MOST_BYTES} bytes")
+                raise RegistryError(
+                    f"{response.url.host} answers more than {_MOST_BYTES} bytes",
+                    hint="does a registry answer there?",
+                )
     url = str(response.url)
     return Answer(response.status_code, response.headers, bytes(body), url)

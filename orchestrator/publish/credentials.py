@@ -16,6 +16,7 @@ from typing import Any
 
 from orchestrator.errors import MissingToolError, OrchError, WorkspaceError
 from orchestrator.publish.reference import DOCKER_HUB, Repository
+from orchestrator.publish.untrusted import read_object
 
 _HELPER_TIMEOUT_S = 60
 _HUB_KEYS = ("https://index.docker.io/v1/", "index.docker.io", DOCKER_HUB)
@@ -69,11 +70,11 @@ class CredentialStore:
         config = _read(file)
         host = repository.host
         keys = _HUB_KEYS if host == DOCKER_HUB else (host,)
-        helpers = config.get("credHelpers") or {}
+        helpers = _table(config, "credHelpers")
         for key in keys:
             if helper := helpers.get(key):
                 return self._ask(str(helper), key, file)
-        entries = {_plain(key): value for key, value in (config.get("auths") or {}).items()}
+        entries = {_plain(key): value for key, value in _table(config, "auths").items()}
         for key in (*_narrowing(repository), *(_plain(key) for key in keys)):
             if found := _parse_entry(entries.get(key), file):
                 return found
@@ -105,8 +106,13 @@ def _read(file: Path) -> Mapping[str, Any]:
         return {}
     except OSError as error:
         raise WorkspaceError(f"cannot be read: {error.strerror}", file=file) from error
-    except ValueError:  # says nothing of the content, which is secret
+    except (ValueError, RecursionError):  # says nothing of the content, which is secret
         raise WorkspaceError("is not valid JSON", file=file, hint="log in anew") from None
+    return value if isinstance(value, dict) else {}
+
+
+def _table(config: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    value = config.get(key)
     return value if isinstance(value, dict) else {}
 
 
@@ -150,6 +156,7 @@ def _ask(helper: str, key: str, file: Path) -> Credentials | None:
             input=key,
             capture_output=True,
             text=True,
+            errors="replace",
             check=False,
             timeout=_HELPER_TIMEOUT_S,
         )
@@ -170,9 +177,9 @@ def _ask(helper: str, key: str, file: Path) -> Credentials | None:
             hint=f"see what this says: echo {key} | {program} get",
         )
     try:
-        answer = json.loads(done.stdout)
+        answer = read_object(done.stdout)
         user, secret = str(answer["Username"]), str(answer["Secret"])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError):
         raise OrchError(f"{program} answers something else than credentials", file=file) from None
     if not secret:
         return None

@@ -21,7 +21,10 @@ from orchestrator.publish.registry import (
     RefusedError,
     Registry,
 )
+from orchestrator.publish.untrusted import read_object, read_rows
 
+_MOST_BYTES = 64 << 20
+"""A larger document is none of ours."""
 _EMPTY = b"{}"
 _EMPTY_MEDIA_TYPE = "application/vnd.oci.empty.v1+json"
 
@@ -72,10 +75,12 @@ def read_document(
         RegistryError: The registry does not answer, or with other bytes.
     """
     try:
-        manifest = json.loads(registry.read_manifest(repository, tag).data)
-        (layer,) = (row for row in manifest["layers"] if row["mediaType"] == media_type)
-        blob = BlobInfo(str(layer["digest"]), int(layer["size"]))
-    except (NotPublishedError, ValueError, KeyError, TypeError):
+        manifest = read_object(registry.read_manifest(repository, tag).data)
+        (layer,) = (r for r in read_rows(manifest, "layers") if r.get("mediaType") == media_type)
+        blob = BlobInfo.parse(layer)
+    except (NotPublishedError, ValueError):
+        return None
+    if blob.size_bytes > _MOST_BYTES:
         return None
     with tempfile.TemporaryDirectory() as folder:
         registry.fetch_blob(repository, blob, Path(folder, "blob"))

@@ -7,17 +7,20 @@ from typing import BinaryIO
 
 from orchestrator.publish.connections import BrokenOffError, breaking_off, read_answer
 from orchestrator.publish.exchange import PASSING, Request, retry_after_s
-from orchestrator.publish.registry import RegistryUnreachableError
+from orchestrator.publish.registry import RegistryUnreachableError, VerificationError
 from orchestrator.publish.wire import Wire
 
 
-def download(wire: Wire, request: Request, out: BinaryIO) -> None:
+def download(wire: Wire, request: Request, out: BinaryIO, size_bytes: int = 0) -> None:
     """Write an answer's body to a file, resuming it where it broke off.
+
+    No more is written than `size_bytes`, where that is known.
 
     Source: OCI distribution specification 1.1, "Pulling blobs"; RFC 9110, 14.2 "Range".
 
     Raises:
         RefusedError: The answer is no file.
+        VerificationError: It is longer than it may be.
         RegistryError: As for `Wire.send`.
     """
     error = RegistryUnreachableError("")
@@ -26,7 +29,7 @@ def download(wire: Wire, request: Request, out: BinaryIO) -> None:
             wire.retries[request.repository] += 1
             wire.pause(attempt, error)
         try:
-            status, after_s = _download_rest(wire, request, out)
+            status, after_s = _download_rest(wire, request, out, size_bytes)
         except BrokenOffError as problem:
             error = wire.unreachable(request, str(problem))
             continue
@@ -36,7 +39,9 @@ def download(wire: Wire, request: Request, out: BinaryIO) -> None:
     raise error
 
 
-def _download_rest(wire: Wire, request: Request, out: BinaryIO) -> tuple[int, float | None]:
+def _download_rest(
+    wire: Wire, request: Request, out: BinaryIO, size_bytes: int
+) -> tuple[int, float | None]:
     done = out.tell()
     ranged = {"Range": f"bytes={done}-"} if done else {}
     headers = {**request.headers, "Accept-Encoding": "identity", **ranged}
@@ -53,4 +58,9 @@ def _download_rest(wire: Wire, request: Request, out: BinaryIO) -> tuple[int, fl
             for chunk in response.iter_raw():
                 wire.check_wanted()
                 out.write(chunk)
+                if size_bytes and out.tell() > size_bytes:
+                    raise VerificationError(
+                        f"{request.where} is answered with more than its {size_bytes} bytes",
+                        hint="a proxy or the registry altered it; nothing of it was kept",
+                    )
     return response.status_code, None

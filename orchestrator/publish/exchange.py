@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import email.utils
-import json
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urljoin, urlsplit
 
 from orchestrator.publish.reference import Repository
+from orchestrator.publish.registry import RegistryError
+from orchestrator.publish.untrusted import read_object, read_rows
 
 PASSING = {408, 425, 429, 500, 502, 503, 504}
 """Statuses after which another attempt may do better."""
@@ -53,17 +55,27 @@ class Answer:
 
     @property
     def location(self) -> str:
-        """Return the address of `Location`, made whole."""
-        return urljoin(self.url, self.headers.get("location", ""))
+        """Return the address of `Location`, made whole.
+
+        Raises:
+            RegistryError: It is none.
+        """
+        try:
+            return urljoin(self.url, self.headers.get("location", ""))
+        except ValueError as error:
+            raise RegistryError(
+                f"{urlsplit(self.url).netloc} names a place that is no address: {error}",
+                hint="does a proxy rewrite what the registry answers?",
+            ) from None
 
 
 def problems_of(answer: Answer) -> list[tuple[str, str]]:
     """Return codes and messages (OCI distribution specification, "Error codes")."""
     try:
-        errors = json.loads(answer.body)["errors"]
-        return [(str(item.get("code", "")), str(item.get("message", ""))) for item in errors]
-    except (ValueError, KeyError, TypeError, AttributeError):
+        rows = read_rows(read_object(answer.body), "errors")
+    except ValueError:
         return []
+    return [(str(row.get("code", "")), str(row.get("message", ""))) for row in rows]
 
 
 def detail_of(answer: Answer) -> str:
@@ -75,9 +87,9 @@ def detail_of(answer: Answer) -> str:
 def retry_after_s(answer: Answer) -> float | None:
     """Return the seconds of `Retry-After` (RFC 9110, 10.2.3): a number or a date."""
     given = answer.headers.get("retry-after", "")
-    if given.isdigit():
+    if re.fullmatch(r"[0-9]{1,9}", given):
         return float(given)
     try:
         return max(0.0, email.utils.parsedate_to_datetime(given).timestamp() - time.time())
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return None

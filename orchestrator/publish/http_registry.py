@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from orchestrator.atomic import replacing
 from orchestrator.oci.image import INDEX_MEDIA_TYPE, MANIFEST_MEDIA_TYPE
 from orchestrator.publish.download import download
 from orchestrator.publish.exchange import Answer, Request
-from orchestrator.publish.reference import Repository
+from orchestrator.publish.reference import Repository, is_digest
 from orchestrator.publish.registry import (
     DOCKER_INDEX,
     DOCKER_MANIFEST,
@@ -23,11 +23,15 @@ from orchestrator.publish.registry import (
     VerificationError,
     parse_referrers,
 )
+from orchestrator.publish.untrusted import read_object
 from orchestrator.publish.upload import Upload
 from orchestrator.publish.wire import Wire
 
 _NO_LISTS = {400, 404, 405, 406, 501}
 """How registries answer that do not know the lists of referrers."""
+_MOST_PAGES, _MOST_LIST_BYTES = 10_000, 64 << 20
+"""Where a list that goes on is taken for one without end."""
+_MEDIA_TYPE = re.compile(r"[\x21-\x7e]+")
 _ACCEPT = f"{MANIFEST_MEDIA_TYPE}, {INDEX_MEDIA_TYPE}, {DOCKER_MANIFEST}, {DOCKER_INDEX}"
 
 
@@ -39,15 +43,15 @@ class HttpRegistry:
         self._on_bytes = on_bytes
 
     def find_manifest(self, repository: Repository, pointer: str) -> str | None:
-        """Ask for the digest alone, and for the manifest where the answer has none."""
+        """Ask for the digest alone, and for the manifest where the answer has none that is one."""
         request = Request("HEAD", repository, f"manifests/{pointer}", {"Accept": _ACCEPT})
         answer = self._wire.send(request)
         if answer.status == 404:
             return None
         if answer.status != 200:
             raise self._wire.refused(request, answer)
-        digest = answer.headers.get("docker-content-digest")
-        return digest or self.read_manifest(repository, pointer).digest
+        digest: str = answer.headers.get("docker-content-digest", "")
+        return digest if is_digest(digest) else self.read_manifest(repository, pointer).digest
 
     def find_manifests(self, repository: Repository, pointers: Sequence[str]) -> dict[str, str]:
         """Ask for one after the other: the protocol knows no more."""
@@ -105,7 +109,8 @@ class HttpRegistry:
     def fetch_blob(self, repository: Repository, blob: BlobInfo, target: Path) -> None:
         """Write a blob to a file when all its bytes came."""
         with replacing(target) as file:
-            download(self._wire, Request("GET", repository, f"blobs/{blob.digest}"), file)
+            request = Request("GET", repository, f"blobs/{blob.digest}")
+            download(self._wire, request, file, blob.size_bytes)
             file.flush()
             with open(file.fileno(), "rb", closefd=False) as written:
                 written.seek(0)
@@ -115,41 +120,60 @@ class HttpRegistry:
     def find_referrers(self, repository: Repository, digest: str) -> tuple[Referrer, ...] | None:
         """Read all pages of what refers to a manifest."""
         found: list[Referrer] = []
-        target = f"referrers/{digest}"
-        while target:
-            request = Request("GET", repository, target, {"Accept": INDEX_MEDIA_TYPE})
-            answer = self._wire.send(request)
+        for request, answer in self._pages(
+            repository, f"referrers/{digest}", {"Accept": INDEX_MEDIA_TYPE}
+        ):
             if answer.status not in {200, *_NO_LISTS}:
                 raise self._wire.refused(request, answer)
             rows = _referrers(answer)
             if rows is None:
                 return None
             found += rows
-            target = _next_page(answer)
         return tuple(found)
 
     def tags(self, repository: Repository) -> tuple[str, ...]:
         """Read all pages of a repository's tags."""
         found: list[str] = []
-        target = "tags/list"
-        while target:
-            request = Request("GET", repository, target)
-            answer = self._wire.send(request)
+        for request, answer in self._pages(repository, "tags/list", {}):
             if answer.status == 404:
                 break
             if answer.status != 200:
                 raise self._wire.refused(request, answer)
             found += _tags(request, answer)
-            target = _next_page(answer)
         return tuple(sorted(found))
+
+    def _pages(
+        self, repository: Repository, target: str, headers: Mapping[str, str]
+    ) -> Iterator[tuple[Request, Answer]]:
+        """Ask for a list page by page; give each request with its answer.
+
+        Raises:
+            RegistryError: The list has no end.
+        """
+        asked: set[str] = set()
+        size_bytes = 0
+        while target:
+            request = Request("GET", repository, target, headers)
+            if target in asked or len(asked) == _MOST_PAGES or size_bytes > _MOST_LIST_BYTES:
+                raise RegistryError(
+                    f"{request.where} has no end: {len(asked)} pages were read",
+                    hint="a proxy or the registry leads from page to page without end",
+                )
+            asked.add(target)
+            answer = self._wire.send(request)
+            size_bytes += len(answer.body)
+            yield request, answer
+            target = _next_page(answer)
 
 
 def _media_type(answer: Answer) -> str:
+    """Return what a manifest is by its own word, else by its header's; nothing that is no type."""
+    told = answer.headers.get("content-type", "").partition(";")[0]
     try:
-        written = json.loads(answer.body).get("mediaType")
-    except (ValueError, AttributeError):
-        written = None
-    return str(written or answer.headers.get("content-type", "").partition(";")[0])
+        written = str(read_object(answer.body).get("mediaType") or told)
+    except ValueError:
+        written = told
+    return written if _MEDIA_TYPE.fullmatch(written) else ""
 
 
 def _referrers(answer: Answer) -> tuple[Referrer, ...] | None:
@@ -157,19 +181,22 @@ def _referrers(answer: Answer) -> tuple[Referrer, ...] | None:
     if answer.status != 200 or _media_type(answer) != INDEX_MEDIA_TYPE:
         return None
     try:
-        return parse_referrers(json.loads(answer.body))
-    except (ValueError, KeyError, TypeError, AttributeError):
+        return parse_referrers(read_object(answer.body))
+    except ValueError:
         return None
 
 
 def _tags(request: Request, answer: Answer) -> list[str]:
     try:
-        return [str(tag) for tag in json.loads(answer.body).get("tags") or ()]
-    except (ValueError, AttributeError, TypeError) as error:
+        tags = read_object(answer.body).get("tags") or []
+    except ValueError:
+        tags = None
+    if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
         raise RegistryError(
             f"{request.where} is answered with what is no list of tags",
             hint="does a registry answer there, and not a page that asks to log in?",
-        ) from error
+        )
+    return tags
 
 
 def _check(what: str, found: str, told: str | None) -> None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -20,6 +19,7 @@ from orchestrator.publish.registry import (
     Registry,
     RegistryError,
 )
+from orchestrator.publish.untrusted import read_object, read_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +58,10 @@ def find_image(registry: Manifests, reference: Reference, platform: Platform) ->
         manifest = registry.read_manifest(reference.repository, digest)
     document = _parse(manifest, reference)
     try:
-        config = _blob(document["config"])
-        layers = tuple(_blob(item) for item in document["layers"])
-    except (KeyError, TypeError) as error:
-        raise RegistryError(f"{reference} is no image", hint="what made it?") from error
+        config = BlobInfo.parse(document.get("config"))
+        layers = tuple(BlobInfo.parse(row) for row in read_rows(document, "layers"))
+    except ValueError as error:
+        raise _no_image(reference, error) from error
     return PulledImage(reference.repository, named.digest, manifest, config, layers)
 
 
@@ -91,11 +91,13 @@ def _is_there(path: Path, blob: BlobInfo) -> bool:
 
 def _choose(index: dict[str, Any], reference: Reference, platform: Platform) -> str:
     offered = []
-    for item in index.get("manifests", ()):
-        known = item.get("platform") or {}
-        if (known.get("os"), known.get("architecture")) == (platform.os, platform.architecture):
-            return str(item["digest"])
-        offered.append(f"{known.get('os')}/{known.get('architecture')}")
+    try:
+        for item in read_rows(index, "manifests"):
+            offered.append(_platform(item))
+            if offered[-1] == f"{platform.os}/{platform.architecture}":
+                return BlobInfo.parse(item).digest
+    except ValueError as error:
+        raise _no_image(reference, error) from error
     raise NotPublishedError(
         f"{reference} is not there for {platform}", hint=f"there is {', '.join(offered) or 'none'}"
     )
@@ -103,13 +105,16 @@ def _choose(index: dict[str, Any], reference: Reference, platform: Platform) -> 
 
 def _parse(manifest: Manifest, reference: Reference) -> dict[str, Any]:
     try:
-        document = json.loads(manifest.data)
+        return read_object(manifest.data)
     except ValueError as error:
-        raise RegistryError(f"{reference} is no JSON", hint="what made it?") from error
-    if not isinstance(document, dict):
-        raise RegistryError(f"{reference} is no image", hint="what made it?")
-    return document
+        raise _no_image(reference, error) from error
 
 
-def _blob(item: dict[str, Any]) -> BlobInfo:
-    return BlobInfo(str(item["digest"]), int(item["size"]))
+def _platform(item: Mapping[str, Any]) -> str:
+    known = item.get("platform")
+    known = known if isinstance(known, dict) else {}
+    return f"{known.get('os')}/{known.get('architecture')}"
+
+
+def _no_image(reference: Reference, why: ValueError) -> RegistryError:
+    return RegistryError(f"{reference} is no image: {why}", hint="what made it?")

@@ -113,6 +113,11 @@ class Reference:
         return f"{self.repository}{tag}" + (f"@{self.digest}" if self.digest else "")
 
 
+def is_digest(text: object) -> bool:
+    """Tell whether something is a digest by SHA-256, as those of all blobs here are."""
+    return isinstance(text, str) and re.fullmatch(_DIGEST, text) is not None
+
+
 def is_loopback(host: str) -> bool:
     """Tell whether a `HOST[:PORT]` is this machine itself."""
     name = re.sub(r":[0-9]+$", "", host).strip("[]")

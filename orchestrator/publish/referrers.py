@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +19,7 @@ from orchestrator.publish.registry import (
     VerificationError,
     parse_referrers,
 )
+from orchestrator.publish.untrusted import read_object
 
 _ROUNDS = 5
 """How often a list under a tag is written while others write there too."""
@@ -86,7 +86,7 @@ def _list(registry: Registry, repository: Repository, tag: str, rows: list[dict[
     """
     for _ in range(_ROUNDS):
         document = _read_list(registry, repository, tag)
-        there = {row.get("digest") for row in document["manifests"]}
+        there = {row["digest"] for row in document["manifests"]}
         new = [row for row in rows if row["digest"] not in there]
         if not new:
             return
@@ -103,11 +103,11 @@ def _list(registry: Registry, repository: Repository, tag: str, rows: list[dict[
 def _read_list(registry: Registry, repository: Repository, tag: str) -> dict[str, Any]:
     """Read a list with all that is in it; rows of others stay as they are."""
     try:
-        document: dict[str, Any] = json.loads(registry.read_manifest(repository, tag).data)
+        document = read_object(registry.read_manifest(repository, tag).data)
         parse_referrers(document)
     except NotPublishedError:
         return {"schemaVersion": 2, "mediaType": INDEX_MEDIA_TYPE, "manifests": []}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except ValueError as error:
         raise TagTakenError(
             f"{repository}:{tag} names no list of what refers to an image",
             hint="the tag is reserved for that: delete it there",

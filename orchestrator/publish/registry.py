@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from orchestrator.errors import OrchError
-from orchestrator.publish.reference import Repository
+from orchestrator.publish.reference import Repository, is_digest
+from orchestrator.publish.untrusted import read_rows
 
 DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 DOCKER_INDEX = "application/vnd.docker.distribution.manifest.list.v2+json"
@@ -74,6 +75,17 @@ class BlobInfo:
     digest: str
     size_bytes: int
 
+    @classmethod
+    def parse(cls, row: object) -> BlobInfo:
+        """Read a descriptor (OCI image specification, descriptor.md).
+
+        Raises:
+            ValueError: It is none; a digest must be by SHA-256, for blobs are kept by it.
+        """
+        if not isinstance(row, dict) or not is_digest(row.get("digest")):
+            raise ValueError("a blob has no digest by SHA-256")
+        return cls(row["digest"], _size(row))
+
 
 @dataclass(frozen=True, slots=True)
 class Referrer:
@@ -86,22 +98,37 @@ class Referrer:
 
     @classmethod
     def parse(cls, row: Mapping[str, Any]) -> Referrer:
-        """Read a row of a list (OCI distribution specification 1.1, "Listing Referrers")."""
+        """Read a row of a list (OCI distribution specification 1.1, "Listing Referrers").
+
+        Raises:
+            ValueError: It is none.
+        """
+        notes = row.get("annotations") or {}
+        is_whole = isinstance(row.get("digest"), str) and isinstance(notes, dict)
+        if not is_whole:
+            raise ValueError("what refers to an image has no digest, or odd annotations")
         return cls(
-            str(row.get("digest", "")),
+            row["digest"],
             str(row.get("artifactType", "")),
-            int(row.get("size", 0)),
-            dict(row.get("annotations") or {}),
+            _size(row),
+            {key: str(value) for key, value in notes.items()},
         )
+
+
+def _size(row: Mapping[str, Any]) -> int:
+    size = row.get("size")
+    if type(size) is not int or size < 0:  # True is an int too
+        raise ValueError("a blob has no size")
+    return size
 
 
 def parse_referrers(document: Mapping[str, Any]) -> tuple[Referrer, ...]:
     """Read a list of referrers, which is an index.
 
     Raises:
-        KeyError, TypeError, ValueError, AttributeError: It is none.
+        ValueError: It is none.
     """
-    return tuple(Referrer.parse(row) for row in document["manifests"])
+    return tuple(Referrer.parse(row) for row in read_rows(document, "manifests"))
 
 
 class Registry(Protocol):

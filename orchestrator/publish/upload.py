@@ -21,7 +21,8 @@ from orchestrator.publish.wire import ATTEMPTS, Wire
 CHUNK_BYTES = 16 << 20
 _READ = 1 << 18
 _TOO_LARGE, _GONE = 413, {400, 404, 416}
-_RANGE = re.compile(r"(?:bytes=)?0-(\d+)")
+_NUMBER = r"[0-9]{1,18}"
+_RANGE = re.compile(rf"(?:bytes=)?0-({_NUMBER})")
 
 
 class Upload:
@@ -77,7 +78,9 @@ class Upload:
     def _open(self) -> str:
         answer = self._wire.expect(Request("POST", self._repository, "blobs/uploads/"), 202)
         least = answer.headers.get("oci-chunk-min-length", "")
-        self._chunk_bytes = max(self._chunk_bytes, int(least) if least.isdigit() else 0)
+        self._chunk_bytes = max(
+            self._chunk_bytes, int(least) if re.fullmatch(_NUMBER, least) else 0
+        )
         return answer.location
 
     def _send_rest(self) -> None:
@@ -114,14 +117,15 @@ class Upload:
         self._wire.expect(request, 201, attempts=1)
 
     def _progress(self) -> int | None:
-        """Return how many bytes the registry has; None where it has forgotten the upload."""
+        """Return how many bytes the registry has; None where this upload is of no use any more."""
         answer = self._wire.send(Request("GET", self._repository, self._location))
         if answer.status != 204:
             return None
         self._moved(answer)
         found = _RANGE.fullmatch(answer.headers.get("range", ""))
         last = int(found[1]) if found else 0
-        return last + 1 if last else 0  # registries say 0-0 for nothing
+        done = last + 1 if last else 0  # registries say 0-0 for nothing
+        return done if done <= self._blob.size_bytes else None
 
     def _moved(self, answer: Answer) -> None:
         if answer.headers.get("location"):

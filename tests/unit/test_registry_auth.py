@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 
 from orchestrator.publish.auth import Authoriser, Challenge, parse_challenge
 from orchestrator.publish.credentials import Credentials
+from orchestrator.publish.exchange import Answer
 from orchestrator.publish.http_registry import HttpRegistry
 from orchestrator.publish.reference import Repository
 from orchestrator.publish.registry import CredentialsError
@@ -121,15 +123,13 @@ def test_a_busy_token_server_is_asked_again(
 ) -> None:
     busy = [503, 429]
     wire = wire_for(ANN)
-    real = wire._connections._client(tiny.address).request
+    real = wire._connections.ask
 
-    def request(method: str, url: str, **options: object) -> object:
-        response = real(method, url, **options)  # type: ignore[arg-type]
-        if busy:
-            response.status_code = busy.pop()
-        return response
+    def ask(method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> Answer:
+        answer = real(method, url, headers, body)
+        return replace(answer, status=busy.pop()) if busy else answer
 
-    monkeypatch.setattr(wire._connections._client(tiny.address), "request", request)
+    monkeypatch.setattr(wire._connections, "ask", ask)
     assert HttpRegistry(wire).find_manifest(place(tiny), "latest") is None
     assert len(tiny.granted) == 3
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -16,6 +17,7 @@ PACKAGES = "io.orch.packages"
 """Annotation of a manifest: the key of all packages, and of what they were checked for."""
 USER = "io.orch.user"
 """Annotation of a manifest: who the image runs as, in numbers, by name, and where at home."""
+_USER = re.compile(r"([0-9]{1,10}):([0-9]{1,10}):([^:]*):(.*)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +86,8 @@ def find_user(contents: Contents, image: PublishedImage | None) -> User | None:
     """Return who an image runs as, if a published one with the same packages says so."""
     if image is None or image.annotations.get(PACKAGES) != packages_key(contents):
         return None
-    uid, gid, name, home = image.annotations.get(USER, "").split(":", 3)
-    return User(int(uid), int(gid), name, home)
+    found = _USER.fullmatch(str(image.annotations.get(USER, "")))
+    return User(int(found[1]), int(found[2]), found[3], found[4]) if found else None
 
 
 def known_layers(contents: Contents, store: Store) -> list[list[Joined]] | None:

@@ -59,7 +59,7 @@ def runtime_config(
 
 def _environment(parent: list[str], config: ImageConfig, venv: Venv | None) -> list[str]:
     """Return the environment, sorted; a venv comes first on PATH."""
-    values = dict(entry.split("=", 1) for entry in parent)
+    values = dict(entry.partition("=")[::2] for entry in parent)
     values.setdefault("PATH", _DEFAULT_PATH)
     if venv is not None:
         values["VIRTUAL_ENV"] = venv.path

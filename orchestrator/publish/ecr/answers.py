@@ -1,11 +1,13 @@
-"""ECR's answers about scans, as values."""
+"""ECR's answers about images and scans, as values."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC
 from typing import Any
 
 from orchestrator.publish.findings import Finding, Scan, ScanStatus, Severity
+from orchestrator.publish.outgoing import ImageDetails
 
 _STATUSES = {
     "COMPLETE": ScanStatus.COMPLETE,
@@ -15,6 +17,28 @@ _STATUSES = {
     "UNSUPPORTED_IMAGE": ScanStatus.UNSUPPORTED,
 }
 """ECR's statuses; with enhanced scanning `ACTIVE` goes on looking, and has findings already."""
+
+
+def parse_digests(images: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Read the images of `BatchGetImage`: their digests, by these and the tags asked for."""
+    digests: dict[str, str] = {}
+    for image in images:
+        digest = image["imageId"]["imageDigest"]
+        digests |= {digest: digest, image["imageId"].get("imageTag", digest): digest}
+    return digests
+
+
+def parse_absent(failures: Sequence[Mapping[str, Any]]) -> set[str]:
+    """Read the failures of `BatchGetImage`: the tags and digests that name nothing."""
+    lacking = [row for row in failures if row["failureCode"] == "ImageNotFound"]
+    return {pointer for row in lacking for pointer in row["imageId"].values()}
+
+
+def parse_details(image: Mapping[str, Any]) -> ImageDetails:
+    """Read an image of `DescribeImages`."""
+    pushed = image["imagePushedAt"].astimezone(UTC).isoformat(timespec="seconds")
+    size_bytes = int(image.get("imageSizeInBytes") or 0)
+    return ImageDetails(pushed, size_bytes, tuple(sorted(image.get("imageTags", ()))))
 
 
 def parse_scan(pages: Sequence[Mapping[str, Any]]) -> Scan:

@@ -13,7 +13,12 @@ from orchestrator import aws, logs
 from orchestrator.model import EcrSettings
 from orchestrator.oci.image import INDEX_MEDIA_TYPE, MANIFEST_MEDIA_TYPE
 from orchestrator.publish.ecr.address import EcrAddress
-from orchestrator.publish.ecr.answers import parse_scan
+from orchestrator.publish.ecr.answers import (
+    parse_absent,
+    parse_details,
+    parse_digests,
+    parse_scan,
+)
 from orchestrator.publish.ecr.api import Authorisation, EcrError, Present
 from orchestrator.publish.ecr.explained import explain
 from orchestrator.publish.ecr.wish import Found, Wish
@@ -55,12 +60,11 @@ class BotoEcr:
             try:
                 with self._explained(f"repository {some[0]}", absent=_NO_REPOSITORY):
                     answer = self._ecr().describe_repositories(repositoryNames=some, **self._mine)
+                    found |= {row["repositoryName"]: _found(row) for row in answer["repositories"]}
             except _AbsentError:
                 if len(some) > 1:
                     for name in some:
                         found |= self.describe([name])
-                continue
-            found |= {item["repositoryName"]: _found(item) for item in answer["repositories"]}
         return found
 
     def create(self, name: str, wish: Wish) -> bool:
@@ -83,9 +87,9 @@ class BotoEcr:
         try:
             with self._explained(f"repository {name}", absent=missing):
                 answer = self._ecr().get_lifecycle_policy(repositoryName=name, **self._mine)
+                return str(answer["lifecyclePolicyText"])
         except _AbsentError:
             return ""
-        return str(answer["lifecyclePolicyText"])
 
     def find(self, name: str, pointers: Sequence[str]) -> Present:
         """Look up many at once; a repository that lacks has none of them."""
@@ -101,14 +105,10 @@ class BotoEcr:
                         acceptedMediaTypes=_MEDIA_TYPES,
                         **self._mine,
                     )
+                    digests |= parse_digests(answer["images"])
+                    absent |= parse_absent(answer["failures"])
             except _AbsentError:
                 return Present({}, frozenset(pointers))
-            for image in answer["images"]:
-                digest = image["imageId"]["imageDigest"]
-                digests |= {digest: digest, image["imageId"].get("imageTag", digest): digest}
-            for failure in answer["failures"]:
-                if failure["failureCode"] == "ImageNotFound":
-                    absent |= set(failure["imageId"].values())
         wanted = set(pointers)
         return Present(
             {pointer: digest for pointer, digest in digests.items() if pointer in wanted},
@@ -122,11 +122,9 @@ class BotoEcr:
                 (image,) = self._ecr().describe_images(
                     repositoryName=name, imageIds=[_image_id(digest)], **self._mine
                 )["imageDetails"]
+                return parse_details(image)
         except _AbsentError:
             return None
-        pushed = image["imagePushedAt"].astimezone(UTC).isoformat(timespec="seconds")
-        size_bytes = int(image.get("imageSizeInBytes") or 0)
-        return ImageDetails(pushed, size_bytes, tuple(sorted(image.get("imageTags", ()))))
 
     def scan(self, name: str, digest: str) -> Scan:
         """Read all pages of what was found."""
@@ -140,9 +138,9 @@ class BotoEcr:
                     )
                     pages.append(page)
                     more = {"nextToken": page["nextToken"]} if page.get("nextToken") else {}
+                return parse_scan(pages)
         except _AbsentError:
             return Scan(ScanStatus.ABSENT)
-        return parse_scan(pages)
 
     def start_scan(self, name: str, digest: str) -> bool:
         """Ask for a scan; one of the same day, and scans that begin by themselves, stand for it."""
@@ -200,7 +198,7 @@ class BotoEcr:
             if absent and aws.code_of(error) == absent:
                 raise _AbsentError from None
             raise explain(error, f"{what} of ECR {self._address}") from None
-        except (KeyError, ValueError, TypeError) as error:
+        except (KeyError, ValueError, TypeError, AttributeError) as error:
             kind = type(error).__name__
             raise EcrError(f"ECR {self._address} answers what cannot be used ({kind})") from None
 
