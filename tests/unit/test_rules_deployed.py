@@ -64,6 +64,11 @@ BROKEN = {
     "latest": ("deployed-latest", pod("redis:latest"), "redis:latest"),
     "no tag": ("deployed-latest", pod("localhost:5000/redis"), "localhost:5000/redis"),
     "tag of ours": ("deployed-by-tag", pod(f"{OURS}/api:1.4"), f"{OURS}/api:1.4"),
+    "tag of ours that a Dockerfile makes": (
+        "deployed-by-tag",
+        pod(f"{OURS}/web:1.4"),
+        f"{OURS}/web:1.4",
+    ),
     "template": (
         "deployment-unreadable",
         pod("{{ .Values.image }} x"),

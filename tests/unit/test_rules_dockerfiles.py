@@ -105,6 +105,11 @@ BROKEN = {
         f"{CLEAN}ENV CUDA_VERSION=12.9.1\nRUN pip install numpy 'torch==2.4.0+cu121'\n",
         "'torch==2.4.0+cu121'",
     ),
+    "CUDA of a stage below": (
+        "cuda-mismatch",
+        "FROM debian AS a\nENV CUDA_VERSION=12.9.1\nFROM a\nRUN pip install torch==2.4.0+cu121\n",
+        "torch==2.4.0+cu121",
+    ),
     "CUDA of an index": (
         "cuda-mismatch",
         (
@@ -347,6 +352,15 @@ def test_a_target_is_the_stage_that_counts(tmp_path: Path) -> None:
     assert len(findings(tmp_path, files, "runs-as-root")) == 1
     settings = '[image.api]\npath = "services/api"\ntarget = "prod"\n'
     assert not findings(tmp_path, {**files, "orch.toml": settings}, "runs-as-root")
+
+
+def test_of_a_target_the_cuda_of_its_own_stages_counts(tmp_path: Path) -> None:
+    text = "FROM debian:12 AS gpu\nENV CUDA_VERSION=12.9.1\nRUN pip install torch==2.4.0+cu121\n"
+    files = {**AROUND, "services/api/Dockerfile": f"{text}FROM debian:12 AS cpu\n"}
+    table = '[image.api]\npath = "services/api"\ntarget = "{}"\n'
+    for target, count in (("gpu", 1), ("cpu", 0)):
+        settings = {"orch.toml": table.format(target)}
+        assert len(findings(tmp_path, {**files, **settings}, "cuda-mismatch")) == count
 
 
 def test_other_comments_may_stand_between_continued_lines(tmp_path: Path) -> None:

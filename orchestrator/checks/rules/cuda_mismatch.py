@@ -102,10 +102,10 @@ def _own(subject: Subject, image: Image) -> Cuda | None:
     if cuda := cuda_of_variables({**config.labels, **config.env}):
         return cuda
     dockerfile = subject.dockerfile(image)
-    if dockerfile is None or image.build is None or image.build.settings.target:
+    if dockerfile is None:
         return None
-    instructions = dockerfile.stages[-1].instructions
-    found = (_ENV.search(item.rest) for item in instructions if item.name in {"ENV", "LABEL"})
+    instructions = DockerfileView(subject, image, dockerfile).instructions("ENV", "LABEL")
+    found = (_ENV.search(item.rest) for item in instructions)
     return cuda_of_variables({match[1]: match[2] for match in found if match})
 
 

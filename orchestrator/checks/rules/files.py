@@ -46,7 +46,7 @@ def suppression_without_reason(_: Subject) -> Iterator[Finding]:
     ## Example
 
     ```text
-    setuptools<81  # orch: ignore[requirement-apart] webrtcvad imports pkg_resources
+    setuptools<81  # orch: ignore[requirement-against-constraints] webrtcvad imports pkg_resources
     ```
     """
     yield from ()  # found where findings are put aside
