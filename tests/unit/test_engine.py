@@ -69,6 +69,17 @@ def config(tiny: Tiny, name: str) -> dict[str, Any]:
     return tiny.layout.read_image(tiny.layout.names()[name]["linux/amd64"])[1]
 
 
+def test_a_build_killed_before_it_named_its_images_has_them_named_by_the_next(tiny: Tiny) -> None:
+    made = digests(tiny.build())
+    index = tiny.layout.folder / "index.json"
+    index.unlink()
+    assert set(statuses(tiny.build()).values()) == {"reused"}
+    assert {name: found["linux/amd64"] for name, found in tiny.layout.names().items()} == made
+    before = index.stat().st_mtime_ns
+    tiny.build()
+    assert index.stat().st_mtime_ns == before, "with nothing to do nothing is written"
+
+
 def test_the_first_build_builds_all_and_the_second_nothing(tiny: Tiny) -> None:
     first, second = tiny.build(), tiny.build()
     assert built(statuses(first)) == NAMES

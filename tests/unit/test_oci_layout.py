@@ -164,3 +164,15 @@ def test_two_images_of_one_run_may_add_one_layer_at_the_same_time(
         adding = [threads.submit(layout.add_file, "sha256:00", source) for _ in range(2)]
     assert [item.exception() for item in adding] == [None, None]
     assert [path.name for path in layout.blob_path("sha256:00").parent.iterdir()] == ["00"]
+
+
+def test_an_index_of_platforms_that_was_lost_names_nothing_and_is_made_anew(
+    layout: Layout,
+) -> None:
+    amd64, arm64 = add_image(layout), add_image(layout, platform=ARM64)
+    layout.name({"api": (AMD64, amd64.digest)}, {})
+    layout.name({"api": (ARM64, arm64.digest)}, {})
+    layout.blob_path(layout.roots()["api"]).unlink()
+    assert layout.names() == {"api": {}}
+    layout.name({"api": (AMD64, amd64.digest)}, {})
+    assert layout.names() == {"api": {"linux/amd64": amd64.digest}}
