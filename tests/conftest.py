@@ -22,7 +22,7 @@ from tests.real.parts import MissingPartError, find_tool
 T = TypeVar("T")
 
 TESTS = Path(__file__).parent
-ISOLATED = (TESTS / "unit", TESTS / "properties")
+ISOLATED = (TESTS / "unit", TESTS / "properties", TESTS / "hostile")
 """Folders whose tests reach no network and no engine."""
 
 _GIT = {

@@ -8,17 +8,19 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from isal import igzip
 from packaging.metadata import parse_email
 from packaging.utils import canonicalize_name
 
 from orchestrator.attest.bill import Distribution, Package, PackageKind
+from orchestrator.oci.reading import UNREADABLE, members, opened_layer
 from orchestrator.resolve.debian.deb822 import parse_paragraphs
 
 _DPKG = re.compile(r"var/lib/dpkg/(?:status|status\.d/[^/]+(?<!\.md5sums))")
 _PYTHON = re.compile(r"(?:.*/site-packages|usr/local/.*/dist-packages)/[^/]+\.dist-info/METADATA")
 """Python packages of Debian's own packages are left out: they are listed as those."""
 _RELEASE = re.compile(r"(?:usr/lib|etc)/os-release")
+_MOST_BYTES = 32 << 20
+"""More of a file is not read: dpkg's status of 5,000 packages is a sixth of it."""
 _WHITEOUT = ".wh."
 _OPAQUE = ".wh..wh..opq"
 
@@ -72,19 +74,16 @@ class LayerReader:
 
 def _read_layer(path: Path) -> _Layer | None:
     try:
-        with (
-            igzip.open(path, "rb") as plain,  # type: ignore[no-untyped-call]
-            tarfile.open(fileobj=plain, mode="r|") as archive,
-        ):
+        with opened_layer(path) as archive:
             return _read_members(archive)
-    except (OSError, EOFError, tarfile.TarError):
+    except UNREADABLE:
         return None
 
 
 def _read_members(archive: tarfile.TarFile) -> _Layer:
     files: dict[str, bytes] = {}
     gone: list[str] = []
-    for member in archive:
+    for member in members(archive):
         path = str(PurePosixPath(member.name.lstrip("/")))
         name = path.rpartition("/")[2]
         folder = path.removesuffix(name)
@@ -94,7 +93,7 @@ def _read_members(archive: tarfile.TarFile) -> _Layer:
             gone.append(folder + name.removeprefix(_WHITEOUT))
         elif member.isreg() and any(kind.fullmatch(path) for kind in (_DPKG, _PYTHON, _RELEASE)):
             file = archive.extractfile(member)
-            files[path] = file.read() if file else b""
+            files[path] = file.read(_MOST_BYTES) if file else b""
     return _Layer(files, tuple(gone))
 
 

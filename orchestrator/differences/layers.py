@@ -8,9 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from isal import igzip
-
 from orchestrator.errors import AssemblyError
+from orchestrator.oci.reading import UNREADABLE, members, opened_layer
 
 _WHITEOUT = ".wh."
 _OPAQUE = ".wh..wh..opq"
@@ -65,14 +64,14 @@ def _is_below(path: str, folders: list[str]) -> bool:
 def _read_layer(path: Path) -> _Layer:
     layer = _Layer()
     try:
-        with (
-            igzip.open(path, "rb") as plain,  # type: ignore[no-untyped-call]
-            tarfile.open(fileobj=plain, mode="r|") as archive,
-        ):
-            for member in archive:
+        with opened_layer(path) as archive:
+            for member in members(archive):
                 _read_member(archive, member, layer)
-    except (OSError, EOFError, tarfile.TarError) as error:
-        raise AssemblyError(f"layer {path.name} cannot be read: {error}") from error
+    except UNREADABLE as error:
+        raise AssemblyError(
+            f"layer {path.name} cannot be read: {error}",
+            hint="what made it? an image of this workspace: build it again with --force",
+        ) from error
     return layer
 
 

@@ -6,10 +6,10 @@ import hashlib
 import io
 import json
 import shutil
-import tarfile
 import tempfile
+from collections import deque
 from collections.abc import Iterator, Mapping
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from isal import igzip
@@ -19,10 +19,21 @@ from orchestrator.model import Platform
 from orchestrator.oci.image import RUNTIME_KEYS, make_image
 from orchestrator.oci.layer import Layer, what_made
 from orchestrator.oci.layout import Layout
+from orchestrator.oci.reading import UNREADABLE, open_tar
+from orchestrator.oci.unpacking import is_below, unpack
 
 _CHUNK = 1 << 20
 _LEVEL = 1
 _GZIP = b"\x1f\x8b"
+_MOST_BYTES = 256 << 30
+_MALFORMED: tuple[type[Exception], ...] = (
+    *UNREADABLE,
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    RecursionError,
+)
 
 
 def imported_file(layout: Layout, digest: str) -> Path:
@@ -62,9 +73,10 @@ def import_archive(layout: Layout, archive: Iterator[bytes]) -> str:
                 _import_layer(layout, *item) for item in zip(paths, diff_ids, whats, strict=True)
             ]
             platform = Platform(config["os"], config["architecture"])
-        except (OSError, tarfile.TarError, ValueError, KeyError, TypeError) as error:
+        except _MALFORMED as error:
             raise AssemblyError(
-                f"the engine's archive of an image is not sound: {error}"
+                f"the engine's archive of an image is not sound: {error}",
+                hint="does the engine work? docker save IMAGE",
             ) from error
     image = make_image(platform, _runtime(config.get("config") or {}), layers, {})
     layout.add_blob(image.config)
@@ -102,12 +114,12 @@ def _made(folder: Path) -> Path:
 
 def _unpack(archive: Iterator[bytes], folder: Path) -> None:
     """Write the archive's members; links among them too, by which old engines share layers."""
-    with tarfile.open(fileobj=_Stream(archive), mode="r|") as stream:
-        stream.extractall(folder, filter="data")
+    with open_tar(_Stream(archive)) as stream:
+        deque(unpack(stream, folder, _MOST_BYTES), maxlen=0)
 
 
 def _inside(folder: Path, name: str) -> Path:
-    if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
+    if not is_below(folder, name):
         raise ValueError(f"{name!r} leads out of the archive")
     return folder / name
 

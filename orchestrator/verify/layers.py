@@ -13,14 +13,14 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from isal import igzip
-
 from orchestrator.checks.secrets import FoundSecret, find_secrets
 from orchestrator.engines.assembler.elf import ElfFile, is_elf, read_elf
 from orchestrator.errors import AssemblyError
+from orchestrator.oci.reading import UNREADABLE, members, opened_layer
 
 _MAGIC_BYTES = 4
 _IN_MEMORY_BYTES = 32 << 20
+_KEPT_BYTES = 32 << 20
 _TEXT_BYTES = 1 << 20
 """Longer files are no settings and no sources that somebody forgot a secret in."""
 
@@ -111,11 +111,8 @@ def read_layer(blob: Path) -> LayerFacts:
     removed: list[str] = []
     emptied: list[str] = []
     try:
-        with (
-            igzip.open(blob, "rb") as plain,  # type: ignore[no-untyped-call]
-            tarfile.open(fileobj=plain, mode="r|") as archive,
-        ):
-            for member in archive:
+        with opened_layer(blob) as archive:
+            for member in members(archive):
                 path = str(PurePosixPath(member.name.lstrip("/")))
                 folder, _, name = path.rpartition("/")
                 if name == _OPAQUE:
@@ -126,7 +123,7 @@ def read_layer(blob: Path) -> LayerFacts:
                     files.append(_described(member, path))
                     if member.isreg() and (content := archive.extractfile(member)):
                         _read_content(facts, files[-1], content)
-    except (OSError, EOFError, tarfile.TarError) as error:
+    except UNREADABLE as error:
         raise AssemblyError(
             f"a layer cannot be read: {error}", hint="build the image again with --force"
         ) from error
@@ -150,7 +147,7 @@ def _read_content(facts: LayerFacts, file: LayerFile, content: IO[bytes]) -> Non
             if elf := read_elf(copy, file.path):
                 facts.elves[file.path] = elf
     elif _KEPT.fullmatch(file.path):
-        facts.texts[file.path] = (start + content.read()).decode("utf-8", "replace")
+        facts.texts[file.path] = (start + content.read(_KEPT_BYTES)).decode("utf-8", "replace")
     elif file.size_bytes <= _TEXT_BYTES and not _PACKAGED.match(file.path):
         data = start + content.read()
         if b"\0" not in data and (found := tuple(find_secrets(data.decode("utf-8", "replace")))):

@@ -8,6 +8,7 @@ import hashlib
 import io
 import time
 import zipfile
+import zlib
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 from orchestrator.errors import ArtifactError
 
 _LEVEL = 9
+_MOST_BYTES = 4 << 30
+_UNREADABLE = (zipfile.BadZipFile, zlib.error, RuntimeError, ValueError, EOFError, OSError)
 _UNIX = 3
 _REGULAR = 0o100000
 
@@ -32,14 +35,18 @@ def pack_wheel(wheel: Path, folder: Path, platform: str | None, time_s: int) -> 
     """
     try:
         with zipfile.ZipFile(wheel) as archive:
+            infos = [info for info in archive.infolist() if not info.is_dir()]
+            if sum(info.file_size for info in infos) > _MOST_BYTES:
+                raise zipfile.BadZipFile(f"it holds more than {_MOST_BYTES} bytes")
             members = {
                 info.filename: (archive.read(info), bool((info.external_attr >> 16) & 0o111))
-                for info in archive.infolist()
-                if not info.is_dir()
+                for info in infos
             }
         parse_wheel_filename(wheel.name)
-    except (zipfile.BadZipFile, InvalidWheelFilename, OSError) as error:
-        raise ArtifactError(f"{wheel.name} is no wheel: {error}") from error
+    except (*_UNREADABLE, InvalidWheelFilename) as error:
+        raise ArtifactError(
+            f"{wheel.name} is no wheel: {error}", hint="pin another version of the package"
+        ) from error
     dist_info = _dist_info(members, wheel.name)
     name = wheel.name
     if platform is not None:
@@ -69,13 +76,18 @@ def holds(wheel: Path, text: str) -> list[str]:
 def _dist_info(members: Iterable[str], name: str) -> str:
     folders = {path.partition("/")[0] for path in members if path.endswith(".dist-info/WHEEL")}
     if len(folders) != 1:
-        raise ArtifactError(f"{name} is no wheel: it has no .dist-info/WHEEL, or several")
+        raise ArtifactError(
+            f"{name} is no wheel: it has no .dist-info/WHEEL, or several",
+            hint="pin another version of the package",
+        )
     return folders.pop()
 
 
 def _with_tags(text: bytes, name: str) -> bytes:
     """Replace the tags in WHEEL by those of the file's name."""
-    lines = [line for line in text.decode("utf-8").splitlines() if not line.startswith("Tag:")]
+    lines = [
+        line for line in text.decode("utf-8", "replace").splitlines() if not line.startswith("Tag:")
+    ]
     tags: Iterable[Tag] = parse_wheel_filename(name)[3]
     kept = [line for line in lines if line.strip()]
     return "".join(f"{line}\n" for line in [*kept, *sorted(f"Tag: {tag}" for tag in tags)]).encode()

@@ -2,24 +2,43 @@
 
 from __future__ import annotations
 
-import os
-import shutil
+import bz2
+import errno
+import gzip
 import tarfile
 import tomllib
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path, PurePosixPath
+from pathlib import Path
+from typing import IO, BinaryIO, cast
 
 from packaging.requirements import InvalidRequirement
 
-from orchestrator.errors import ArtifactError
+from orchestrator.errors import ArtifactError, disk_error
+from orchestrator.oci.reading import (
+    UNREADABLE,
+    Believable,
+    XzReader,
+    members,
+    open_tar,
+)
+from orchestrator.oci.unpacking import time_of, unpack
 from orchestrator.resolve.builds import requires_of
 
 EARLIEST_S = 315_532_800
 """1980-01-01, the first time that a zip archive can write."""
 
 _LEGACY = "setuptools.build_meta:__legacy__"
+_MOST_BYTES = 4 << 30
+_MOST_PROJECT_BYTES = 4 << 20
+_RATIO_FREE_BYTES, _MOST_RATIO = 256 << 20, 200
+_OPENERS: Mapping[bytes, Callable[[BinaryIO], IO[bytes]]] = {
+    b"\x1f\x8b": lambda packed: cast("IO[bytes]", gzip.GzipFile(fileobj=packed)),
+    b"\xfd7zXZ": lambda packed: cast("IO[bytes]", XzReader(packed)),
+    b"BZh": bz2.BZ2File,
+}
+"""How what begins with these bytes is unpacked."""
 
 
 def read_build_requires(file: Path, name: str) -> tuple[str, ...]:
@@ -28,18 +47,19 @@ def read_build_requires(file: Path, name: str) -> tuple[str, ...]:
     Raises:
         ArtifactError: It is no sdist, or its pyproject.toml cannot be read.
     """
+    roots: set[str] = set()
+    text: bytes | None = None
     with _opened(file, name) as archive:
-        root = _root_of(archive, name)
-        try:
-            member = archive.extractfile(f"{root}/pyproject.toml")
-        except KeyError:
-            member = None
-        if member is None:
-            return requires_of({})
-        try:
-            return requires_of(tomllib.loads(member.read().decode("utf-8")))
-        except (ValueError, InvalidRequirement) as error:
-            raise _broken(name, f"its pyproject.toml cannot be used: {error}") from error
+        for member in members(archive):
+            roots.add(root := _root_of(member))
+            if member.isfile() and member.name.removeprefix("./") == f"{root}/pyproject.toml":
+                content = archive.extractfile(member)
+                text = content.read(_MOST_PROJECT_BYTES) if content else None
+    _only(roots, name)
+    try:
+        return requires_of(tomllib.loads(text.decode("utf-8")) if text is not None else {})
+    except (ValueError, RecursionError, InvalidRequirement) as error:
+        raise _broken(name, f"its pyproject.toml cannot be used: {error}") from error
 
 
 def read_backend(source: Path) -> tuple[str, tuple[str, ...]]:
@@ -56,7 +76,7 @@ def read_backend(source: Path) -> tuple[str, tuple[str, ...]]:
         return str(table.get("build-backend", _LEGACY)), tuple(table.get("backend-path", ()))
     except FileNotFoundError:
         return _LEGACY, ()
-    except (ValueError, AttributeError, TypeError) as error:
+    except (OSError, ValueError, RecursionError, AttributeError, TypeError) as error:
         raise _broken(source.name, f"its pyproject.toml cannot be used: {error}") from error
 
 
@@ -68,62 +88,42 @@ def unpack_sdist(file: Path, name: str, folder: Path) -> tuple[Path, int]:
     Raises:
         ArtifactError: It is no sdist, or holds what would leave the folder.
     """
+    roots: set[str] = set()
+    newest_s = EARLIEST_S
     with _opened(file, name) as archive:
-        root = _root_of(archive, name)
-        newest_s = max((int(member.mtime) for member in archive), default=0)
-        for member in archive:
-            _unpack(archive, member, name, folder)
-    return folder / root, max(newest_s, EARLIEST_S)
+        for member in unpack(archive, folder, _MOST_BYTES):
+            roots.add(_root_of(member))
+            newest_s = max(newest_s, int(time_of(member)))
+    return folder / _only(roots, name), newest_s
 
 
-def _unpack(archive: tarfile.TarFile, member: tarfile.TarInfo, name: str, folder: Path) -> None:
-    """Write a member, with the times that makefiles compare and no more than two modes.
-
-    Filters of `tarfile` would do (PEP 706), but Debian 12's Python has none.
-    """
-    target = folder / member.name
-    if not _is_below(folder, member.name):
-        raise _broken(name, f"{member.name} would leave its folder")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if member.isdir():
-        target.mkdir(exist_ok=True)
-        return
-    if member.issym():
-        if not _is_below(folder, str(PurePosixPath(member.name).parent / member.linkname)):
-            raise _broken(name, f"{member.name} leads out of its folder")
-        target.symlink_to(member.linkname)
-        return
-    content = archive.extractfile(member) if member.isfile() or member.islnk() else None
-    if content is None:
-        raise _broken(name, f"{member.name} is neither a file nor a folder")
-    with target.open("wb") as out:
-        shutil.copyfileobj(content, out)
-    target.chmod(0o755 if member.mode & 0o111 else 0o644)
-    os.utime(target, (member.mtime, member.mtime))
+def _root_of(member: tarfile.TarInfo) -> str:
+    return member.name.removeprefix("./").partition("/")[0]
 
 
-def _is_below(folder: Path, path: str) -> bool:
-    """Tell whether a path stays below a folder, through the links that are there already too."""
-    if path.startswith("/"):
-        return False
-    return (folder / path).resolve().is_relative_to(folder.resolve())
-
-
-def _root_of(archive: tarfile.TarFile, name: str) -> str:
-    roots = {member.name.removeprefix("./").partition("/")[0] for member in archive} - {"", "."}
-    if len(roots) != 1:
+def _only(roots: set[str], name: str) -> str:
+    found = roots - {"", "."}
+    if len(found) != 1:
         raise _broken(name, "its files are not in one folder")
-    return roots.pop()
+    return found.pop()
 
 
 @contextmanager
 def _opened(file: Path, name: str) -> Iterator[tarfile.TarFile]:
     if zipfile.is_zipfile(file):
         raise _broken(name, "sdists that are zip archives are not taken")
+    limit_bytes = min(_MOST_BYTES, max(_RATIO_FREE_BYTES, _MOST_RATIO * file.stat().st_size))
     try:
-        with tarfile.open(file) as archive:
-            yield archive
-    except (tarfile.TarError, EOFError, OSError) as error:
+        with file.open("rb") as packed:
+            first = packed.read(max(map(len, _OPENERS)))
+            packed.seek(0)
+            opener = next((_OPENERS[magic] for magic in _OPENERS if first.startswith(magic)), None)
+            plain = opener(packed) if opener else packed
+            with open_tar(Believable(plain, limit_bytes)) as archive:
+                yield archive
+    except UNREADABLE as error:
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            raise disk_error(error, Path(error.filename or file)) from error
         raise _broken(name, str(error)) from error
 
 

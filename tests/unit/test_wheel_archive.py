@@ -185,7 +185,10 @@ def test_damaged_data_is_refused(tmp_path: Path) -> None:
 
 
 def test_bytes_behind_the_end_of_deflate_data_are_refused(tmp_path: Path) -> None:
-    wheel = make_wheel(tmp_path, files={"a.bin": b"abc" * 100, "b.bin": b"x"})
+    wheel = make_wheel(tmp_path, record={"a.bin": record_hash(b"abc" * 100)})
+    with zipfile.ZipFile(wheel, "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.bin", b"abc" * 100)
+        archive.start_dir += 8  # where the directory will be
 
     def patch(data: bytearray, local: int, central: int) -> None:
         (size,) = struct.unpack_from("<L", data, central + 20)

@@ -15,6 +15,9 @@ _CLASSES, _ORDERS = {1: 32, 2: 64}, {1: "<", 2: ">"}
 _IDENT_BYTES = 16
 _LOAD, _DYNAMIC, _INTERP = 1, 2, 3
 _NEEDED, _STRTAB, _SONAME, _RPATH, _RUNPATH, _NULL = 1, 5, 14, 15, 29, 0
+_MOST_HEADER_BYTES, _MOST_DYNAMIC_BYTES, _MOST_TEXT_BYTES = 1 << 10, 1 << 18, 1 << 12
+_MOST_NAMES = 4096
+"""More than these no file has; who says so would have all of it read, over and over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +105,7 @@ def read_elf(data: Readable, path: str) -> ElfFile | None:
         return None
     try:
         return _read(_Shape(_CLASSES[ident[4]], _ORDERS[ident[5]]), data, path)
-    except (struct.error, UnicodeDecodeError, ValueError, KeyError, IndexError):
+    except (struct.error, ValueError, KeyError, IndexError, OverflowError):
         return None
 
 
@@ -140,7 +143,8 @@ def _read(shape: _Shape, data: Readable, path: str) -> ElfFile:
     for segment in segments:
         if segment.kind == _INTERP:
             data.seek(segment.offset)
-            interpreter = data.read(segment.file_bytes).rstrip(b"\0").decode()
+            size = min(segment.file_bytes, _MOST_TEXT_BYTES)
+            interpreter = data.read(size).partition(b"\0")[0].decode()
         elif segment.kind == _DYNAMIC:
             strings = _dynamic_strings(shape, data, segment, segments)
     return ElfFile(
@@ -159,11 +163,13 @@ def _read(shape: _Shape, data: Readable, path: str) -> ElfFile:
 def _segments(
     shape: _Shape, data: Readable, start: int, entry_bytes: int, count: int
 ) -> list[_Segment]:
+    if entry_bytes > _MOST_HEADER_BYTES:
+        raise ValueError(f"program headers of {entry_bytes} bytes")
     data.seek(start)
     table = data.read(entry_bytes * count)
     found = []
     for number in range(count):
-        entry = table[number * entry_bytes :]
+        entry = table[number * entry_bytes : (number + 1) * entry_bytes]
         if shape.elf_class == 64:
             kind, _, offset, address, _, size = shape.unpack("IIQQQQ", "", entry)
         else:
@@ -180,15 +186,15 @@ def _dynamic_strings(
     shape: _Shape, data: Readable, dynamic: _Segment, segments: Sequence[_Segment]
 ) -> dict[int, list[str]]:
     data.seek(dynamic.offset)
-    tags = list(_dynamic_tags(shape, data.read(dynamic.file_bytes)))
+    tags = list(_dynamic_tags(shape, data.read(min(dynamic.file_bytes, _MOST_DYNAMIC_BYTES))))
     table = next((value for tag, value in tags if tag == _STRTAB), None)
     start = None if table is None else _offset_of(table, segments)
     if start is None:
         return {}
     found: dict[int, list[str]] = {}
-    for tag, value in tags:
-        if tag in {_NEEDED, _SONAME, _RPATH, _RUNPATH}:
-            found.setdefault(tag, []).append(_string_at(data, start + value))
+    named = [tag for tag in tags if tag[0] in {_NEEDED, _SONAME, _RPATH, _RUNPATH}]
+    for tag, value in named[:_MOST_NAMES]:
+        found.setdefault(tag, []).append(_string_at(data, start + value))
     return found
 
 
@@ -212,7 +218,7 @@ def _dynamic_tags(shape: _Shape, section: bytes) -> Iterator[tuple[int, int]]:
 def _string_at(data: Readable, offset: int) -> str:
     data.seek(offset)
     text = b""
-    while b"\0" not in text:
+    while b"\0" not in text and len(text) < _MOST_TEXT_BYTES:
         chunk = data.read(128)
         if not chunk:
             break

@@ -8,16 +8,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from isal import igzip
-
 from orchestrator.errors import AssemblyError
+from orchestrator.oci.reading import UNREADABLE, members, opened_layer
 from orchestrator.resolve.python.uv import Target
 
 _PYTHON = re.compile(r"(?:.*/)?bin/python(3\.\d+)")
 _LIBC = re.compile(r"(?:.*/)?lib(?:64)?/(?:[^/]+-linux-gnu[^/]*/)?libc\.so\.6")
-_VERSION = re.compile(rb"release version (\d+)\.(\d+)")
-_NAMED = re.compile(r"libc-(\d+)\.(\d+)\.so")
+_VERSION = re.compile(rb"release version (\d{1,4})\.(\d{1,4})")
+_NAMED = re.compile(r"libc-(\d{1,4})\.(\d{1,4})\.so")
 _MUSL = re.compile(r"(?:.*/)?lib/ld-musl-[^/]+\.so\.1")
+_MOST_BYTES = 32 << 20
+"""More of a C library is not read; it is a twentieth of that."""
 _WHITEOUT = ".wh."
 _OPAQUE = ".wh..wh..opq"
 
@@ -74,12 +75,9 @@ def read_ground(layers: Iterable[Path]) -> Ground:
     found: dict[str, tuple[int, int] | None] = {}
     for blob in layers:
         try:
-            with (
-                igzip.open(blob, "rb") as plain,  # type: ignore[no-untyped-call]
-                tarfile.open(fileobj=plain, mode="r|") as archive,
-            ):
+            with opened_layer(blob) as archive:
                 _read_layer(archive, found)
-        except (OSError, EOFError, tarfile.TarError) as error:
+        except UNREADABLE as error:
             raise AssemblyError(
                 f"a layer of the image below cannot be read: {error}",
                 hint="build that image again with --force",
@@ -99,7 +97,7 @@ def read_ground(layers: Iterable[Path]) -> Ground:
 
 def _read_layer(archive: tarfile.TarFile, found: dict[str, tuple[int, int] | None]) -> None:
     new: dict[str, tuple[int, int] | None] = {}
-    for member in archive:
+    for member in members(archive):
         path = str(PurePosixPath(member.name.lstrip("/")))
         name = path.rpartition("/")[2]
         if name.startswith(_WHITEOUT):
@@ -124,5 +122,5 @@ def _libc_version(archive: tarfile.TarFile, member: tarfile.TarInfo) -> tuple[in
         match = _NAMED.fullmatch(member.linkname.rpartition("/")[2])
         return (int(match[1]), int(match[2])) if match else None
     file = archive.extractfile(member) if member.isreg() else None
-    said = _VERSION.search(file.read()) if file else None
+    said = _VERSION.search(file.read(_MOST_BYTES)) if file else None
     return (int(said[1]), int(said[2])) if said else None

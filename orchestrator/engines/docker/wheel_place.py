@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 import tarfile
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -15,12 +16,14 @@ from orchestrator.engines.docker import hook_worker
 from orchestrator.engines.docker.containers import Container
 from orchestrator.engines.docker.engine import DockerEngine
 from orchestrator.errors import (
+    ArtifactError,
     InterruptedByUserError,
     MissingToolError,
     OrchError,
     UnavailableError,
 )
 from orchestrator.model import LockedWheel, Platform, WheelBuild, WheelSettings
+from orchestrator.oci.reading import members, open_tar
 from orchestrator.resolve.python.uv import Target
 from orchestrator.wheelhouse.flags import environment, write_flags
 from orchestrator.wheelhouse.places import Ingredients, Work
@@ -193,13 +196,24 @@ def _archive(work: Work) -> Iterator[BinaryIO]:
 
 
 def _take_wheels(stream: Iterable[bytes], work: Work) -> None:
-    """Write the wheels among what a container gave into the build's own folder."""
+    """Write the wheels among what a container gave into the build's own folder.
+
+    Raises:
+        ArtifactError: What it gave is no archive, or one that cannot be meant.
+    """
     with tempfile.TemporaryFile(dir=work.scratch) as file:
         file.writelines(stream)
         file.seek(0)
-        with tarfile.open(fileobj=file) as archive:
-            for member in archive:
-                name = PurePosixPath(member.name).name
-                content = archive.extractfile(member) if member.isfile() else None
-                if content is not None:
-                    (work.out / name).write_bytes(content.read())
+        try:
+            with open_tar(file) as archive:
+                for member in members(archive):
+                    name = PurePosixPath(member.name).name
+                    content = archive.extractfile(member) if member.isfile() else None
+                    if content is not None and name.endswith(".whl"):
+                        with (work.out / name).open("wb") as out:
+                            shutil.copyfileobj(content, out)
+        except tarfile.TarError as error:
+            raise ArtifactError(
+                f"what the container's build left cannot be read: {error}",
+                hint="pin another version of the package",
+            ) from error

@@ -7,15 +7,17 @@ import gzip
 import io
 import lzma
 import posixpath
+import re
 import tarfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, BinaryIO, cast
+from typing import IO, Any, BinaryIO, cast
 
 from orchestrator.errors import ArtifactError
+from orchestrator.oci.reading import XzReader, is_utf8, members, open_tar
 from orchestrator.oci.tar import Entry, EntryKind
 
 CHUNK = 1 << 18
@@ -26,6 +28,9 @@ _MAX_CONTROL_BYTES = 32 << 20
 
 _AR_MAGIC = b"!<arch>\n"
 _AR_HEADER_BYTES = 60
+_AR_SIZE = re.compile(rb"[0-9]{1,10} *")
+_MOST_AR_MEMBERS = 64
+_LONGEST_PATH, _DEEPEST_PATH = 1024, 50
 _BROKEN = (lzma.LZMAError, EOFError, zlib.error, OSError, tarfile.TarError)
 
 _KINDS = {
@@ -64,8 +69,8 @@ class DebArchive:
                 believable, leaves the root, or holds a device node or a fifo.
         """
         try:
-            with tarfile.open(fileobj=self._data, mode="r|", bufsize=CHUNK) as archive:
-                for info in archive:
+            with open_tar(self._data, CHUNK) as archive:
+                for info in members(archive):
                     entry = _entry(self.name, info)
                     if entry is not None:
                         yield DebMember(entry, self._chunks(archive, info))
@@ -117,15 +122,16 @@ def open_deb(file: Path, name: str) -> Iterator[DebArchive]:
 
 def _ar_members(stream: BinaryIO, name: str) -> Iterator[tuple[str, int]]:
     """Yield each member's name and size, with the stream at its data."""
-    while header := stream.read(_AR_HEADER_BYTES):
+    for _ in range(_MOST_AR_MEMBERS):
+        header = stream.read(_AR_HEADER_BYTES)
+        if not header:
+            return
         if len(header) < _AR_HEADER_BYTES or header[58:] != b"`\n":
             raise _unusable(name, "it is truncated")
-        try:
-            member, size = header[:16].decode("ascii").strip().rstrip("/"), int(header[48:58])
-        except ValueError as error:
-            raise _unusable(name, "its ar archive is malformed") from error
-        start = stream.tell()
-        yield member, size
+        if not header[:16].isascii() or not _AR_SIZE.fullmatch(header[48:58]):
+            raise _unusable(name, "its ar archive is malformed")
+        start, size = stream.tell(), int(header[48:58])
+        yield header[:16].decode("ascii").strip().rstrip("/"), size
         stream.seek(start + size + size % 2)
 
 
@@ -133,8 +139,8 @@ def _read_control(name: str, data: _Unpacked) -> Mapping[str, str]:
     texts: dict[str, str] = {}
     size = 0
     try:
-        with tarfile.open(fileobj=data, mode="r|") as archive:
-            for info in archive:
+        with open_tar(data) as archive:
+            for info in members(archive):
                 file = archive.extractfile(info) if info.isreg() else None
                 size += info.size
                 if size > _MAX_CONTROL_BYTES:
@@ -164,8 +170,12 @@ def _entry(name: str, info: tarfile.TarInfo) -> Entry | None:
 
 
 def _relative(name: str, path: str) -> str:
-    if path.startswith("/") or ".." in path.split("/") or "\0" in path:
+    if path.startswith("/") or ".." in path.split("/"):
         raise _unusable(name, f"{path!r} leaves the root")
+    if len(path) > _LONGEST_PATH or path.count("/") > _DEEPEST_PATH:
+        raise _unusable(name, f"{path[:80]}... is longer or deeper than any path")
+    if not is_utf8(path):
+        raise _unusable(name, f"{path!r} is no UTF-8 text")
     normal = posixpath.normpath(path)
     return "" if normal == "." else normal
 
@@ -229,13 +239,29 @@ def _open_zstd(packed: IO[bytes], name: str) -> IO[bytes]:
             f"{name}: it is compressed with zstd, which cannot be read here",
             hint="install the Python package zstandard beside orch",
         ) from error
-    return cast("IO[bytes]", zstandard.ZstdDecompressor().stream_reader(packed))
+    return cast("IO[bytes]", _Zstd(zstandard.ZstdDecompressor().stream_reader(packed), zstandard))
+
+
+class _Zstd(io.RawIOBase):
+    """What zstd data unpacks to, its own error among those of files."""
+
+    def __init__(self, plain: IO[bytes], library: Any) -> None:
+        self._plain, self._error = plain, library.ZstdError
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        try:
+            return self._plain.read(size)
+        except self._error as error:
+            raise OSError(str(error)) from error
 
 
 _OPENERS: Mapping[str, Callable[[IO[bytes], str], IO[bytes]]] = {
     "": lambda packed, _: packed,
     ".gz": lambda packed, _: cast("IO[bytes]", gzip.GzipFile(fileobj=packed)),
-    ".xz": lambda packed, _: lzma.LZMAFile(packed),  # noqa: SIM115  # closed with the package's file
+    ".xz": lambda packed, _: cast("IO[bytes]", XzReader(packed)),
     ".bz2": lambda packed, _: bz2.BZ2File(packed),
     ".zst": _open_zstd,
 }

@@ -113,6 +113,7 @@ class _Laying:
         self._plain_folders: set[str] = set()
         self._leading: set[str] = set()
         self._written: set[str] = set()
+        self._no_folders: set[str] = set()
         self._elf: dict[str, ElfFile] = {}
 
     def lay(self, archive: DebArchive) -> None:
@@ -124,6 +125,11 @@ class _Laying:
                 self._lay_file(entry, member)
             else:
                 self._lay_other(entry)
+        if odd := sorted(self._leading & self._no_folders):
+            raise ArtifactError(
+                f"Debian package {self._deb.name} ships {odd[0]} as a folder and as none",
+                hint="pick another version of the package",
+            )
         self._lay_bytecode()
         for folder in sorted(self._plain_folders - self._leading):
             self._add(Entry(folder, EntryKind.DIRECTORY, 0o755))
@@ -214,6 +220,8 @@ class _Laying:
                 hint="pick another version of the package",
             )
         self._written.add(entry.path)
+        if entry.kind is not EntryKind.DIRECTORY:
+            self._no_folders.add(entry.path)
         folder = entry.path.rpartition("/")[0]
         while folder and folder not in self._leading:
             self._leading.add(folder)

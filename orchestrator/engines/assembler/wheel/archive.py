@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import io
+import itertools
 import mmap
 import struct
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -21,13 +23,32 @@ from isal import igzip_lib, isal_zlib
 from orchestrator.errors import ArtifactError
 
 _LOCAL_HEADER = struct.Struct("<4s22xHH")
+_END_BYTES, _END_64_BYTES, _LOCATOR_BYTES = 22, 56, 20
+_MOST_COMMENT_BYTES = (1 << 16) - 1
 _RAW_DEFLATE = -15
 _CHUNK = 1 << 18  # with what it inflates to, about what a processor's cache holds
 _KEEP_IN_MEMORY = 32 << 20
 _BOMB_BYTES = 64 << 20
 _BOMB_RATIO = 200
+_MOST_DIRECTORY_BYTES = 16 << 20
+_MOST_TEXT_BYTES = 32 << 20
+_LONGEST_PATH, _DEEPEST_PATH = 1024, 50
+_MOST_FREE_BYTES, _MOST_RATIO = 1 << 30, 50
+"""A wheel may hold so much, and beyond that so many times its own size."""
 _STORED, _DEFLATED = 0, 8
 _ODD = frozenset({"", ".", ".."})
+_UNREADABLE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    ValueError,
+    OverflowError,
+    RuntimeError,
+    EOFError,
+    OSError,
+    AssertionError,
+)
+"""What `zipfile` and `installer` raise where an archive is not as it should be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +59,7 @@ class Member:
     size_bytes: int
     crc32: int
     compressed_bytes: int
+    header_offset: int
     offset: int
     is_deflated: bool
     is_executable: bool
@@ -63,13 +85,14 @@ class WheelArchive:
         with contextlib.ExitStack() as opened:
             try:
                 stream = opened.enter_context(file.open("rb"))
+                _check_directory(stream)
                 self._zip = opened.enter_context(zipfile.ZipFile(stream))
                 self._zip.filename = name  # the file lies under its digest
                 self._map = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
                 opened.callback(self._map.close)
                 source = WheelFile(self._zip)
                 self.dist_info, self.data_dir = source.dist_info_dir, source.data_dir
-            except (zipfile.BadZipFile, ValueError, OSError, AssertionError) as error:
+            except _UNREADABLE as error:
                 raise self.error(f"is no wheel: {error}") from error
             self._opened = opened.pop_all()
 
@@ -106,7 +129,23 @@ class WheelArchive:
             if member.path in found:
                 raise self.error(f"{member.path} is in the archive twice")
             found[member.path] = member
+        self._check_together(found)
         return tuple(found.values())
+
+    def _check_together(self, found: Mapping[str, Member]) -> None:
+        """Refuse what no member shows alone: too much in all, and what is two things at once."""
+        size_bytes = sum(member.size_bytes for member in found.values())
+        if size_bytes > max(_MOST_FREE_BYTES, _MOST_RATIO * len(self._map)):
+            raise self.error(f"holds {size_bytes} bytes in {len(self._map)}")
+        end = 0
+        for member in sorted(found.values(), key=lambda member: member.offset):
+            if member.header_offset < end:
+                raise self.error(f"{member.path} shares its data with another file")
+            end = member.offset + member.compressed_bytes
+        ordered = sorted(path.replace("/", "\0") for path in found)  # a folder stands first
+        for path, following in itertools.pairwise(ordered):
+            if following.startswith(f"{path}\0"):
+                raise self.error(f"{path.replace(chr(0), '/')} is a file and a folder")
 
     def record(self) -> dict[str, str]:
         """Return RECORD's hashes by path, as `sha256=...`; empty where it gives none."""
@@ -121,10 +160,14 @@ class WheelArchive:
     def text(self, name: str) -> str | None:
         """Return a file of the .dist-info folder, or None where it is absent."""
         try:
-            return self._zip.read(f"{self.dist_info}/{name}").decode("utf-8")
+            info = self._zip.getinfo(f"{self.dist_info}/{name}")
         except KeyError:
             return None
-        except (zipfile.BadZipFile, RuntimeError, UnicodeDecodeError, zlib.error) as error:
+        if self._member(info).size_bytes > _MOST_TEXT_BYTES:
+            raise self.error(f"{name} is of {info.file_size} bytes, which nobody wrote")
+        try:
+            return self._zip.read(info).decode("utf-8")
+        except _UNREADABLE as error:
             raise self.error(f"{name} cannot be read: {error}") from error
 
     def pieces(self, member: Member) -> Iterator[Piece]:
@@ -154,6 +197,8 @@ class WheelArchive:
         odd = _ODD.intersection(path.split("/"))
         if odd or "\\" in path or "\0" in info.orig_filename:
             raise self.error(f"{path!r} would leave the folder that the wheel is installed to")
+        if len(path) > _LONGEST_PATH or path.count("/") > _DEEPEST_PATH:
+            raise self.error(f"{path[:80]}... is longer or deeper than any path")
         if info.compress_type not in {_STORED, _DEFLATED} or info.flag_bits & 1:
             raise self.error(f"{path} is stored in a way that wheels may not use")
         if info.file_size > max(_BOMB_BYTES, _BOMB_RATIO * info.compress_size):
@@ -163,6 +208,7 @@ class WheelArchive:
             info.file_size,
             info.CRC,
             info.compress_size,
+            info.header_offset,
             self._data_offset(info),
             info.compress_type == _DEFLATED,
             bool((info.external_attr >> 16) & 0o111),
@@ -177,6 +223,30 @@ class WheelArchive:
         if magic != b"PK\3\4" or offset + info.compress_size > len(self._map):
             raise self.error(f"{info.filename} lies outside the archive")
         return int(offset)
+
+
+def _check_directory(stream: BinaryIO) -> None:
+    """Refuse an archive whose directory would fill the memory: `zipfile` reads it at once.
+
+    Source: APPNOTE.TXT, 4.3.14 to 4.3.16, found as `zipfile` finds them.
+
+    Raises:
+        ValueError: The directory is too large.
+    """
+    size = stream.seek(0, io.SEEK_END)
+    wanted = _END_BYTES + _MOST_COMMENT_BYTES + _END_64_BYTES + _LOCATOR_BYTES
+    stream.seek(max(0, size - wanted))
+    tail = stream.read()
+    stream.seek(0)
+    for at in (len(tail) - _END_BYTES, tail.rfind(b"PK\5\6")):
+        if tail[max(0, at) :][:4] != b"PK\5\6" or len(tail) - at < _END_BYTES:
+            continue
+        (found,) = struct.unpack_from("<L", tail, at + 12)
+        at_64 = at - _LOCATOR_BYTES - _END_64_BYTES
+        if at_64 >= 0 and tail[at_64 : at_64 + 4] == b"PK\6\6":
+            (found,) = struct.unpack_from("<Q", tail, at_64 + 40)
+        if found > _MOST_DIRECTORY_BYTES:
+            raise ValueError(f"its directory is of {found} bytes")
 
 
 class Pieces:
