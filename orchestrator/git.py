@@ -67,6 +67,12 @@ def find_commit(root: Path, revision: str) -> str:
     return _git(root, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}")
 
 
+def top_folder(root: Path) -> Path | None:
+    """Return the top of the working tree that a folder is in; None where git knows none."""
+    found = _git(root, "rev-parse", "--show-toplevel")
+    return Path(found) if found else None
+
+
 def committed_text(file: Path) -> str:
     """Return a file as the last commit has it; it need not be there any more, its folder must.
 

@@ -28,6 +28,7 @@ from orchestrator.model import (
     is_image_name,
 )
 from orchestrator.settings_checks import take_checks
+from orchestrator.settings_ci import take_ci
 from orchestrator.settings_ecr import take_ecr
 from orchestrator.settings_gc import take_gc
 from orchestrator.settings_report import take_report
@@ -95,6 +96,7 @@ def take_settings(table: Table, file: Path) -> Settings:
         checks=take_checks(table.take_table("checks")),
         history=_history(table.take_table("history")),
         report=take_report(table.take_table("report")),
+        ci=take_ci(table.take_table("ci")),
         gc=take_gc(table.take_table("gc")),
         images={
             name: _image(name, inner) for name, inner in table.take_named_tables("image").items()

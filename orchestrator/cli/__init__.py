@@ -17,7 +17,7 @@ from orchestrator.errors import ExitCode, OrchError, disk_error
 
 _VERBS = {
     "build": "build",
-    "plan": "build",
+    "plan": "plan",
     "explain": "explain",
     "affected": "explain",
     "graph": "graph",
@@ -30,6 +30,7 @@ _VERBS = {
     "sbom": "sbom",
     "verify": "verify",
     "check": "check",
+    "ci": "ci",
     "deploy": "deploy",
     "diff": "diff",
     "history": "history",

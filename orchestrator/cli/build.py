@@ -1,8 +1,7 @@
-"""`orch build` and `orch plan`."""
+"""`orch build`."""
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -12,21 +11,17 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from orchestrator import logs
-from orchestrator.app.opened import Opened, open_workspace
-from orchestrator.app.planning import Asking, BuildOptions, Deps, Planned, default_platform
-from orchestrator.app.planning import plan as make_plan
+from orchestrator.app.opened import open_workspace
+from orchestrator.app.planning import BuildOptions, Deps
 from orchestrator.cli.options import (
-    format_option,
     progress_option,
     report_option,
-    selection_of,
     selection_options,
 )
 from orchestrator.cli.output import Session
-from orchestrator.errors import BaseMovedError, ExitCode, MissingToolError
-from orchestrator.model import Platform
+from orchestrator.cli.plan import build_options, platform_option, show_plan
+from orchestrator.errors import ExitCode
 from orchestrator.ports import Outcome, Status
-from orchestrator.report.documents import plan_document
 from orchestrator.report.progress import (
     JsonProgress,
     LiveProgress,
@@ -34,7 +29,7 @@ from orchestrator.report.progress import (
     Progress,
     SilentProgress,
 )
-from orchestrator.report.text import format_outcome, format_summary, plan_lines
+from orchestrator.report.text import format_outcome, format_summary
 from orchestrator.select import Selection
 
 if TYPE_CHECKING:
@@ -42,12 +37,11 @@ if TYPE_CHECKING:
     from orchestrator.app.pushing import PushRun
 
 _OTLP_ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
-_platform = click.option("--platform", metavar="OS/ARCH", help="Instead of this machine's.")
 
 
 @click.command()
 @selection_options
-@_platform
+@platform_option
 @click.option("--jobs", type=click.IntRange(1, 256), help="Processes at work; default: all cores.")
 @click.option("--fail-fast/--keep-going", default=False, help="Stop at the first failure.")
 @click.option("--force", is_flag=True, help="Build the selected images though nothing changed.")
@@ -99,9 +93,9 @@ def build(session: Session, /, report: Path | None, **values: Any) -> int:
     from orchestrator.app.recording import remember_build  # noqa: PLC0415 - likewise
 
     opened = open_workspace(session.directory)
-    options = _options(opened, values)
+    options = build_options(opened, values)
     if values["dry_run"]:
-        return _show_plan(session, opened, options, "text")
+        return show_plan(session, opened, options, "text")
     publishes = values["push"] or options.deps is Deps.REGISTRY
     if publishes:
         from orchestrator.app.pushing import PushOptions, namespace_of  # noqa: PLC0415 - likewise
@@ -138,25 +132,6 @@ def build(session: Session, /, report: Path | None, **values: Any) -> int:
     return code
 
 
-@click.command()
-@selection_options
-@_platform
-@click.option("--force", is_flag=True, help="As if the selected images had to be built.")
-@click.option(
-    "--check-bases",
-    is_flag=True,
-    help="Instead of the plan: have external images moved upstream? Ends with 1 if so.",
-)
-@format_option
-@click.pass_obj
-def plan(session: Session, /, format_: str, **values: Any) -> int:
-    """Show what a build would do, and why; write nothing."""
-    opened = open_workspace(session.directory)
-    if values["check_bases"]:
-        return _check_bases(session, opened, selection_of(values), format_)
-    return _show_plan(session, opened, _options(opened, values), format_)
-
-
 def _keep_report(run: BuildRun, report: Path | None) -> None:
     """Keep the report for `orch report`, and write the one that was asked for."""
     from orchestrator.app import reporting  # noqa: PLC0415 - not for dry runs
@@ -185,88 +160,6 @@ def _keeping(run: BuildRun, report: Path) -> Callable[[PushRun], None]:
     from orchestrator.app.reporting import write_report  # noqa: PLC0415 - likewise
 
     return lambda pushed: write_report(run, report, push_document(pushed))
-
-
-def _check_bases(session: Session, opened: Opened, selection: Selection, format_: str) -> int:
-    from orchestrator.app.bases import check_bases  # noqa: PLC0415 - only when asked
-    from orchestrator.report.bases import bases_document, bases_lines  # noqa: PLC0415 - likewise
-    from orchestrator.resolve.pinning import BaseStatus  # noqa: PLC0415 - likewise
-
-    bases = check_bases(opened, selection)
-    if format_ == "json":
-        click.echo(json.dumps(bases_document(bases), indent=2))
-    else:
-        for line in bases_lines(bases):
-            click.echo(line)
-    by_status = {
-        status: [base.external.reference for base in bases if base.status is status]
-        for status in BaseStatus
-    }
-    if moved := [*by_status[BaseStatus.MOVED], *by_status[BaseStatus.GONE]]:
-        raise BaseMovedError(
-            f"upstream is not what orch.lock pins: {', '.join(moved)}",
-            hint="run: orch lock --upgrade-bases",
-        )
-    if unknown := by_status[BaseStatus.UNKNOWN]:
-        raise MissingToolError(
-            f"it is not known whether these moved: {', '.join(unknown)}",
-            hint="see to their registries, or to the network",
-        )
-    if unpinned := by_status[BaseStatus.UNPINNED]:
-        session.warn(f"not pinned, so they may move unseen: {', '.join(unpinned)}; run: orch lock")
-    else:
-        session.note("external images are upstream as orch.lock pins them")
-    return ExitCode.DONE
-
-
-def _options(opened: Opened, values: dict[str, Any]) -> BuildOptions:
-    given, asking = values.get("platform"), _asking(opened, values)
-    deps = Deps(values.get("deps", Deps.BUILD.value))
-    if deps is Deps.REGISTRY and (values["offline"] or values["relock_missing"]):
-        raise click.UsageError("--deps=registry goes without --offline and --relock-missing")
-    return BuildOptions(
-        platform=Platform.parse(given) if given else default_platform(opened),
-        selection=selection_of(values),
-        jobs=values.get("jobs") or 0,
-        fail_fast=values.get("fail_fast", False),
-        force=values.get("force", False),
-        offline=values.get("offline", False),
-        relock_missing=values.get("relock_missing", False),
-        retries=values.get("retries", 0),
-        builder=values.get("builder") or "",
-        asking=asking,
-        deps=deps,
-    )
-
-
-def _asking(opened: Opened, values: dict[str, Any]) -> Asking:
-    """Return whether a registry decides too what is to be built; what is pushed goes there."""
-    if values.get("push") or values.get("deps") == Deps.REGISTRY.value:
-        return Asking.SURELY
-    has_registry = bool(opened.workspace.settings.registry)
-    asks = has_registry and values["changed"] and not values.get("offline")
-    return Asking.IN_PASSING if asks else Asking.NOT
-
-
-def _show_plan(session: Session, opened: Opened, options: BuildOptions, format_: str) -> int:
-    planned = _planned(opened, options)
-    for note in planned.notes:
-        session.warn(note)
-    for detail in planned.details if session.verbose else ():
-        session.note(detail)
-    if format_ == "json":
-        click.echo(json.dumps(plan_document(planned.plan), indent=2))
-    else:
-        click.echo("\n".join(plan_lines(opened.graph, planned.plan)))
-    return ExitCode.DONE
-
-
-def _planned(opened: Opened, options: BuildOptions) -> Planned:
-    if options.asking is Asking.NOT:
-        return make_plan(opened, options)
-    from orchestrator.app.asking import plan_foreseeing  # noqa: PLC0415 - slow to import
-
-    return plan_foreseeing(opened, options)
 
 
 def _progress(session: Session, wanted: str) -> Progress:

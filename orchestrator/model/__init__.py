@@ -5,6 +5,7 @@ Immutable, parsed at the boundary, free of I/O.
 
 from __future__ import annotations
 
+from orchestrator.model.ci import CiSettings
 from orchestrator.model.dockerfile import (
     BuildKitOptions,
     BuildKitSettings,
@@ -54,6 +55,7 @@ __all__ = [
     "BuildKitSettings",
     "CheckException",
     "CheckSettings",
+    "CiSettings",
     "ContextSource",
     "DebianSettings",
     "Definition",

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from orchestrator.errors import WorkspaceError
+from orchestrator.model.ci import CiSettings
 from orchestrator.model.dockerfile import BuildKitSettings, ImageSettings
 from orchestrator.model.platform import Platform
 
@@ -218,6 +219,7 @@ class Settings:
     checks: CheckSettings = CheckSettings()
     history: HistorySettings = HistorySettings()
     report: ReportSettings = ReportSettings()
+    ci: CiSettings = CiSettings()
     gc: GcSettings = GcSettings()
     images: Mapping[str, ImageSettings] = field(default_factory=dict)
     wheels: Mapping[str, WheelSettings] = field(default_factory=dict)

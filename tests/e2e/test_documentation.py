@@ -184,6 +184,7 @@ def test_every_setting_is_documented_and_no_other(tmp_path: Path, taken: set[Tak
     headings |= {"wheelhouse": "[wheelhouse]", "wheels.name": "[wheels.NAME]"}
     headings |= {"attest": "[attest]", "ecr": "[ecr]", "ecr.exceptions": "[[ecr.exceptions]]"}
     headings |= {"history": "[history]", "report": "[report]", "gc": "[gc]"}
+    headings |= {"ci": "[ci]"}
     headings |= {"checks": "[checks]", "checks.exceptions": "[[checks.exceptions]]"}
     check_keys(REFERENCE / "settings.md", taken, headings)
 
