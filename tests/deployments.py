@@ -64,6 +64,23 @@ spec:
             name: sweep
 """
 
+OPERATORS = f"""\
+apiVersion: argoproj.example.com/v1alpha1
+kind: Rollout   # as operators have them
+metadata: {{name: web, annotations: {{image: {OURS}/web:1.4}}}}
+spec:
+  image: {OURS}/api:1.4     # of the agent
+  agent: {{image: {{repository: {OURS}/api, tag: '1.4'}}}}
+  template:
+    spec:
+      volumes:
+      - name: weights
+        image: {{reference: "{OURS}/store:1.4", pullPolicy: Always}}
+      containers:
+      - name: web
+        image: {OURS}/web:1.4
+"""
+
 KUSTOMIZATION = f"""\
 apiVersion: kustomize.config.k8s.io/v1beta1
 kind: Kustomization
@@ -145,6 +162,7 @@ services:
 
 FILES = {
     "deploy/workloads.yaml": WORKLOADS,
+    "deploy/operators.yaml": OPERATORS,
     "deploy/kustomization.yaml": KUSTOMIZATION,
     "deploy/base.yaml": BASE,
     "chart/values-prod.yaml": VALUES,

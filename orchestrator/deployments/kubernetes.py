@@ -1,12 +1,14 @@
-"""Images in Kubernetes objects: whatever has a pod's containers, custom kinds included.
+"""Images in Kubernetes objects: whatever has a pod's containers and volumes, and custom kinds.
 
-Source: Kubernetes API reference 1.31, core/v1 Container and Probe.
+Source: Kubernetes API reference 1.31, core/v1 Container, ImageVolumeSource and Probe.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
+from orchestrator.deployments.helm import find_values_uses
 from orchestrator.deployments.source import Source
 from orchestrator.deployments.tree import Node, Shape, walk
 from orchestrator.deployments.values import Form, ImageUse, Part, Port, Probe
@@ -22,7 +24,7 @@ def is_object(root: Node) -> bool:
 
 
 def find_object_uses(root: Node, source: Source) -> Iterator[ImageUse]:
-    """Yield the images of an object's containers, or of those of each object in a list."""
+    """Yield the images of an object's containers and volumes, or of each object's in a list."""
     listed = root.get("items").elements if root.word("kind").endswith("List") else []
     for item in listed or [root]:
         resource = f"{item.word('kind')}/{item.get('metadata').word('name')}".rstrip("/")
@@ -30,6 +32,10 @@ def find_object_uses(root: Node, source: Source) -> Iterator[ImageUse]:
             for key, value in node.pairs:
                 for container in value.elements if key.text in _CONTAINERS else ():
                     yield from _container(container, resource, source)
+                for volume in value.elements if key.text == "volumes" else ():
+                    yield from _volume(volume, resource, source)
+        if _is_custom(item):
+            yield from _custom(item.get("spec"), resource, source)
 
 
 def _container(container: Node, resource: str, source: Source) -> Iterator[ImageUse]:
@@ -47,6 +53,28 @@ def _container(container: Node, resource: str, source: Source) -> Iterator[Image
         ports,
         tuple(_probes(container, ports, source)),
     )
+
+
+def _volume(volume: Node, resource: str, source: Source) -> Iterator[ImageUse]:
+    image = source.written(Part.REFERENCE, volume.get("image"), "reference")
+    if image:
+        name = volume.word("name")
+        yield ImageUse(source.path, Form.KUBERNETES, resource, name, image.text, (image,))
+
+
+def _is_custom(item: Node) -> bool:
+    group = item.word("apiVersion").rpartition("/")[0]
+    return "." in group and not group.endswith(".k8s.io")
+
+
+def _custom(spec: Node, resource: str, source: Source) -> Iterator[ImageUse]:
+    """Yield what a custom kind names beside containers, in the forms that values of charts have.
+
+    A name without a path may be that of a machine's disk.
+    """
+    for use in find_values_uses(spec, source):
+        if "/" in use.reference:
+            yield replace(use, resource=resource)
 
 
 def _ports(container: Node, source: Source) -> Iterator[Port]:

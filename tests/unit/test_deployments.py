@@ -114,6 +114,43 @@ def test_whatever_has_a_pods_containers_is_read(kind: str) -> None:
     assert named(DEPLOYMENT.replace("Deployment", kind))[1] == (f"{kind}/api", "api", "api:1.2")
 
 
+def test_volumes_of_a_pod_may_be_images() -> None:
+    text = (
+        "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec:\n  volumes:\n"
+        "  - name: weights\n    image:\n      reference: r.example.com/weights:1\n"
+        "  - name: tmp\n    emptyDir: {}\n"
+    )
+    assert named(text) == [("Pod/p", "weights", "r.example.com/weights:1")]
+
+
+CUSTOM = """\
+apiVersion: monitoring.example.com/v1
+kind: Prometheus
+metadata: {name: p, annotations: {image: r.example.com/noted:1}}
+spec:
+  image: r.example.com/prometheus:3
+  disk: {image: debian-12}
+  values:
+    api: {image: {repository: r.example.com/api, tag: "1"}}
+  containers:
+  - {name: side, image: r.example.com/side:1}
+"""
+
+
+def test_custom_kinds_name_images_as_values_of_charts_do() -> None:
+    assert named(CUSTOM) == [
+        ("Prometheus/p", "image", "r.example.com/prometheus:3"),
+        ("Prometheus/p", "values.api.image", "r.example.com/api:1"),
+        ("Prometheus/p", "side", "r.example.com/side:1"),
+    ]
+
+
+@pytest.mark.parametrize("group", ["v1", "apps/v1", "networking.k8s.io/v1"])
+def test_kinds_of_kubernetes_name_images_in_pods_only(group: str) -> None:
+    text = CUSTOM.replace("monitoring.example.com/v1", group)
+    assert [container for _, container, _ in named(text)] == ["side"]
+
+
 def test_a_use_knows_the_exact_text_it_stands_in() -> None:
     first, second = uses(DEPLOYMENT)
     assert DEPLOYMENT[first.span.start : first.span.end] == '"registry.example.com/team/migrate:1"'
