@@ -7,6 +7,7 @@ import shutil
 import ssl
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import unquote, urlsplit
@@ -40,6 +41,30 @@ def http_client(timeout_s: float = 60.0, context: ssl.SSLContext | None = None) 
     return httpx.Client(
         verify=context, timeout=timeout_s, follow_redirects=True, limits=limits, trust_env=True
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """What a server answered: a status, and the time that it told."""
+
+    status: int
+    date: str = ""
+
+
+def reach(url: str, timeout_s: float = 10.0) -> Reached:
+    """Ask a server for a page, whose body is not read.
+
+    Raises:
+        FetchError: It does not answer.
+    """
+    import httpx  # noqa: PLC0415 - see http_client
+
+    try:
+        with http_client(timeout_s) as client, client.stream("GET", url) as response:
+            return Reached(response.status_code, response.headers.get("date", ""))
+    except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+        host = urlsplit(url).hostname
+        raise FetchError(f"{host} does not answer: {type(error).__name__}: {error}") from error
 
 
 class Transfers:

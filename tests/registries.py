@@ -136,6 +136,9 @@ class _Site(http.server.BaseHTTPRequestHandler):
                 challenge = f'Bearer realm="{realm}",service="tiny",scope="a,b"'
             self.answer(401, WWW_Authenticate=challenge)
             return
+        if parts.path == "/v2/":
+            self.answer(200)
+            return
         found = re.fullmatch(r"/v2/(.+)/(manifests|blobs|tags|referrers)/(.+)", parts.path)
         assert found, self.path
         self.name = found[1]

@@ -37,6 +37,7 @@ _VERBS = {
     "fsck": "fsck",
     "report": "report",
     "gc": "free",
+    "doctor": "doctor",
 }
 
 

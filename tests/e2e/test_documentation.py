@@ -25,6 +25,8 @@ from orchestrator.cli.new import addition_document
 from orchestrator.errors import ExitCode
 from orchestrator.evidence.gathering import gather
 from orchestrator.fingerprint import Fingerprint
+from orchestrator.fitness.finding import Finding as Trouble
+from orchestrator.fitness.finding import Level
 from orchestrator.fsck.finding import Checked as Looked
 from orchestrator.fsck.finding import Fault, Where
 from orchestrator.fsck.finding import Finding as Lost
@@ -40,6 +42,7 @@ from orchestrator.report.collected import collected_document
 from orchestrator.report.documents import graph_document, outcome_document, plan_document
 from orchestrator.report.evidence import evidence_document
 from orchestrator.report.fsck import fsck_document
+from orchestrator.report.fitness import fitness_document
 from orchestrator.report.history import history_document
 from orchestrator.report.pictures import format_tree
 from orchestrator.report.proposals import proposal_document
@@ -270,6 +273,12 @@ def test_the_document_of_fsck_has_the_keys_that_the_reference_names() -> None:
     document = fsck_document(Looked(1, 2, (lost,)), None)
     keys = {"findings[]", *document, *document["findings"][0]} - {"schema"}
     assert first_cells(section(REFERENCE / "json.md", "orch.fsck/1")) == keys
+
+
+def test_a_diagnosis_has_the_keys_that_the_reference_names() -> None:
+    document = fitness_document([Trouble("disk", Level.OK, "room")])
+    keys = {*document, "checks[]", *document["checks"][0]} - {"schema", "checks"}
+    assert first_cells(section(REFERENCE / "json.md", "orch.doctor/1")) == keys
 
 
 def test_a_collection_has_the_keys_that_the_reference_names() -> None:

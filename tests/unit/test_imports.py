@@ -23,6 +23,7 @@ ROOMS = (
     "evidence",
     "vulnerabilities",
     "differences",
+    "fitness",
     "publish",
     "verify",
     "attest",
