@@ -8,6 +8,7 @@ from pathlib import Path
 
 from orchestrator.app.new_files import new_files, write_new_files
 from orchestrator.app.present import list_files
+from orchestrator.app.projecting import propose_projects
 from orchestrator.app.starting import propose_starter
 from orchestrator.atomic import write_text
 from orchestrator.context import read_context
@@ -48,8 +49,12 @@ def initialise(directory: Path, *, write: bool, force: bool) -> Proposal:
 
 
 def _propose(root: Path, paths: Sequence[str]) -> Proposal:
-    if not find_definitions(paths) and is_as_good_as_empty(paths):
-        return propose_starter(root, paths)
+    """Propose for images that are there, else for Python projects, else to begin with."""
+    if not find_definitions(paths):
+        if is_as_good_as_empty(paths):
+            return propose_starter(root, paths)
+        if proposal := propose_projects(root, paths):
+            return proposal
     return propose(root, paths, _check_files)
 
 

@@ -24,7 +24,8 @@ from orchestrator.rewriting import unified_diff
 def init(session: Session, format_: str, *, dry_run: bool, force: bool) -> int:
     """Write settings for the Dockerfiles and recipes of this folder.
 
-    In an empty folder a small workspace is written: two bases and a service that answers.
+    Where there are none, Python projects are read and recipes written for them. In an empty
+    folder a small workspace is written: two bases and a service that answers.
 
     \b
     orch init --dry-run      show what would be written
