@@ -152,7 +152,7 @@ def write_service(root: Path, name: str, seed: Seed, busybox: Path) -> None:
         (bin_ / applet).symlink_to("busybox")
     if seed.big:
         with (bin_.parent / "app/dump.sql").open("wb") as file:
-            file.truncate(30_000_000)
+            file.truncate(300_000_000)
     if seed.native:
         (bin_.parent / "app/x.so").write_bytes(make_elf(needed=["libsndfile.so.1"]))
 
@@ -202,7 +202,7 @@ def test_a_sound_image_of_a_dockerfile_passes_every_gate(seeded: Verified) -> No
 
 def test_evidence_names_what_is_wrong(seeded: Verified) -> None:
     assert seeded.gates("writes")["writes"]["evidence"]["written"] == ["/app/main"]
-    assert "/app/dump.sql 30.0 MB" in seeded.gates("forgotten")["max-size"]["says"]
+    assert "/app/dump.sql 300.0 MB" in seeded.gates("forgotten")["max-size"]["says"]
     assert "/app/x.so needs libsndfile.so.1" in seeded.gates("missing")["libraries"]["says"]
     assert seeded.gates("root")["running-user"]["evidence"]["uids"] == [0]
     assert 0 < seeded.gates("sound")["starts"]["evidence"]["started_s"] < 20
