@@ -143,7 +143,7 @@ def _placed(root: Path, settings: Settings, name: str) -> ImageSettings:
 
 def _folders(root: Path, settings: Settings, pattern: str) -> list[Path]:
     try:
-        folders = sorted(root.glob(pattern))
+        folders = sorted(root.glob(pattern), key=lambda folder: folder.parts)
     except (ValueError, NotImplementedError):
         folders = None
     if folders is None or ".." in PurePosixPath(pattern).parts:

@@ -10,6 +10,7 @@ from orchestrator.elsewhere import Elsewhere
 from orchestrator.model import Platform
 from orchestrator.oci.layout import Layout
 from orchestrator.plan import Recorded
+from orchestrator.remembered.ahead import StampsAhead
 from orchestrator.remembered.unmoved import Unmoved, shared_by_all
 from orchestrator.state import State
 
@@ -48,6 +49,7 @@ def find_unmoved(
     platform: Platform,
     lock_text: str | None,
     but: Container[str],
+    ahead: StampsAhead,
 ) -> Unmoved:
     """Return what finds images that are as they were recorded and need not be built.
 
@@ -56,4 +58,4 @@ def find_unmoved(
     """
     prints = {name: known.records[name].fingerprint for name in known.here if name not in but}
     shared = shared_by_all(platform, opened.workspace.settings, lock_text or "")
-    return Unmoved(opened.memory, opened.paths.root, shared, platform, prints)
+    return Unmoved(opened.memory, opened.paths.root, shared, platform, prints, ahead)

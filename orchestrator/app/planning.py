@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from enum import Enum
 from types import MappingProxyType
@@ -17,6 +18,7 @@ from orchestrator.files import SourceFile
 from orchestrator.lockfile import Lock
 from orchestrator.model import Platform
 from orchestrator.plan import Action, Plan, Recorded, plan_builds
+from orchestrator.remembered.ahead import StampsAhead
 from orchestrator.resolve.inputs import check_lock
 from orchestrator.select import Selection
 
@@ -54,6 +56,7 @@ class BuildOptions:
     builder: str = ""
     asking: Asking = Asking.NOT
     deps: Deps = Deps.BUILD
+    cluster: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +115,16 @@ def plan(
         WorkspaceError: A selected image is unknown, or a file of it is not to be had.
         LockError: The lock is missing or behind.
     """
+    with closing(StampsAhead(opened.paths.root, opened.graph.images.values())) as ahead:
+        return _decide(opened, options, published, ahead)
+
+
+def _decide(
+    opened: Opened,
+    options: BuildOptions,
+    published: Mapping[str, Recorded],
+    ahead: StampsAhead,
+) -> Planned:
     lock_text = read_lock_text(opened)
     lock = Lock() if lock_text is None else parse_known_lock(opened, lock_text)
     check_lock(opened.workspace, opened.graph, lock, options.platform)
@@ -122,7 +135,7 @@ def plan(
     chosen = options.selection.choose(opened.graph)
     known = read_known(opened, options.platform)
     forced = opened.graph.images if options.force else published
-    unmoved = find_unmoved(opened, known, options.platform, lock_text, but=forced)
+    unmoved = find_unmoved(opened, known, options.platform, lock_text, forced, ahead)
     names = opened.graph.ancestors(chosen)
     now = fingerprint_images(opened, lock, options.platform, names, unmoved)
     notes = _unlocked_externals(opened, lock)
@@ -215,9 +228,10 @@ def _narrow(
 def _ask_docker(opened: Opened, options: BuildOptions, names: Iterable[str]) -> _Docker:
     """Ask Docker what it has of images, in one question; not at all without Dockerfiles.
 
-    What a builder of buildx made is in the layout, and Docker is not asked.
+    What a builder of buildx made is in the layout, and what a cluster made in the registry:
+    Docker is not asked.
     """
-    if options.builder or opened.workspace.settings.buildkit.builder:
+    if options.cluster or options.builder or opened.workspace.settings.buildkit.builder:
         return _Docker()
     if not any(opened.graph.images[name].build for name in names):
         return _Docker()

@@ -46,6 +46,13 @@ def look_ns() -> int:
     return time.time_ns()
 
 
+class CopiedStamp(NamedTuple):
+    """What all that a recipe copies looks like, and whether a change since would show."""
+
+    text: str
+    was_settled: bool
+
+
 class CopiedStamps:
     """Stamps of all that a recipe copies, from one walk over names that opens no file."""
 
@@ -53,14 +60,14 @@ class CopiedStamps:
         self._root = root
         self._are_plain: dict[str, bool] = {root: True}
 
-    def of(self, image: Image) -> Stamp | None:
+    def of(self, image: Image) -> CopiedStamp | None:
         """Return the stamp of what an image's `[[files]]` select; None if that has none.
 
         It has none where a source is missing or reached through a link: whether that leads out
         of the workspace is for the reading of the files to find out.
         """
         seen: list[object] = []
-        newest_ns = 0
+        newest_ns, looked_ns = 0, look_ns()
         try:
             for copy in image.recipe.files:
                 source = source_text(self._root, image, copy)
@@ -70,7 +77,8 @@ class CopiedStamps:
         except OSError:
             return None
         # Version 2 of the format writes equal values as equal bytes; it is never read.
-        return Stamp(hashlib.sha256(marshal.dumps(seen, 2)).hexdigest(), newest_ns)
+        stamp = Stamp(hashlib.sha256(marshal.dumps(seen, 2)).hexdigest(), newest_ns)
+        return CopiedStamp(stamp.text, stamp.was_settled(looked_ns))
 
     def _is_plain(self, path: str) -> bool:
         """Tell whether a path is below the root, and no part of it is a link."""
@@ -107,7 +115,7 @@ def _look(source: str, is_excluded: Callable[[str], bool], seen: list[object]) -
                 elif not is_excluded(path):
                     status = entry.stat(follow_symlinks=False)
                     mtime_ns, ctime_ns = status.st_mtime_ns, status.st_ctime_ns
-                    seen += (path, status.st_size, mtime_ns, ctime_ns, status.st_ino)
-                    seen.append(status.st_mode)
+                    place = status.st_ino, status.st_mode
+                    seen += (path, status.st_size, mtime_ns, ctime_ns, *place)
                     newest_ns = max(newest_ns, mtime_ns, ctime_ns)
     return newest_ns

@@ -10,8 +10,9 @@ from pathlib import Path
 from orchestrator import __version__
 from orchestrator.fingerprint import FINGERPRINT_VERSION, Fingerprint
 from orchestrator.model import Image, Platform, Settings
+from orchestrator.remembered.ahead import StampsAhead
 from orchestrator.remembered.memory import Kind, Memory
-from orchestrator.remembered.stamps import CopiedStamps, Stamp, look_ns
+from orchestrator.remembered.stamps import CopiedStamp, CopiedStamps
 
 
 class Unmoved:
@@ -33,9 +34,11 @@ class Unmoved:
         shared: str,
         platform: Platform,
         recorded: Mapping[str, Fingerprint],
+        ahead: StampsAhead | None = None,
     ) -> None:
         self._memory = memory
         self._stamps = CopiedStamps(str(root))
+        self._ahead = ahead
         self._shared = shared
         self._platform = platform
         self._recorded = recorded
@@ -43,13 +46,11 @@ class Unmoved:
 
     def find(self, image: Image, parents: Mapping[str, Fingerprint]) -> Fingerprint | None:
         """Return the recorded fingerprint of an image if it is still that; else None."""
-        recipe_sha256 = image.recipe.sha256
-        looked_ns = look_ns()
-        stamp = self._stamps.of(image) if recipe_sha256 else None
+        stamp = self._stamp_of(image) if image.recipe.sha256 else None
         if stamp is None:
             return None
         key = self._key_of(image, stamp, parents)
-        self._looked[image.name] = key, stamp.was_settled(looked_ns)
+        self._looked[image.name] = key, stamp.was_settled
         recorded = self._recorded.get(image.name)
         if recorded is None:
             return None
@@ -63,10 +64,14 @@ class Unmoved:
             subject = self._subject_of(image)
             self._memory.remember(Kind.FINGERPRINT, subject, key, fingerprint.digest)
 
+    def _stamp_of(self, image: Image) -> CopiedStamp | None:
+        known = self._ahead.of(image) if self._ahead else None
+        return known or self._stamps.of(image)
+
     def _subject_of(self, image: Image) -> str:
         return f"{self._platform} {image.name}"
 
-    def _key_of(self, image: Image, stamp: Stamp, parents: Mapping[str, Fingerprint]) -> str:
+    def _key_of(self, image: Image, stamp: CopiedStamp, parents: Mapping[str, Fingerprint]) -> str:
         above = "".join(f" {name} {parent.digest}" for name, parent in parents.items())
         text = f"{self._shared} {image.recipe.sha256} {image.file} {stamp.text}{above}"
         return hashlib.sha256(text.encode()).hexdigest()
