@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 from enum import IntEnum
 from pathlib import Path
+from types import MappingProxyType
 
 
 class ExitCode(IntEnum):
@@ -129,4 +130,14 @@ def disk_error(error: OSError, path: Path) -> OrchError:
             f"no space left while writing {path}",
             hint="free some space (ORCH_CACHE moves the cache); what is complete is kept",
         )
-    return OrchError(f"{path}: {error.strerror or error}", hint="check the file's permissions")
+    hint = _DISK_HINTS.get(error.errno or 0, "check the file's permissions")
+    return OrchError(f"{path}: {error.strerror or error}", hint=hint)
+
+
+_DISK_HINTS = MappingProxyType(
+    {
+        errno.EIO: "the disk may be failing; orch fsck finds what is damaged",
+        errno.EROFS: "it is mounted read-only; ORCH_CACHE moves the cache",
+        errno.EMFILE: "too many files are open at once; raise the limit (ulimit -n)",
+    }
+)

@@ -16,6 +16,8 @@ class Scenario(ABC):
     """A verb in a workspace: `before` is its state, which is copied for every run."""
 
     verb: tuple[str, ...]
+    refusal = ""
+    """What it may say to another run of its kind, instead of doing its work."""
 
     def __init__(self, before: Ground) -> None:
         self.before = before
@@ -124,6 +126,7 @@ class Deploying(Scenario):
     """`orch deploy` of several files."""
 
     verb: tuple[str, ...] = ("deploy",)
+    refusal = "has changed meanwhile"
 
     def __init__(self, before: Ground, expected: Mapping[str, str]) -> None:
         super().__init__(before)

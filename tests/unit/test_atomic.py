@@ -71,3 +71,20 @@ def test_the_umask_holds_for_the_mode(tmp_path: Path) -> None:
     umask = os.umask(0o022)
     os.umask(umask)
     assert stat.S_IMODE((tmp_path / "x").stat().st_mode) == 0o777 & ~umask
+
+
+@pytest.mark.parametrize(
+    ("number", "hint"),
+    [
+        (errno.EIO, "the disk may be failing"),
+        (errno.EROFS, "mounted read-only"),
+        (errno.EACCES, "check the file's permissions"),
+    ],
+)
+def test_an_error_of_the_disk_says_what_to_do_about_it(
+    tmp_path: Path, number: int, hint: str
+) -> None:
+    with pytest.raises(OrchError) as raised, replacing(tmp_path / "x"):
+        raise OSError(number, os.strerror(number))
+    assert hint in raised.value.hint
+    assert str(tmp_path / "x") in raised.value.message
