@@ -71,7 +71,12 @@ def test_closing_leaves_no_process(
 ) -> None:
     started: list[int] = []
     fork = os.fork
-    monkeypatch.setattr(os, "fork", lambda: started.append(fork()) or started[0])
+
+    def note() -> int:
+        started.append(fork())
+        return started[0]
+
+    monkeypatch.setattr(os, "fork", note)
     StampsAhead(tmp_path, images).close()
     with pytest.raises(ProcessLookupError):
         os.kill(started[0], 0)
