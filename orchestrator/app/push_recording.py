@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from orchestrator import logs
 from orchestrator.app.opened import Opened
 from orchestrator.app.pushing import PushRun
 from orchestrator.app.recording import remember
 from orchestrator.head import head_commit
 from orchestrator.history import Kind, PastImage, PastRun, Result
-from orchestrator.logs import run_id
 from orchestrator.publish.outgoing import Pushed, PushStatus, Transfer
 from orchestrator.publish.registry import BlobInfo
 
 
 def remember_push(opened: Opened, run: PushRun) -> list[str]:
-    """Write a push into the history, as `remember` does; not one that only asked."""
+    """Log what came of images, and write a push into the history, as `remember` does.
+
+    Not one that only asked.
+    """
     if run.is_dry:
         return []
+    _log(run.images)
     sent, there = _bytes(run.images)
     images = [_past_image(pushed) for pushed in run.images]
     images += [
@@ -25,7 +29,7 @@ def remember_push(opened: Opened, run: PushRun) -> list[str]:
     return remember(
         opened,
         PastRun(
-            run_id(),
+            logs.run_id(),
             Kind.PUSH,
             run.started,
             round(run.duration_s, 3),
@@ -36,6 +40,17 @@ def remember_push(opened: Opened, run: PushRun) -> list[str]:
             images=tuple(images),
         ),
     )
+
+
+def _log(images: list[Pushed]) -> None:
+    for pushed in images:
+        logs.event(
+            "image.pushed",
+            image=pushed.image.name,
+            status=pushed.status.value,
+            digest=pushed.digest,
+            duration_s=round(pushed.duration_s, 3),
+        )
 
 
 def _past_image(pushed: Pushed) -> PastImage:

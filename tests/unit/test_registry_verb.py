@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from orchestrator import logs
 from orchestrator.cli import main
 from tests.helpers import ROOT, write_lock, write_tree, write_workspace
 from tests.registries import PASSWORD, TOKEN, USER, TinyRegistry, interrupt_at
@@ -164,6 +165,15 @@ def test_a_push_that_is_interrupted_reports_what_was_sent_and_what_was_not(
 def history_of_pushes(orch: Orch) -> list[dict[str, Any]]:
     runs: list[dict[str, Any]] = orch("history", "--kind", "push", "--format", "json").data["runs"]
     return runs
+
+
+def test_what_came_of_each_image_of_a_push_is_logged(orch: Orch, tiny: TinyRegistry) -> None:
+    build(orch)
+    with logs.keeping() as kept:
+        pushed = orch("push", "--format", "json")
+    events = {event.fields["image"]: event for event in kept if event.name == "image.pushed"}
+    assert {name: event.fields["digest"] for name, event in events.items()} == digests(pushed)
+    assert {event.fields["status"] for event in events.values()} == {"pushed"}
 
 
 def test_pushes_are_remembered_with_what_need_not_be_sent(orch: Orch, tiny: TinyRegistry) -> None:
