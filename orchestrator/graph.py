@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from orchestrator.errors import WorkspaceError
 from orchestrator.model import Image, Reference, Workspace
@@ -25,7 +26,7 @@ class CycleError(WorkspaceError):
     """Images stand on each other in a circle."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Graph:
     """Images in topological order, ties in workspace order, with their edges and tiers.
 
@@ -42,6 +43,10 @@ class Graph:
     below: Mapping[str, str] = field(default_factory=dict)
     pythons: Mapping[str, str] = field(default_factory=dict)
     takes_wheels: frozenset[str] = frozenset()
+
+    @cached_property
+    def _position(self) -> Mapping[str, int]:
+        return {name: number for number, name in enumerate(self.images)}
 
     @property
     def recipes(self) -> tuple[str, ...]:
@@ -87,7 +92,7 @@ class Graph:
             found = [edge for edge in edges[pending.pop()] if edge not in seen]
             seen.update(found)
             pending += found
-        return tuple(name for name in self.images if name in seen)
+        return tuple(sorted(seen, key=self._position.__getitem__))
 
 
 def build_graph(workspace: Workspace) -> Graph:
