@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 from orchestrator.graph import DEBIAN_PREFIX, Graph
 from orchestrator.model import Image
 from orchestrator.siblings import familiar_name
+
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +114,7 @@ def parse_externals(rows: Iterable[Mapping[str, Any]]) -> tuple[LockedExternal, 
         for row in rows
     ]
     for row in found:
-        if row.digest and not row.digest.startswith("sha256:"):
+        if row.digest and not _DIGEST.fullmatch(row.digest):
             raise ValueError(f"{row.reference} is pinned to {row.digest!r}")
     if len({row.reference for row in found}) != len(found):
         raise ValueError("an [[external]] reference is there twice")

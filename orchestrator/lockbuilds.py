@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
-from orchestrator.model import LockedWheel, Platform, WheelBuild
+from orchestrator.model import LockedDeb, LockedWheel, Platform, WheelBuild
 
+Package = TypeVar("Package", LockedDeb, LockedWheel)
+_NAME = re.compile(r"[A-Za-z0-9][^/\\\x00-\x20]*")
 FindWheel = Callable[[str, str, Platform], LockedWheel]
+
+
+def checked(package: Package) -> Package:
+    """Return a package of a lock, whose names become names of files.
+
+    Raises:
+        ValueError: One of them is no name, or its size is none.
+    """
+    for name in (package.name, package.version, package.file, package.sha256):
+        if not isinstance(name, str) or not _NAME.fullmatch(name):
+            raise ValueError(f"{name!r} is no name of a package or a file, and no digest")
+    if not isinstance(package.size_bytes, int) or package.size_bytes < 0:
+        raise ValueError(f"{package.name} has the size {package.size_bytes!r}")
+    return package
 
 
 def parse_builds(rows: Iterable[Mapping[str, Any]], find: FindWheel) -> tuple[WheelBuild, ...]:
@@ -28,7 +45,9 @@ def _parse_build(row: Mapping[str, Any], find: FindWheel) -> WheelBuild:
     pins = [line.partition("==") for line in row.get("requires", ())]
     wheel = None
     if "file" in row:
-        wheel = LockedWheel(sdist.name, sdist.version, row["file"], row["sha256"], row["size"])
+        wheel = checked(
+            LockedWheel(sdist.name, sdist.version, row["file"], row["sha256"], row["size"])
+        )
     return WheelBuild(
         sdist,
         platform,

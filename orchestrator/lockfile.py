@@ -14,6 +14,7 @@ from typing import Any
 from orchestrator.errors import LockError
 from orchestrator.externals import LockedExternal, parse_externals
 from orchestrator.lockbuilds import (
+    checked,
     parse_builds,
     put_built,
     sort_builds,
@@ -160,13 +161,15 @@ def _parse(raw: dict[str, Any]) -> Lock:
 
 def _parse_debs(raw: dict[str, Any]) -> _Debs:
     return {
-        (row["name"], row["version"], row["architecture"]): LockedDeb(
-            row["name"],
-            row["version"],
-            row["architecture"],
-            row["sha256"],
-            row["size"],
-            row["path"],
+        (row["name"], row["version"], row["architecture"]): checked(
+            LockedDeb(
+                row["name"],
+                row["version"],
+                row["architecture"],
+                row["sha256"],
+                row["size"],
+                row["path"],
+            )
         )
         for row in raw.get("deb", [])
     }
@@ -175,7 +178,9 @@ def _parse_debs(raw: dict[str, Any]) -> _Debs:
 def _parse_wheels(raw: dict[str, Any]) -> _Wheels:
     wheels: _Wheels = {}
     for row in raw.get("wheel", []):
-        wheel = LockedWheel(row["name"], row["version"], row["file"], row["sha256"], row["size"])
+        wheel = checked(
+            LockedWheel(row["name"], row["version"], row["file"], row["sha256"], row["size"])
+        )
         for platform in row.get("platforms", [""]):
             for python in row.get("pythons", [""]):
                 wheels[wheel.name, wheel.version, platform, python] = wheel

@@ -74,7 +74,7 @@ def requirement_files(file: Path) -> tuple[Path, ...]:
         found[path] = None
         try:
             lines = list(logical_lines(path.read_text("utf-8")))
-        except (OSError, UnicodeDecodeError):
+        except (OSError, ValueError):  # no text, or no name of a file
             continue
         includes = (_INCLUDE.fullmatch(line) for _, line in lines)
         names = [include.group(1) for include in includes if include]
@@ -88,8 +88,10 @@ def _read(file: Path, root: Path, within: tuple[Path, ...]) -> Iterator[Requirem
         raise WorkspaceError("includes itself", file=shown)
     try:
         text = file.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise WorkspaceError(f"cannot be read: {error}", file=shown) from error
+    except (OSError, ValueError) as error:
+        raise WorkspaceError(
+            f"cannot be read: {error}", file=shown, hint="is that the file that was meant?"
+        ) from error
     for number, line in logical_lines(text):
         if include := _INCLUDE.fullmatch(line):
             included = Path(os.path.normpath(file.parent / include.group(1)))
