@@ -38,6 +38,7 @@ _VERBS = {
     "report": "report",
     "gc": "free",
     "doctor": "doctor",
+    "completion": "completion",
 }
 
 
@@ -88,10 +89,11 @@ def orch(
     """Build the tiers of a monorepo's container images.
 
     \b
-    orch graph            show what stands on what
-    orch lock             pin every package
-    orch build            bring every image up to date
-    orch build python-web bring one image, and what it stands on, up to date
+    Examples:
+      orch graph            show what stands on what
+      orch lock             pin every package
+      orch build            bring every image up to date
+      orch build python-web bring one image, and what it stands on, up to date
     """  # noqa: D301 - click's mark for a paragraph that is not to be wrapped
     logs.begin_run()
     if verbose or log_format != "auto":

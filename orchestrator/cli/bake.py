@@ -30,8 +30,9 @@ def bake(session: Session, /, output: Path | None, **values: Any) -> int:
     """Print the Dockerfile images as a file for docker buildx bake.
 
     \b
-    orch bake --output docker-bake.json && docker buildx bake
-    orch bake api | docker buildx bake --print -f -
+    Examples:
+      orch bake --output docker-bake.json && docker buildx bake
+      orch bake api | docker buildx bake --print -f -
     """  # noqa: D301 - click's mark for a paragraph that is not to be wrapped
     opened = open_workspace(session.directory)
     baked = make_bake_file(opened, selection_of(values), datetime.now(UTC))

@@ -83,11 +83,12 @@ def build(session: Session, /, report: Path | None, **values: Any) -> int:
     """Bring images, and what they stand on, up to date; default: all.
 
     \b
-    orch build                   all images
-    orch build 'python-ml*'      those, and what they stand on
-    orch build --load discord    and load it into Docker
-    orch build --deps=registry discord
-                                 by itself, on its parents as the registry has them
+    Examples:
+      orch build                   all images
+      orch build 'python-ml*'      those, and what they stand on
+      orch build --load discord    and load it into Docker
+      orch build --deps=registry discord
+                                   by itself, on its parents as the registry has them
     """  # noqa: D301 - click's mark for a paragraph that is not to be wrapped
     from orchestrator.app.building import build as run_build  # noqa: PLC0415 - not for dry runs
     from orchestrator.app.recording import remember_build  # noqa: PLC0415 - likewise

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from orchestrator.app import checking
+from orchestrator.app.check_report import keep_check_report
 from orchestrator.checks.finding import Severity
 from orchestrator.checks.registry import choose_rules, read_rules
 from orchestrator.checks.run import Checked
@@ -46,10 +47,11 @@ def check(session: Session, /, format_: str, explain: str | None, **options: Any
     """Look for what is known to go wrong, before anything is built.
 
     \b
-    orch check                           every rule, every image
-    orch check stt --rule cuda-mismatch  one of each
-    orch check --fix --dry-run           what could be put right, as a diff
-    orch check --explain unused-base     what a rule is about
+    Examples:
+      orch check                           every rule, every image
+      orch check stt --rule cuda-mismatch  one of each
+      orch check --fix --dry-run           what could be put right, as a diff
+      orch check --explain unused-base     what a rule is about
     """  # noqa: D301 - click's mark for a paragraph that is not to be wrapped
     if explain is not None:
         (one, *_) = choose_rules(read_rules(), [explain])
@@ -60,10 +62,14 @@ def check(session: Session, /, format_: str, explain: str | None, **options: Any
             click.echo(line)
         return ExitCode.DONE
     strict = options.pop("strict")
-    checked = _check(session, selection_of(options), **options)
+    selection = selection_of(options)
+    checked = _check(session, selection, **options)
     if checked is None:
         return ExitCode.DONE
     _print(session, checked, format_)
+    if selection.is_everything and not options["wanted"]:
+        for problem in keep_check_report(checking.root_of(session.directory), checked):
+            session.warn(problem)
     failing = checked.count(Severity.ERROR) or (strict and checked.count(Severity.WARNING))
     return ExitCode.FAILED if failing else ExitCode.DONE
 

@@ -17,7 +17,13 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 @click.group()
 def ci() -> None:
-    """Write the pipelines that check, build, publish and watch the images."""
+    """Write the pipelines that check, build, publish and watch the images.
+
+    \b
+    Examples:
+      orch ci github
+      orch ci gitlab --check
+    """  # noqa: D301 - click's mark for a paragraph that is not to be wrapped
 
 
 def _file_options(command: F) -> F:
@@ -37,9 +43,10 @@ def github(session: Session, /, **options: bool) -> int:
     """Write workflows for GitHub: pull requests, the main branch, every night.
 
     \b
-    orch ci github --dry-run    what would be written, as a diff
-    orch ci github              .github/workflows/orch-*.yml
-    orch ci github --check      for CI: are they what the settings say?
+    Examples:
+      orch ci github --dry-run    what would be written, as a diff
+      orch ci github              .github/workflows/orch-*.yml
+      orch ci github --check      for CI: are they what the settings say?
     """  # noqa: D301 - click's mark for a paragraph that is not to be wrapped
     from orchestrator.pipelines.rendering import github_files  # noqa: PLC0415 - only for this verb
 
@@ -53,9 +60,10 @@ def gitlab(session: Session, /, **options: bool) -> int:
     """Write a pipeline for GitLab: merge requests, the main branch, schedules.
 
     \b
-    orch ci gitlab --dry-run    what would be written, as a diff
-    orch ci gitlab              .gitlab-ci.yml
-    orch ci gitlab --check      for CI: is it what the settings say?
+    Examples:
+      orch ci gitlab --dry-run    what would be written, as a diff
+      orch ci gitlab              .gitlab-ci.yml
+      orch ci gitlab --check      for CI: is it what the settings say?
     """  # noqa: D301 - click's mark for a paragraph that is not to be wrapped
     from orchestrator.pipelines.rendering import gitlab_files  # noqa: PLC0415 - only for this verb
 

@@ -56,9 +56,10 @@ def deploy(
     """Name images by digest in Kubernetes, Kustomize, Helm values and Compose files.
 
     \b
-    orch deploy deploy/*.yaml --dry-run       what would change, as a diff
-    orch deploy --tag '{version}'             the files of the settings, another version
-    orch deploy --check                       for CI: has somebody written a tag alone?
+    Examples:
+      orch deploy deploy/*.yaml --dry-run       what would change, as a diff
+      orch deploy --tag '{version}'             the files of the settings, another version
+      orch deploy --check                       for CI: has somebody written a tag alone?
     """  # noqa: D301 - click's mark for a paragraph that is not to be wrapped
     from orchestrator.app import deploying  # noqa: PLC0415 - slow to import, and so on
     from orchestrator.app.digests import DigestSource  # noqa: PLC0415

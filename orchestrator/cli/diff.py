@@ -29,8 +29,9 @@ def diff(session: Session, /, old: str, new: str, platform: str | None, format_:
     """Show what differs between A and B: two revisions, or two images.
 
     \b
-    orch diff main HEAD                          packages that moved, image by image
-    orch diff registry.example.com/team/api:1 api   what is published, and what is built here
+    Examples:
+      orch diff main HEAD                          packages that moved, image by image
+      orch diff registry.example.com/team/api:1 api   what is published, and what is built here
     """  # noqa: D301 - click's mark for a paragraph that is not to be wrapped
     from orchestrator.app.differing import compare  # noqa: PLC0415 - slow to import, and so on
     from orchestrator.report import differences as shown  # noqa: PLC0415

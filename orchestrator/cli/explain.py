@@ -11,7 +11,7 @@ from orchestrator.app.explaining import affected as find_affected
 from orchestrator.app.explaining import chain_of
 from orchestrator.app.opened import open_workspace
 from orchestrator.app.planning import BuildOptions, default_platform, plan
-from orchestrator.cli.options import format_option
+from orchestrator.cli.options import complete_images, format_option
 from orchestrator.cli.output import Session
 from orchestrator.errors import ExitCode
 from orchestrator.model import Platform
@@ -21,7 +21,7 @@ from orchestrator.select import Selection
 
 
 @click.command()
-@click.argument("image")
+@click.argument("image", shell_complete=complete_images)
 @click.option("--platform", metavar="OS/ARCH", help="Instead of this machine's.")
 @format_option
 @click.pass_obj
@@ -30,7 +30,12 @@ def explain(session: Session, /, image: str, platform: str | None, format_: str)
 
     Lines begin with + for what came, - for what went and ~ for what changed. What it stands on
     is explained too, where the change lies there.
-    """
+
+    \b
+    Examples:
+      orch explain webhook
+      orch explain webhook --format json
+    """  # noqa: D301 - click's mark for a paragraph that is not to be wrapped
     opened = open_workspace(session.directory)
     wanted = Platform.parse(platform) if platform else default_platform(opened)
     planned = plan(opened, BuildOptions(wanted, Selection(names=(image,))))
@@ -54,7 +59,9 @@ def affected(session: Session, /, paths: tuple[Path, ...], format_: str) -> int:
     """List the images that files reach, one a line; the files need not exist any more.
 
     \b
-    git diff --name-only main | xargs orch affected
+    Examples:
+      orch affected constraints.txt services/webhook/app/main.py
+      git diff --name-only main | xargs orch affected
     """  # noqa: D301 - click's mark for a paragraph that is not to be wrapped
     opened = open_workspace(session.directory)
     names = find_affected(opened, [session.directory / path for path in paths], session.warn)

@@ -20,7 +20,12 @@ def fsck(session: Session, mends: bool, format_: str) -> int:  # noqa: FBT001 - 
 
     Every layer, download and image is read: in the workspace's layout and in the cache. Builds
     may go on meanwhile.
-    """
+
+    \b
+    Examples:
+      orch fsck
+      orch fsck --repair
+    """  # noqa: D301 - click's mark for a paragraph that is not to be wrapped
     from orchestrator.app.fsck import check_kept, places_of, repair  # noqa: PLC0415 - slow
     from orchestrator.report.fsck import (  # noqa: PLC0415 - likewise
         LiveCheck,

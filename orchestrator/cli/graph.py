@@ -23,9 +23,10 @@ def graph(session: Session, format_: str) -> int:
     """Show what stands on what, tier by tier.
 
     \b
-    orch graph                                 a tree in the terminal
-    orch graph --format dot | dot -Tsvg        a picture, with Graphviz
-    orch graph --format mermaid                for Markdown
+    Examples:
+      orch graph                                 a tree in the terminal
+      orch graph --format dot | dot -Tsvg        a picture, with Graphviz
+      orch graph --format mermaid                for Markdown
     """  # noqa: D301 - click's mark for a paragraph that is not to be wrapped
     opened = open_workspace(session.directory)
     click.echo(GRAPH_FORMATS[format_](opened.graph))

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from orchestrator.app.recording import past_runs
-from orchestrator.cli.options import format_option
+from orchestrator.cli.options import complete_images, format_option
 from orchestrator.cli.output import Session
 from orchestrator.errors import ExitCode
 from orchestrator.history import Kind, Result, Wanted
@@ -38,7 +38,7 @@ def _moment(
 
 
 @click.command()
-@click.argument("image", default="")
+@click.argument("image", default="", shell_complete=complete_images)
 @click.option("--since", "after", metavar="TIME", callback=_moment, help="Begun then or later.")
 @click.option("--until", "before", metavar="TIME", callback=_moment, help="Begun before then.")
 @click.option(
@@ -78,9 +78,10 @@ def history(
     """Show past builds, pushes and verifications, the last first.
 
     \b
-    orch history                                  the last runs
-    orch history webhook --kind build --result done  those that built something, with webhook
-    orch history --since 7d --export runs.jsonl   a week, for other programs
+    Examples:
+      orch history                                  the last runs
+      orch history webhook --kind build --result done  those that built something, with webhook
+      orch history --since 7d --export runs.jsonl   a week, for other programs
     """  # noqa: D301 - click's mark for a paragraph that is not to be wrapped
     shown = 0 if export else _SHOWN
     wanted = Wanted(

@@ -28,8 +28,9 @@ def init(session: Session, format_: str, *, dry_run: bool, force: bool) -> int:
     folder a small workspace is written: two bases and a service that answers.
 
     \b
-    orch init --dry-run      show what would be written
-    orch init                write it; then: orch lock, orch build
+    Examples:
+      orch init --dry-run      show what would be written
+      orch init                write it; then: orch lock, orch build
     """  # noqa: D301 - click's mark for a paragraph that is not to be wrapped
     proposal = initialise(session.directory, write=not dry_run, force=force)
     lines = proposal_lines(proposal)

@@ -19,7 +19,13 @@ from orchestrator.errors import ExitCode
 @format_option
 @click.pass_obj
 def list_(session: Session, verify: bool, format_: str) -> int:  # noqa: FBT001 - a flag
-    """Show the wheels and sdists that are kept on this machine, for all workspaces."""
+    """Show the wheels and sdists that are kept on this machine, for all workspaces.
+
+    \b
+    Examples:
+      orch wheels list
+      orch wheels list --verify
+    """  # noqa: D301 - click's mark for a paragraph that is not to be wrapped
     from orchestrator.app.keeping import list_kept  # noqa: PLC0415 - slow to import
     from orchestrator.report.kept import (  # noqa: PLC0415 - likewise
         kept_document,
@@ -62,8 +68,9 @@ def gc(session: Session, /, format_: str, **values: Any) -> int:
     """Remove wheels and sdists from this machine; what the lock reaches stays.
 
     \b
-    orch wheels gc --older-than 30d          what nobody used for a month
-    orch wheels gc --max-size 5GB            the oldest, until 5 GB are left
+    Examples:
+      orch wheels gc --older-than 30d          what nobody used for a month
+      orch wheels gc --max-size 5GB            the oldest, until 5 GB are left
     """  # noqa: D301 - click's mark for a paragraph that is not to be wrapped
     from orchestrator.app.keeping import Unwanted, collect_unwanted  # noqa: PLC0415 - slow
     from orchestrator.report.kept import kept_document, kept_summary  # noqa: PLC0415 - likewise
@@ -97,7 +104,13 @@ def gc(session: Session, /, format_: str, **values: Any) -> int:
 @format_option
 @click.pass_obj
 def why(session: Session, name: str, format_: str) -> int:
-    """Say which images hold the wheel of NAME, how it is made, and where it lies."""
+    """Say which images hold the wheel of NAME, how it is made, and where it lies.
+
+    \b
+    Examples:
+      orch wheels why numpy
+      orch wheels why webrtcvad --format json
+    """  # noqa: D301 - click's mark for a paragraph that is not to be wrapped
     from orchestrator.app.keeping import explain_wheel  # noqa: PLC0415 - slow to import
     from orchestrator.report.kept import why_document, why_lines  # noqa: PLC0415 - likewise
 

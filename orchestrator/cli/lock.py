@@ -43,14 +43,15 @@ def lock(session: Session, /, format_: str, **options: Any) -> int:
     Versions that are locked already stay, as long as they satisfy what is asked for.
 
     \b
-    orch lock                             lock what is new, drop what is gone
-    orch lock --upgrade                   move everything
-    orch lock --upgrade numpy scipy       move these
-    orch lock --upgrade-package numpy==2  move this, to that version
-    orch lock --upgrade-bases             move the pins of external images
-    orch lock --check                     does the lock match? for CI, without network
-    orch lock --outdated                  what is newer, and what holds it back?
-    orch lock --explain numpy             who brings it?
+    Examples:
+      orch lock                             lock what is new, drop what is gone
+      orch lock --upgrade                   move everything
+      orch lock --upgrade numpy scipy       move these
+      orch lock --upgrade-package numpy==2  move this, to that version
+      orch lock --upgrade-bases             move the pins of external images
+      orch lock --check                     does the lock match? for CI, without network
+      orch lock --outdated                  what is newer, and what holds it back?
+      orch lock --explain numpy             who brings it?
     """  # noqa: D301 - click's mark for a paragraph that is not to be wrapped
     _refuse_mixtures(options)
     as_json = format_ == "json"

@@ -21,9 +21,10 @@ def new() -> None:
     """Add a base or a service, in a folder of its own.
 
     \b
-    orch new base python-data --from python-base
-    orch new service billing --from python-web
-    orch new service refunds --like billing
+    Examples:
+      orch new base python-data --from python-base
+      orch new service billing --from python-web
+      orch new service refunds --like billing
     """  # noqa: D301 - click's mark for a paragraph that is not to be wrapped
 
 
@@ -46,8 +47,9 @@ def base(session: Session, /, name: str, parent: str, **values: Any) -> int:
     """Add a base image: a recipe, and requirements that its services share.
 
     \b
-    orch new base python-data --from python-base
-    orch new base cuda --from nvidia/cuda:12.4.1-runtime-ubuntu22.04
+    Examples:
+      orch new base python-data --from python-base
+      orch new base cuda --from nvidia/cuda:12.4.1-runtime-ubuntu22.04
     """  # noqa: D301 - click's mark for a paragraph that is not to be wrapped
     return _add(session, Wanted(ImageKind.BASE, name, parent), **values)
 
@@ -71,8 +73,9 @@ def service(session: Session, /, name: str, parent: str, like: str, **values: An
     what that one stands on.
 
     \b
-    orch new service billing --from python-web
-    orch new service refunds --like billing --dry-run
+    Examples:
+      orch new service billing --from python-web
+      orch new service refunds --like billing --dry-run
     """  # noqa: D301 - click's mark for a paragraph that is not to be wrapped
     if not parent and not like:
         raise click.UsageError("say what it stands on: --from BASE, or --like SERVICE")

@@ -5,21 +5,46 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from orchestrator.errors import OrchError
 from orchestrator.select import Selection
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 F = TypeVar("F", bound=Callable[..., Any])
 _UNITS = {"m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
 _BYTES = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 
 
+def complete_images(
+    context: click.Context,
+    _argument: click.Parameter,
+    incomplete: str,
+) -> list[CompletionItem]:
+    """Return the images of the workspace whose names begin so; none where it cannot be read."""
+    from click.shell_completion import CompletionItem  # noqa: PLC0415 - the Tab key alone wants it
+
+    from orchestrator.app.opened import open_workspace  # noqa: PLC0415 - likewise
+
+    try:
+        opened = open_workspace(context.find_root().params["directory"])
+    except (OrchError, OSError):  # the verb itself will say what is wrong
+        return []
+    return [
+        CompletionItem(name, help=image.kind.value)
+        for name, image in opened.graph.images.items()
+        if name.startswith(incomplete)
+    ]
+
+
 def selection_options(command: F) -> F:
     """Add the options that select images; `selection_of` reads them."""
     options = [
-        click.argument("images", nargs=-1, metavar="[IMAGE]..."),
+        click.argument("images", nargs=-1, metavar="[IMAGE]...", shell_complete=complete_images),
         click.option("--tier", "tiers", type=int, multiple=True, help="Only images of this tier."),
         click.option("--bases", is_flag=True, help="Only base images."),
         click.option("--services", is_flag=True, help="Only services."),

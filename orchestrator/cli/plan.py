@@ -64,10 +64,11 @@ def plan(session: Session, /, format_: str, **values: Any) -> int:
     """Show what a build would do, and why; write nothing.
 
     \b
-    orch plan                                   all images, as a tree
-    orch plan --since origin/main --format markdown
-                                                what a branch changes, for a pull request
-    orch plan --changed --github-matrix         what the registry lacks, for a workflow
+    Examples:
+      orch plan                                   all images, as a tree
+      orch plan --since origin/main --format markdown
+                                                  what a branch changes, for a pull request
+      orch plan --changed --github-matrix         what the registry lacks, for a workflow
     """  # noqa: D301 - click's mark for a paragraph that is not to be wrapped
     opened = open_workspace(session.directory)
     if values["check_bases"]:
@@ -149,8 +150,7 @@ def build_options(opened: Opened, values: dict[str, Any]) -> BuildOptions:
     """
     given, asking = values.get("platform"), _asking(opened, values)
     deps = Deps(values.get("deps", Deps.BUILD.value))
-    if deps is Deps.REGISTRY and (values["offline"] or values["relock_missing"]):
-        raise click.UsageError("--deps=registry goes without --offline and --relock-missing")
+    _check_apart(values, deps)
     return BuildOptions(
         platform=Platform.parse(given) if given else default_platform(opened),
         selection=selection_of(values),
@@ -163,12 +163,28 @@ def build_options(opened: Opened, values: dict[str, Any]) -> BuildOptions:
         builder=values.get("builder") or "",
         asking=asking,
         deps=deps,
+        cluster=values.get("cluster") or "",
     )
+
+
+def _check_apart(values: dict[str, Any], deps: Deps) -> None:
+    """Refuse what jobs cannot do, each of which sees the registry and its own machine alone.
+
+    Raises:
+        click.UsageError: It was asked for.
+    """
+    is_job, cluster = deps is Deps.REGISTRY, values.get("cluster")
+    if cluster and is_job:
+        raise click.UsageError("--cluster goes without --deps=registry: its jobs do that")
+    if (cluster or is_job) and (values["offline"] or values["relock_missing"]):
+        given = "--cluster" if cluster else "--deps=registry"
+        raise click.UsageError(f"{given} goes without --offline and --relock-missing")
 
 
 def _asking(opened: Opened, values: dict[str, Any]) -> Asking:
     """Return whether a registry decides too what is to be built; what is pushed goes there."""
-    if values.get("push") or values.get("deps") == Deps.REGISTRY.value:
+    is_job = values.get("deps") == Deps.REGISTRY.value
+    if values.get("push") or values.get("cluster") or is_job:
         return Asking.SURELY
     has_registry = bool(opened.workspace.settings.registry)
     asks = has_registry and values["changed"] and not values.get("offline")

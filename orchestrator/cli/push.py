@@ -66,9 +66,10 @@ def push(
     """Publish images that are up to date, and prove by digest that they are there.
 
     \b
-    orch push                             all images
-    orch push --tag '{version}' api       one, under another tag
-    orch push --promote staging live api  retag what the registry has
+    Examples:
+      orch push                             all images
+      orch push --tag '{version}' api       one, under another tag
+      orch push --promote staging live api  retag what the registry has
     """  # noqa: D301 - click's mark for a paragraph that is not to be wrapped
     from orchestrator.app import pushing  # noqa: PLC0415 - slow to import
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from orchestrator.app.opened import open_workspace
+from orchestrator.cli.options import complete_images
 from orchestrator.cli.output import Session
 from orchestrator.errors import ExitCode
 from orchestrator.select import Selection
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("images", nargs=-1, metavar="[IMAGE]...")
+@click.argument("images", nargs=-1, metavar="[IMAGE]...", shell_complete=complete_images)
 @click.option(
     "--format",
     "format_",
@@ -50,10 +51,11 @@ def report(
     """Show evidence of the last build: what, why, how long, how big, where, and what is not known.
 
     \b
-    orch report                                    all that the last build looked at
-    orch report --format html --output build.html  as a page for a browser
-    orch report --format markdown api              one image
-    orch report --merge reports/                   of jobs, as of one build; then orch report
+    Examples:
+      orch report                                    all that the last build looked at
+      orch report --format html --output build.html  as a page for a browser
+      orch report --format markdown api              one image
+      orch report --merge reports/                   of jobs, as of one build; then orch report
     """  # noqa: D301 - click's mark for a paragraph that is not to be wrapped
     from orchestrator.app.evidencing import evidence_of  # noqa: PLC0415 - slow to import
     from orchestrator.atomic import write_text  # noqa: PLC0415 - likewise

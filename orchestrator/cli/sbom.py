@@ -8,13 +8,14 @@ import click
 
 from orchestrator.app.opened import open_workspace
 from orchestrator.atomic import write_text
+from orchestrator.cli.options import complete_images
 from orchestrator.cli.output import Session
 from orchestrator.errors import ExitCode
 from orchestrator.model import Platform
 
 
 @click.command()
-@click.argument("image")
+@click.argument("image", shell_complete=complete_images)
 @click.option("--platform", metavar="OS/ARCH", help="Of several it was built for, this one.")
 @click.option(
     "--output",
@@ -27,7 +28,8 @@ def sbom(session: Session, /, image: str, platform: str | None, output: Path | N
     """Print what an image consists of, as CycloneDX.
 
     \b
-    orch sbom api --output api.cdx.json
+    Examples:
+      orch sbom api --output api.cdx.json
     """  # noqa: D301 - click's mark for a paragraph that is not to be wrapped
     from orchestrator.app.told import sbom_of  # noqa: PLC0415 - slow to import
 

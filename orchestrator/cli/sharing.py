@@ -38,8 +38,9 @@ def push(session: Session, /, format_: str, **values: Any) -> int:
     What is there is not sent again. Wheels that are not on this machine are passed over.
 
     \b
-    orch wheels push                    everything that the lock names
-    orch wheels push --only-built       what was built here, nothing that an index has
+    Examples:
+      orch wheels push                    everything that the lock names
+      orch wheels push --only-built       what was built here, nothing that an index has
     """  # noqa: D301 - click's mark for a paragraph that is not to be wrapped
     from orchestrator.app.sharing import push as push_all  # noqa: PLC0415 - the verb has its name
 
@@ -65,7 +66,12 @@ def pull(session: Session, /, format_: str, **values: Any) -> int:
     """Bring wheels of the lock to this machine: from the shared places, then from the indexes.
 
     Nothing is built. Wheels that are here are checked.
-    """
+
+    \b
+    Examples:
+      orch wheels pull
+      orch wheels pull --offline --services
+    """  # noqa: D301 - click's mark for a paragraph that is not to be wrapped
     from orchestrator.app.sharing import pull as pull_all  # noqa: PLC0415 - the verb has its name
 
     opened = open_workspace(session.directory)

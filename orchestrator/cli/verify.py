@@ -71,8 +71,9 @@ def verify(
     """Prove that built images run as they should: read, started, asked, stopped.
 
     \b
-    orch verify                        all images
-    orch verify --runtime none api     what can be told without a container
+    Examples:
+      orch verify                        all images
+      orch verify --runtime none api     what can be told without a container
     """  # noqa: D301 - click's mark for a paragraph that is not to be wrapped
     from orchestrator.app import verifying  # noqa: PLC0415 - slow to import
     from orchestrator.app.verify_recording import (  # noqa: PLC0415 - likewise

@@ -50,9 +50,10 @@ def wheels(context: click.Context, /, **values: Any) -> int:
     """Fetch every wheel that the lock names, and build those that no index has.
 
     \b
-    orch wheels                        fetch and build
-    orch wheels --rebuild webrtcvad    build it again, and record what it gives
-    orch wheels list                   what is kept on this machine
+    Examples:
+      orch wheels                        fetch and build
+      orch wheels --rebuild webrtcvad    build it again, and record what it gives
+      orch wheels list                   what is kept on this machine
     """  # noqa: D301 - click's mark for a paragraph that is not to be wrapped
     if context.invoked_subcommand is not None:
         return ExitCode.DONE
