@@ -8,7 +8,7 @@ ORCH   := $(BIN)/orch
 
 .PHONY: help build plan graph lock docker-build-base docker-build-service docker-build-changed \
         docker-build-wheels test test-unit test-full test-faults \
-        lint format bench requirements rule-pages clean
+        lint format bench fuzz requirements rule-pages clean
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-22s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -74,6 +74,10 @@ bench: $(VENV)/.ready ## Measure beside bake, compose and docker build; make ben
 requirements: $(VENV)/.ready ## Pin anew what development and CI install
 	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 \
 		--generate-hashes --no-header --no-annotate --upgrade -q -o requirements/dev.txt
+
+fuzz: $(VENV)/.ready ## Fuzz the parsers, guided by coverage; make fuzz FUZZ_ARGS="--seconds 600 deb"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'atheris>=3.0'
+	$(BIN)/python fuzz/run.py $(FUZZ_ARGS)
 
 rule-pages: $(VENV)/.ready ## Write the pages of the rules of orch check
 	$(BIN)/python -m tests.rule_pages

@@ -187,24 +187,25 @@ class Layout:
     def _manifests(self, entry: dict[str, Any] | None) -> dict[str, dict[str, Any]]:
         if entry is None:
             return {}
-        items = [entry]
-        if entry["mediaType"] == INDEX_MEDIA_TYPE:
-            try:
+        try:
+            items = [entry]
+            if entry["mediaType"] == INDEX_MEDIA_TYPE:
                 items = self.read_json(entry["digest"])["manifests"]
-            except AssemblyError:  # it was lost: its platforms are named anew as they are built
-                return {}
-        return {
-            f"{item['platform']['os']}/{item['platform']['architecture']}": {
-                key: value for key, value in item.items() if key != "annotations"
+            return {
+                f"{item['platform']['os']}/{item['platform']['architecture']}": {
+                    key: value for key, value in item.items() if key != "annotations"
+                }
+                for item in items
+                if isinstance(item["digest"], str)
             }
-            for item in items
-        }
+        except (AssemblyError, KeyError, TypeError, AttributeError):
+            return {}  # it was lost, or damaged: its platforms are named anew as they are built
 
     def _entries(self) -> list[dict[str, Any]]:
         try:
             index = json.loads((self.folder / "index.json").read_bytes())
-            return [entry for entry in index["manifests"] if REF_NAME in entry["annotations"]]
-        except (FileNotFoundError, ValueError, KeyError, TypeError):
+            return [entry for entry in index["manifests"] if _is_named(entry)]
+        except (FileNotFoundError, ValueError, KeyError, TypeError, RecursionError):
             return []
 
     @contextlib.contextmanager
@@ -212,6 +213,16 @@ class Layout:
         with (self.folder / LOCK).open("w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
+
+
+def _is_named(entry: object) -> bool:
+    notes = entry.get("annotations") if isinstance(entry, dict) else None
+    return (
+        isinstance(entry, dict)
+        and isinstance(entry.get("digest"), str)
+        and isinstance(notes, dict)
+        and isinstance(notes.get(REF_NAME), str)
+    )
 
 
 def _layers_of(manifest: Mapping[str, Any], config: Mapping[str, Any]) -> list[Layer]:

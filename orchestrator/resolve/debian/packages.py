@@ -99,7 +99,7 @@ class Universe:
                 if not stanza.startswith(_PACKAGE):
                     continue
             end = stanza.find(b"\n")
-            name = stanza[len(_PACKAGE) : end if end >= 0 else None].decode()
+            name = stanza[len(_PACKAGE) : end if end >= 0 else None].decode(errors="replace")
             self._stanzas.setdefault(name, []).append(stanza)
             start = stanza.find(_PROVIDES)
             if start >= 0:
@@ -107,7 +107,8 @@ class Universe:
 
     def _note_provides(self, name: str, stanza: bytes, start: int) -> None:
         end = stanza.find(b"\n", start)
-        for part in stanza[start : end if end >= 0 else None].decode().split(","):
+        text = stanza[start : end if end >= 0 else None].decode(errors="replace")
+        for part in text.split(","):
             provided = part.partition("(")[0].partition(":")[0].strip()
             self._providers.setdefault(provided, set()).add(name)
 

@@ -123,7 +123,7 @@ class WheelArchive:
     def _read_members(self) -> tuple[Member, ...]:
         found: dict[str, Member] = {}
         for info in self._zip.infolist():
-            if info.is_dir():
+            if info.filename.endswith("/"):
                 continue
             member = self._member(info)
             if member.path in found:
