@@ -102,6 +102,21 @@ def push_of(*names: str, **more: Any) -> dict[str, Any]:
     }
 
 
+def check_of(*images: str, **more: Any) -> dict[str, Any]:
+    """Return `orch.check/1` as it is kept, with a warning about each image."""
+    finding = {"rule": "unused-base", "severity": "warning", "message": "it is <unused>"}
+    place = {"file": "base/x/image.toml", "line": 3}
+    return {
+        "run": "20260301-095900-d4e5f6",
+        "started": "2026-03-01T09:59:00+00:00",
+        "images": 5,
+        "not_run": {},
+        "findings": [{**finding, **place, "image": image} for image in images],
+        "suppressed": [{"rule": "x"}],
+        **more,
+    }
+
+
 def verification_of(*names: str, **more: Any) -> dict[str, Any]:
     """Return `orch.verify/1` of images of which one gate passed and one was not checked."""
     gates = [

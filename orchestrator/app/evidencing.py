@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from orchestrator.app.check_report import KEPT_CHECK
 from orchestrator.app.opened import Opened
 from orchestrator.app.push_report import KEPT_PUSH
 from orchestrator.app.reporting import KEPT_BUILD, made_before
@@ -24,7 +25,7 @@ from orchestrator.select import Selection
 _RUNS = 50
 """How many builds are looked back at."""
 
-_AGAIN = "delete it; the next orch build, push and verify write their reports anew"
+_AGAIN = "delete it; the next orch build, push, verify and check write their reports anew"
 
 
 def evidence_of(opened: Opened, selection: Selection) -> Evidence:
@@ -50,6 +51,7 @@ def evidence_of(opened: Opened, selection: Selection) -> Evidence:
             build,
             _read(reports / KEPT_PUSH),
             _read(reports / KEPT_VERIFICATION),
+            _read(reports / KEPT_CHECK),
         )
     except (KeyError, TypeError) as error:
         raise WorkspaceError(
@@ -65,6 +67,7 @@ def _joined(
     build: dict[str, Any],
     push: dict[str, Any] | None,
     verification: dict[str, Any] | None,
+    check: dict[str, Any] | None,
 ) -> Evidence:
     chosen = selection.choose(opened.graph)
     built = {row["name"] for row in build["images"]}
@@ -78,6 +81,7 @@ def _joined(
         build,
         push,
         verification,
+        check,
         wanted=built if selection.is_everything else set(chosen),
         outside=[name for name in chosen if name not in built],
         past=_past(opened, {row["name"]: row["platform"] for row in build["images"]}),

@@ -135,6 +135,37 @@ class ImageFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class Finding:
+    """What a rule of `orch check` found; `line` is None where it is about no line."""
+
+    rule: str
+    severity: str
+    message: str
+    image: str
+    file: str
+    line: int | None
+
+    @property
+    def where(self) -> str:
+        """Return the place as `FILE:LINE`, as far as there is one."""
+        return f"{self.file}:{self.line}" if self.line else self.file
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A check of the whole workspace: when it was, of how many images, and what it found.
+
+    `not_run` says of rules that could not look why.
+    """
+
+    started: str
+    images: int
+    findings: tuple[Finding, ...]
+    suppressed: int
+    not_run: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class Storage:
     """What images weigh in the registry; `size_bytes` counts a layer once a repository."""
 
@@ -167,6 +198,7 @@ class Evidence:
     outside: tuple[str, ...]
     pushed: str
     verified_with: str
+    check: Check | None
     storage: Storage
     gaps: tuple[str, ...]
 

@@ -7,9 +7,11 @@ from types import MappingProxyType
 from typing import Any
 
 from orchestrator.evidence.facts import (
+    Check,
     Component,
     Evidence,
     Failure,
+    Finding,
     GateFact,
     ImageFacts,
     Layer,
@@ -35,6 +37,7 @@ def gather(
     build: Document,
     push: Document | None,
     verification: Document | None,
+    check: Document | None = None,
     *,
     wanted: Collection[str],
     outside: Sequence[str] = (),
@@ -45,9 +48,9 @@ def gather(
     """Return what the reports say of the images wanted.
 
     `push` and `verification` are the last ones of the workspace, of whatever build: what they
-    say counts for an image only if its fingerprint, or its digest, is the build's. Times are of
-    the whole build, also where few images are wanted. `past` has earlier builds by image,
-    `imported` the digests in the layout of images that are in Docker.
+    say counts for an image only if its fingerprint, or its digest, is the build's. `check` is about
+    files, whenever it was. Times are of the whole build, also where few images are wanted. `past`
+    has earlier builds by image, `imported` the digests in the layout of images that are in Docker.
 
     Raises:
         KeyError, TypeError: A report is none.
@@ -87,8 +90,9 @@ def gather(
         outside=tuple(outside),
         pushed=f"{push['registry']} at {push['started']}" if push else "",
         verified_with=_verified_with(verification),
+        check=_check(check, wanted) if check is not None else None,
         storage=_storage(images, price),
-        gaps=_gaps(images, outside),
+        gaps=(*_gaps(images, outside), *_gaps_of_check(check)),
     )
 
 
@@ -186,5 +190,26 @@ def _gaps(images: Sequence[ImageFacts], outside: Sequence[str]) -> tuple[str, ..
                 gaps.setdefault(f"gate {gate.id}: {gate.says}", []).append(image.name)
     for name in outside:
         gaps.setdefault("all of it: the build did not look at it", []).append(name)
-    lines = [f"{what}: {', '.join(names)}" for what, names in gaps.items()]
-    return (*lines, "findings of orch check: they are not kept")
+    return tuple(f"{what}: {', '.join(names)}" for what, names in gaps.items())
+
+
+def _check(check: Document, wanted: Collection[str]) -> Check:
+    """Return what a check found in the images wanted, and in what belongs to no image."""
+    keys = ("rule", "severity", "message", "image", "file", "line")
+    findings = (
+        Finding(*(row[key] for key in keys))
+        for row in check["findings"]
+        if not row["image"] or row["image"] in wanted
+    )
+    suppressed = len(check["suppressed"])
+    return Check(
+        check["started"], check["images"], tuple(findings), suppressed, dict(check["not_run"])
+    )
+
+
+def _gaps_of_check(check: Document | None) -> tuple[str, ...]:
+    if check is None:
+        return ("rules of orch check: not run since something was built in this workspace",)
+    changed = "whether files changed between that and the build"
+    rules = (f"rule {rule}: {why}" for rule, why in check["not_run"].items())
+    return (*rules, f"rules of orch check: run at {check['started']}, {changed} is not known")

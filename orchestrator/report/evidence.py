@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from orchestrator.evidence.facts import Evidence, ImageFacts, Storage
+from orchestrator.evidence.facts import Check, Evidence, ImageFacts, Storage
 
 
 def evidence_document(evidence: Evidence) -> dict[str, Any]:
@@ -20,11 +20,17 @@ def evidence_document(evidence: Evidence) -> dict[str, Any]:
         "critical_path": list(evidence.critical_path),
         "pushed": evidence.pushed,
         "verified_with": evidence.verified_with,
+        "check": _check(evidence.check) if evidence.check else None,
         "storage": _storage(evidence.storage),
         "not_checked": list(evidence.gaps),
         "outside": list(evidence.outside),
         "images": [_image(image) for image in evidence.images],
     }
+
+
+def _check(check: Check) -> dict[str, Any]:
+    document = asdict(check)
+    return {**document, "findings": list(document["findings"])}
 
 
 def _storage(storage: Storage) -> dict[str, Any]:

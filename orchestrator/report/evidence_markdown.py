@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from orchestrator.evidence.facts import Evidence, ImageFacts, Layer, Timing
+from orchestrator.evidence.facts import Evidence, Finding, ImageFacts, Layer, Timing
 from orchestrator.report.evidence_text import (
+    check_text,
     headline,
     past_durations,
     past_sizes,
@@ -19,6 +20,7 @@ _IMAGES = ("Image", "Tier", "Status", "Why", "Digest", "Packed", "Unpacked")
 _FAILURES = ("Image", "Error", "What to do", "So skipped", "Log")
 _TIMES = ("Image", "Began, s", "Took, s", "Waited for", "Then waited, s", "Critical")
 _LAYERS = ("First in", "Layer", "Digest", "Packed", "Unpacked")
+_CHECKS = ("Rule", "Severity", "Image", "Where", "What was found")
 _HISTORY = ("Image", "Builds on record", "Packed, first to last", "Took, first to last")
 _REGISTRY = ("Image", "Digest read back", "Tags", "Weighs")
 
@@ -39,6 +41,9 @@ def evidence_markdown(evidence: Evidence) -> Iterator[str]:
     yield from _section("Registry", _REGISTRY, map(_registry_row, evidence.images))
     yield f"\nStorage: {storage_text(evidence.storage)}."
     yield from _section("Gates", ("Image", "Gate", "Result", "What was found"), _gates(evidence))
+    if evidence.check:
+        yield f"\nChecks: {check_text(evidence.check)}."
+        yield from _section("Checks", _CHECKS, map(_finding_row, evidence.check.findings))
     past = [_past_row(image) for image in evidence.images if image.history]
     yield from _section("History", _HISTORY, past)
     yield "\n## Not checked\n"
@@ -86,6 +91,10 @@ def _registry_row(image: ImageFacts) -> tuple[str, ...]:
         return (image.name, f"none: {image.not_published}", "", "")
     tags = ", ".join(published.tags)
     return (image.name, published.reference, tags, size_text(published.size_bytes))
+
+
+def _finding_row(finding: Finding) -> tuple[str, ...]:
+    return (finding.rule, finding.severity, finding.image, finding.where, finding.message)
 
 
 def _past_row(image: ImageFacts) -> tuple[str, ...]:

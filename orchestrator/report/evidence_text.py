@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
-from orchestrator.evidence.facts import Evidence, ImageFacts, Storage
+from orchestrator.evidence.facts import Check, Evidence, ImageFacts, Storage
 from orchestrator.report.text import format_bytes
 
 _DIGEST = len("sha256:") + 12
@@ -31,6 +32,8 @@ def evidence_lines(evidence: Evidence) -> Iterator[str]:
         for gate in image.gates:
             if gate.result == "failed":
                 yield f"    {gate.result} {gate.id}: {gate.says}"
+    if evidence.check:
+        yield f"checks: {check_text(evidence.check)}"
     if evidence.critical_path:
         yield f"critical path: {' > '.join(evidence.critical_path)}"
     yield f"in the registry: {storage_text(evidence.storage)}"
@@ -83,6 +86,14 @@ def gates_text(image: ImageFacts) -> str:
     kinds = ("passed", "failed", "not-checked")
     counts = [f"{results.count(kind)} {kind}" for kind in kinds if kind in results]
     return ", ".join(counts) or "not checked: no gate concerns it"
+
+
+def check_text(check: Check) -> str:
+    """Return how many findings of which severity a check had, and when it was."""
+    found = Counter(finding.severity for finding in check.findings)
+    counts = [f"{number} {what}{'s' * (number > 1)}" for what, number in found.items()]
+    aside = f", {check.suppressed} suppressed" if check.suppressed else ""
+    return f"{', '.join(counts) or 'nothing found'}{aside}, at {check.started}"
 
 
 def past_sizes(image: ImageFacts) -> str:

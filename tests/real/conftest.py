@@ -73,7 +73,7 @@ def client(docker_engine: DockerEngine) -> Iterator[docker.DockerClient]:
 
 @pytest.fixture(scope="session")
 def reported_tree(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Return a checkout of the reference tree: built twice, some pushed, one verified."""
+    """Return a checkout of the reference tree: built twice, checked, some pushed, one verified."""
     with required(run_registry()) as address:
         root = copy_reference(tmp_path_factory.mktemp("report") / "tree")
         settings = root / "orch.toml"
@@ -81,6 +81,7 @@ def reported_tree(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         settings.write_text(f'registry = "{address}/tree"\n{settings.read_text()}{price}')
         run_orch(root, "build", "--relock-missing")
         run_orch(root, "build", "--force")
+        run_orch(root, "check")
         run_orch(root, "push", "python-web-light", "webhook", "--no-attest")
         run_orch(root, "verify", "--runtime", "none", "webhook")
         yield root

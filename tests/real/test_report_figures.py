@@ -9,6 +9,7 @@ import json
 import re
 import tarfile
 import urllib.request
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -212,6 +213,18 @@ def test_gates_are_those_of_the_verification(reported_tree: Path, tables: dict[s
     }
 
 
+def test_findings_are_those_of_a_check(reported_tree: Path, tables: dict[str, Rows]) -> None:
+    found = json.loads(run_orch(reported_tree, "check", "*", "--format", "json"))["findings"]
+    rows = [
+        [row["rule"], row["severity"], row["image"], place_of(row), row["message"]] for row in found
+    ]
+    assert tables.get("Checks", []) == [[" ".join(cell.split()) for cell in row] for row in rows]
+
+
+def place_of(finding: Mapping[str, Any]) -> str:
+    return f"{finding['file']}:{finding['line']}" if finding["line"] else finding["file"]
+
+
 def test_the_history_is_that_of_the_runs_on_record(
     reported_tree: Path, tables: dict[str, Rows]
 ) -> None:
@@ -236,8 +249,8 @@ def test_no_other_figure_stands_in_the_markdown(
     record: dict[str, Any],
     layout: dict[str, Image],
 ) -> None:
-    traced = {"Images", "Times", "Layers", "Registry", "Gates", "History"}
-    assert {title for title, rows in tables.items() if rows} == traced
+    traced = {"Images", "Times", "Layers", "Registry", "Gates", "Checks", "History"}
+    assert {title for title, rows in tables.items() if rows} <= traced
     statuses = [image["status"] for image in record["images"]]
     counts = ", ".join(f"{statuses.count(one)} {one}" for one in dict.fromkeys(statuses))
     took = f"in {record['duration_s']:.1f} s, begun {record['started']}, run {record['run']}"
@@ -249,6 +262,18 @@ def test_no_other_figure_stands_in_the_markdown(
         *(f"- {note}" for note in record["notes"]),
         f"Critical path: {' → '.join(critical_path(record))}",
         f"Storage: 2 images, {format_bytes(stored)}, {cost}.",
+    ]
+    check = read_json(reported_tree / ".orch/reports/check.json")
+    severities = [finding["severity"] for finding in check["findings"]]
+    counts = ", ".join(
+        f"{number} {what}{'s' * (number > 1)}" for what, number in Counter(severities).items()
+    )
+    aside = f", {len(check['suppressed'])} suppressed" if check["suppressed"] else ""
+    unsure = "whether files changed between that and the build is not known"
+    expected += [
+        f"Checks: {counts or 'nothing found'}{aside}, at {check['started']}.",
+        f"- rules of orch check: run at {check['started']}, {unsure}",
+        *(f"- rule {rule}: {why}" for rule, why in check["not_run"].items()),
     ]
     (verified,) = read_json(reported_tree / ".orch/reports/verification.json")["images"]
     unchecked = [gate for gate in verified["gates"] if gate["result"] == "not-checked"]

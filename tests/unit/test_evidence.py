@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from orchestrator.app.evidencing import evidence_of
 from orchestrator.app.opened import open_workspace
 from orchestrator.app.recording import remember_build
 from orchestrator.app.reporting import keep_report
+from orchestrator.cli import orch as cli
 from orchestrator.errors import WorkspaceError
 from orchestrator.evidence.facts import Evidence
 from orchestrator.evidence.gathering import gather
@@ -29,6 +31,7 @@ from orchestrator.select import Selection
 from tests.evidences import (
     build_of,
     build_row,
+    check_of,
     failed_row,
     push_of,
     reason_row,
@@ -178,6 +181,31 @@ def test_what_was_not_checked_is_said_with_its_images() -> None:
     )
 
 
+def test_findings_of_the_last_check_are_told_with_when_that_was() -> None:
+    found = evidence(check=check_of("web", ""))
+    text, page = "\n".join(evidence_lines(found)), "\n".join(evidence_markdown(found))
+    summary = "2 warnings, 1 suppressed, at 2026-03-01T09:59:00+00:00"
+    assert f"checks: {summary}\n" in text
+    assert f"Checks: {summary}." in page
+    assert "| unused-base | warning | web | base/x/image.toml:3 | it is \\<unused> |" in page
+    assert evidence_document(found)["check"]["findings"][0]["line"] == 3
+    assert any(gap.startswith("rules of orch check: run at 2026-03-01T09:59") for gap in found.gaps)
+
+
+def test_findings_about_other_images_are_left_out() -> None:
+    found = evidence(ROWS[:1], check=check_of("base", "web", ""))
+    assert found.check is not None
+    assert [finding.image for finding in found.check.findings] == ["base", ""]
+
+
+def test_rules_that_did_not_look_and_no_check_at_all_are_gaps() -> None:
+    found = evidence(check=check_of(not_run={"hadolint": "it is not installed"}))
+    assert "rule hadolint: it is not installed" in found.gaps
+    never = "rules of orch check: not run since something was built in this workspace"
+    assert never in evidence().gaps
+    assert never not in found.gaps
+
+
 def test_a_size_that_nobody_knows_is_a_gap_and_not_zero_bytes() -> None:
     found = evidence([build_row("base", span=(0.0, 1.0), size_bytes=0, layers=[])])
     assert "size: not known: base" in found.gaps
@@ -300,7 +328,7 @@ def test_an_image_that_the_last_build_did_not_look_at_has_no_evidence(tiny: Tiny
 @pytest.mark.parametrize("text", ["{}", '{"images": [1]}', '{"images": [{}]}'])
 def test_a_report_of_another_version_is_an_error_with_a_hint(tiny: Tiny, text: str) -> None:
     keep_report(tiny.build())
-    for kept in ("build", "push", "verification"):
+    for kept in ("build", "push", "verification", "check"):
         file = tiny.root / f".orch/reports/{kept}.json"
         before = file.read_text() if file.is_file() else ""
         file.write_text(text)
@@ -316,6 +344,25 @@ def test_a_report_that_is_damaged_is_named(tiny: Tiny) -> None:
     file.write_text("{")
     with pytest.raises(WorkspaceError, match=r"push\.json"):
         evidence_of(open_workspace(tiny.root), Selection())
+
+
+def test_a_check_of_everything_is_kept_where_something_was_built(tiny: Tiny) -> None:
+    def check(*words: str) -> None:
+        CliRunner().invoke(cli, ["-C", str(tiny.root), "check", *words], standalone_mode=False)
+
+    kept = tiny.root / ".orch/reports/check.json"
+    check()
+    assert not (tiny.root / ".orch").exists()
+    keep_report(tiny.build())
+    for narrowed in (("--rule", "unused-base"), ("api",)):
+        check(*narrowed)
+        assert not kept.exists()
+    check()
+    found = evidence_of(open_workspace(tiny.root), Selection())
+    document = json.loads(kept.read_text())
+    assert found.check is not None
+    assert found.check.started == document["started"]
+    assert len(found.check.findings) == len(document["findings"])
 
 
 def built_and_recorded(tiny: Tiny) -> None:
