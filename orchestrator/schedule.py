@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from orchestrator import logs
 from orchestrator.errors import InterruptedByUserError, OrchError, UnavailableError, disk_error
@@ -58,7 +57,7 @@ class Run:
         """
         running: dict[Future[Outcome], Step] = {}
         room = {False: recipes, True: dockerfiles or recipes}
-        self._order = _heaviest_first(self.plan, self.graph, self.durations)
+        self._order = heaviest_first(self.plan, self.graph, self.durations)
         for name, step in self.plan.steps.items():
             parents = self.graph.parents[name]
             self._unsettled[name] = sum(parent in self.plan.steps for parent in parents)
@@ -167,8 +166,7 @@ class Run:
         except OrchError as error:
             return None, error, Status.FAILED
         except OSError as error:
-            place = Path(str(error.filename or "a file of the cache"))
-            return None, disk_error(error, place), Status.FAILED
+            return None, disk_error(error), Status.FAILED
         except Exception as error:  # noqa: BLE001 - a fault in one image must not stop the others
             logs.event("image.crashed", image=step.image.name, traceback=traceback.format_exc())
             failure = OrchError(f"{type(error).__name__}: {error}", hint="orch -v says where")
@@ -204,7 +202,7 @@ class Run:
         self.observer.finished(outcome)
 
 
-def _heaviest_first(
+def heaviest_first(
     plan: Plan, graph: Graph, durations: Mapping[str, float]
 ) -> dict[str, tuple[float, int]]:
     """Return each step's place in the queue: the longest way to the end first, then plan order.

@@ -37,7 +37,7 @@ def plan_alone(
     forced = planned.wanted if options.force else ()
     found = find(planned, forced, anew=True)
     if find is find_published:
-        _keep_other_platforms(opened, asked)
+        keep_other_platforms(opened, asked)
     layout = RemoteLayers(opened).layout
     records = {
         name: record
@@ -45,11 +45,11 @@ def plan_alone(
         if record.present or not layout.has_image(record.digest)
     }
     made = plan(opened, options, records)
-    _check_wheels(made)
+    check_wheels(made)
     return _without_the_rest(made, found.reused), found
 
 
-def _keep_other_platforms(opened: Opened, options: BuildOptions) -> None:
+def keep_other_platforms(opened: Opened, options: BuildOptions) -> None:
     """Record what the registry has for other platforms: an index of several is not cut short."""
     for platform in opened.workspace.settings.platforms:
         if platform != options.platform:
@@ -81,8 +81,8 @@ def _missing(opened: Opened, lacking: dict[str, str]) -> WorkspaceError:
     )
 
 
-def _check_wheels(planned: Planned) -> None:
-    """Refuse to build wheels: their digests would go into a lock that no other machine sees.
+def check_wheels(planned: Planned) -> None:
+    """Refuse to have jobs build wheels: a job's lock, with their digests, nobody else sees.
 
     Raises:
         LockError: The lock lacks a wheel that is to be built.

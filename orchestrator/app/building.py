@@ -160,7 +160,7 @@ def _carry_out(run: BuildRun, options: BuildOptions, observer: Observer) -> froz
     """Run the plan; return the sha256 of the files that no place has."""
     planned = run.planned
     if not planned.plan.to_build:
-        run.outcomes = {name: _settled(step) for name, step in planned.plan.steps.items()}
+        run.outcomes = {name: settled(step) for name, step in planned.plan.steps.items()}
         if _are_names_behind(run):
             _name(run)
         return frozenset()
@@ -181,7 +181,7 @@ def _carry_out(run: BuildRun, options: BuildOptions, observer: Observer) -> froz
             planned.opened.graph,
             engines,
             observer,
-            lambda outcome: _record(state, outcome),
+            lambda outcome: record_outcome(state, outcome),
             fail_fast=options.fail_fast,
             durations=state.durations(planned.platform.key),
             retries=options.retries,
@@ -196,7 +196,8 @@ def _carry_out(run: BuildRun, options: BuildOptions, observer: Observer) -> froz
     return frozenset(engines.gone)
 
 
-def _settled(step: Step) -> Outcome:
+def settled(step: Step) -> Outcome:
+    """Return the outcome of a step that does not build."""
     if step.action is Action.UNAVAILABLE:
         return Outcome(step, Status.UNAVAILABLE, step.unavailable)
     return Outcome(step, Status.REUSED)
@@ -205,10 +206,11 @@ def _settled(step: Step) -> Outcome:
 def _cut_short(step: Step) -> Outcome:
     if step.action is Action.BUILD:
         return Outcome(step, Status.CANCELLED, "the run was stopped")
-    return _settled(step)
+    return settled(step)
 
 
-def _record(state: State, outcome: Outcome) -> None:
+def record_outcome(state: State, outcome: Outcome) -> None:
+    """Remember what was built."""
     step, made = outcome.step, outcome.made
     state.write(
         step.image.name,

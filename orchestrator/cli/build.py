@@ -67,6 +67,11 @@ _OTLP_ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_END
     show_default=True,
     help="Build what images stand on too, or take it from the registry and publish them there.",
 )
+@click.option(
+    "--cluster",
+    metavar="ADDRESS",
+    help="Build with the workers of a Dask cluster, tcp://HOST:PORT, into the registry.",
+)
 @click.option("--strict", is_flag=True, help="Fail where an image is unavailable here.")
 @click.option("--load", is_flag=True, help="Load the selected images into Docker.")
 @click.option("--push", is_flag=True, help="Publish the selected images, as orch push.")
@@ -98,13 +103,18 @@ def build(session: Session, /, report: Path | None, **values: Any) -> int:
     if values["dry_run"]:
         return show_plan(session, opened, options, "text")
     publishes = values["push"] or options.deps is Deps.REGISTRY
-    if publishes:
+    if publishes or options.cluster:
         from orchestrator.app.pushing import PushOptions, namespace_of  # noqa: PLC0415 - likewise
 
         namespace_of(opened)  # told before anything is built
     progress = _progress(session, values["progress"])
     with progress, logs.keeping() as events:
-        run = run_build(opened, options, progress, session.note)
+        if options.cluster:
+            from orchestrator.cluster.building import build_on_cluster  # noqa: PLC0415 - rare
+
+            run = build_on_cluster(opened, options, progress, session.note)
+        else:
+            run = run_build(opened, options, progress, session.note)
     run.notes += remember_build(run)
     for note in (*run.planned.notes, *run.notes):
         session.warn(note)

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
-import uuid
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,12 +12,11 @@ import pytest
 
 from tests.conftest import give_up
 from tests.real.docker_engine import DockerEngine, docker_engine
+from tests.real.networks import MIDDLE, networks, self_signed
 from tests.real.parts import MissingPartError
 from tests.real.registry import registry
 from tests.real.site import ROOT_DOCKERFILE, Ran, Site
 
-REGISTRY = "10.231.0.1"
-"""The registry's address, on both networks."""
 _FILE = '[[files]]\nfrom = "{0}"\nto = "/{0}"\n'
 _SHOW = '[config]\nentrypoint = ["/bin/busybox", "cat", "/x"]\n'
 FILES = {
@@ -60,48 +56,10 @@ class Machine:
             return said.decode()
 
 
-@contextmanager
-def networks() -> Iterator[tuple[list[str], list[str], list[str]]]:
-    """Make a network with two neighbours that do not reach each other; yield what enters each."""
-    if os.geteuid() != 0 or not shutil.which("nsenter") or not shutil.which("ip"):
-        raise MissingPartError("network namespaces", "making one needs root, ip and nsenter")
-    mark = uuid.uuid4().hex[:6]
-    middle, *sides = [f"orch-{mark}-{part}" for part in "rab"]
-    with ExitStack() as resources:
-        for name in (middle, *sides):
-            _run("ip", "netns", "add", name)
-            resources.callback(_run, "ip", "netns", "delete", name)
-            _run("ip", "-n", name, "link", "set", "lo", "up")
-        _run("ip", "-n", middle, "address", "add", f"{REGISTRY}/32", "dev", "lo")
-        for number, side in enumerate(sides, 1):
-            ends = f"o{mark}{number}r", f"o{mark}{number}s"
-            _run("ip", "link", "add", ends[0], "type", "veth", "peer", "name", ends[1])
-            for end, name, last in zip(ends, (middle, side), (1, 2), strict=True):
-                _run("ip", "link", "set", end, "netns", name)
-                address = f"10.231.{number}.{last}/24"
-                _run("ip", "-n", name, "address", "add", address, "dev", end)
-                _run("ip", "-n", name, "link", "set", end, "up")
-            _run("ip", "-n", side, "route", "add", REGISTRY, "via", f"10.231.{number}.1")
-        first, second, third = ([*_enter(name)] for name in (middle, *sides))
-        yield first, second, third
-
-
-def _enter(name: str) -> Sequence[str]:
-    return ("nsenter", f"--net=/run/netns/{name}", "--")
-
-
-def _run(*command: str) -> None:
-    subprocess.run(command, capture_output=True, check=True)
-
-
 @pytest.fixture
 def certificate(tmp_path: Path, require_tool: Callable[[str], Path]) -> Path:
     """A folder with the registry's certificate, which signs itself."""
-    files = ["-keyout", f"{tmp_path}/tls.key", "-out", f"{tmp_path}/tls.crt"]
-    names = ["-subj", "/CN=tests", "-addext", f"subjectAltName=IP:{REGISTRY}"]
-    openssl = str(require_tool("openssl"))
-    _run(openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", *names, *files)
-    return tmp_path
+    return self_signed(tmp_path, require_tool("openssl"))
 
 
 @pytest.fixture
@@ -113,7 +71,7 @@ def machines(
         try:
             between, *sides = resources.enter_context(networks())
             address = resources.enter_context(
-                registry(tls=certificate, host=REGISTRY, inside=between)
+                registry(tls=certificate, host=MIDDLE, inside=between)
             )
             made = []
             for name, inside in zip(("first", "second"), sides, strict=True):

@@ -1,0 +1,86 @@
+"""A scheduler of Dask's and workers, each in a network and with a cache of its own."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.real.networks import MIDDLE
+from tests.real.parts import start, stop
+
+_READY_WITHIN_S = 60
+_SCHEDULER = re.compile(r"Scheduler at:\s+(tcp://\S+)")
+_WORKER = re.compile(r"Registered to:")
+
+
+@dataclass
+class DaskCluster:
+    """A scheduler's address, and its workers' processes by number, from 1."""
+
+    address: str
+    folder: Path
+    environment: Mapping[str, str]
+    workers: dict[int, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    def start_worker(self, number: int, inside: Sequence[str], *options: str) -> None:
+        """Start a worker of one thread, without one that would start it again; wait for it."""
+        folder = self.folder / f"worker-{number}"
+        folder.mkdir(parents=True, exist_ok=True)
+        log = self.folder / f"worker-{number}.log"
+        command = [sys.executable, "-m", "dask", "worker", self.address, "--nthreads", "1"]
+        command += ["--no-nanny", "--no-dashboard", "--local-directory", str(folder), *options]
+        cache = {"ORCH_CACHE": str(folder / "cache")}
+        self.workers[number] = start(
+            ["env", *_pairs({**self.environment, **cache}), *inside, *command], log
+        )
+        _find(_WORKER, self.workers[number], log)
+
+    def kill(self, number: int) -> None:
+        """Let a worker be gone at once."""
+        process = self.workers.pop(number)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+
+    def stop_workers(self) -> None:
+        for process in self.workers.values():
+            stop(process)
+
+
+@contextmanager
+def dask_cluster(
+    folder: Path, inside: Sequence[str], environment: Mapping[str, str]
+) -> Iterator[DaskCluster]:
+    """Run a scheduler; workers are added to what it gives."""
+    folder.mkdir(parents=True)
+    neutral = {"DASK_CONFIG": str(folder), "DASK_LOGGING__DISTRIBUTED": "info", **environment}
+    with ExitStack() as resources:
+        log = folder / "scheduler.log"
+        command = [sys.executable, "-m", "dask", "scheduler", "--host", MIDDLE, "--port", "0"]
+        command += ["--dashboard-address", ":0"]
+        scheduler = start(["env", *_pairs(neutral), *inside, *command], log)
+        resources.callback(stop, scheduler)
+        cluster = DaskCluster(_find(_SCHEDULER, scheduler, log)[1], folder, neutral)
+        resources.callback(cluster.stop_workers)
+        yield cluster
+
+
+def _pairs(environment: Mapping[str, str]) -> list[str]:
+    known = os.environ
+    return [f"{name}={value}" for name, value in environment.items() if known.get(name) != value]
+
+
+def _find(pattern: re.Pattern[str], process: subprocess.Popen[bytes], log: Path) -> re.Match[str]:
+    deadline = time.monotonic() + _READY_WITHIN_S
+    while time.monotonic() < deadline and process.poll() is None:
+        if found := pattern.search(log.read_text(errors="replace")):
+            return found
+        time.sleep(0.05)
+    raise RuntimeError(f"Dask did not start:\n{log.read_text(errors='replace')[-4000:]}")
