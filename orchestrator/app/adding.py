@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from orchestrator.app.copying import copy_service
+from orchestrator.app.copying import Ground, copy_service
 from orchestrator.app.new_files import NewFile, new_files, write_new_files
 from orchestrator.app.opened import Opened
 from orchestrator.discovery.definitions import as_name
@@ -61,7 +61,10 @@ def plan_addition(opened: Opened, wanted: Wanted) -> Addition:
     parent = _parent(opened, wanted, like)
     folder = _folder(opened, wanted, like)
     if like:
-        copied = copy_service(opened, like, wanted.name, parent, _projects(opened, parent))
+        brought = _projects(opened, parent)
+        lacking = _projects(opened, opened.graph.below.get(like.name, "")) - brought
+        ground = Ground(parent, brought, lacking - _own_projects(opened, like))
+        copied = copy_service(opened.paths.root, like, wanted.name, ground)
         files, left = copied.files, copied.notes
     else:
         files, left = new_files(_texts(opened, wanted, parent)), ()
@@ -166,11 +169,14 @@ def _texts(opened: Opened, wanted: Wanted, parent: str) -> dict[str, str]:
 
 def _projects(opened: Opened, parent: str) -> frozenset[str]:
     """Return the Python projects that an image, and all it stands on, asks for."""
-    root = opened.paths.root
     chain = opened.graph.chain(parent) if parent in opened.graph.images else ()
+    return frozenset(name for image in chain for name in _own_projects(opened, image))
+
+
+def _own_projects(opened: Opened, image: Image) -> frozenset[str]:
+    root = opened.paths.root
     return frozenset(
         line.name
-        for image in chain
         for file in image.recipe.requirements
         for line in read_requirements(root / image.path / file, root)
     )

@@ -64,13 +64,14 @@ class Part:
 class Program:
     """What starts a program, the arguments of Python, and where that was read.
 
-    `health` is a path that it answers, where one was found; it then listens on `PORT`.
+    A server listens on `PORT`; `health` is a path that it answers, where one was found.
     """
 
     arguments: tuple[str, ...]
     because: str
     is_served: bool = False
     health: str = ""
+    stop_signal: str = ""
 
 
 def find_parts(folder: PurePosixPath, paths: Sequence[str]) -> tuple[Part, ...]:
@@ -153,7 +154,9 @@ def _served(
             words = tuple(word.format(target=target, port=PORT) for word in server)
             line = texts[module].count("\n", 0, found.start()) + 1
             because = f"{modules[module]}:{line} makes {found['name']}"
-            return Program(words, because, is_served=True, health=_health(texts.values()))
+            signal = "SIGINT" if "waitress" in words else ""  # it knows no other
+            health = _health(texts.values())
+            return Program(words, because, is_served=True, health=health, stop_signal=signal)
     return None
 
 

@@ -87,6 +87,7 @@ def _recipe(draft: Draft, requirements: str, venv: str) -> str:
     lines += ["[config]", 'user = "1000"', 'workdir = "/app"']
     lines += [f'expose = ["{PORT}"]'] if program.is_served else []
     lines += [f"entrypoint = [{words}]"]
+    lines += [f"stop-signal = {_text(program.stop_signal)}"] if program.stop_signal else []
     if program.health:
         address = f"http://127.0.0.1:{PORT}{program.health}"
         lines += ["", "[healthcheck]", f"http = {_text(address)}"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -66,6 +66,20 @@ def without_projects(text: str, projects: Collection[str]) -> str:
     """Return requirements without the lines that ask for these projects, and for no extra."""
     lines = text.splitlines(keepends=True)
     return "".join(line for line in lines if _project(line) not in projects)
+
+
+def projects_named(projects: Collection[str], texts: Iterable[str]) -> list[str]:
+    """Return those of some projects whose name is a word of any text, sorted."""
+    searched = list(texts)
+    patterns = {
+        project: re.compile(rf"(?<![\w-]){project.replace('-', '[-_]')}(?![\w-])")
+        for project in projects
+    }
+    return sorted(
+        project
+        for project, pattern in patterns.items()
+        if any(pattern.search(text) for text in searched)
+    )
 
 
 def _project(line: str) -> str:

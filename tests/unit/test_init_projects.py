@@ -152,6 +152,23 @@ def test_a_project_of_poetry_at_the_root_becomes_a_service_below_services(tmp_pa
     assert requirements(tmp_path, "shop") == asked
 
 
+@pytest.mark.parametrize(
+    ("server", "source", "expected"),
+    [
+        ("hypercorn", "app = Starlette()\n", "-m hypercorn main:app --bind 0.0.0.0:8000"),
+        ("waitress", "app = Flask()\n", "-m waitress --listen=0.0.0.0:8000 main:app"),
+        ("gunicorn", "app = get_wsgi_application()\n", "-m gunicorn main:app --bind 0.0.0.0:8000"),
+    ],
+)
+def test_an_application_is_started_by_the_server_that_is_asked_for(
+    tmp_path: Path, server: str, source: str, expected: str
+) -> None:
+    proposal = init(tmp_path, {"a/requirements.txt": f"{server}\n", "a/main.py": source})
+    assert starts(proposal, "a") == expected
+    stop = recipe(proposal, "a").config.stop_signal
+    assert stop == ("SIGINT" if server == "waitress" else "")
+
+
 def test_addresses_and_indexes_are_undecided_and_their_secrets_hidden(tmp_path: Path) -> None:
     proposal = init(tmp_path, POETRY)
     questions = open_questions(proposal)

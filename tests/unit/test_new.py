@@ -146,6 +146,18 @@ def test_a_service_like_another_on_another_base_leaves_out_what_that_brings(root
     assert lines == "uvicorn[standard]\nstripe  # to be paid\n"
 
 
+def test_what_only_the_other_base_brought_is_asked_for_where_the_files_name_it(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert new(root, "service", "api", "--from", "root") == 0
+    write_tree(root, {"base/root/requirements.txt": "fastapi\nuvicorn\norjson\n"})
+    assert new(root, "service", "till", "--like", "api", "--from", "bare") == 0
+    assert text(root, "services/till/requirements.txt") == "fastapi\nuvicorn\n"
+    said = "services/till/requirements.txt: bare does not bring orjson"
+    assert said in capsys.readouterr().err
+    assert errors(root) == []
+
+
 def test_what_a_copy_may_have_to_be_changed_in_is_named(
     root: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
