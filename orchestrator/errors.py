@@ -123,15 +123,20 @@ class OutOfSpaceError(OrchError):
     """The disk is full; what was complete before is still good."""
 
 
-def disk_error(error: OSError, path: Path) -> OrchError:
-    """Turn an operating system's error at a path into one with a hint."""
+def disk_error(error: OSError, path: Path | None = None) -> OrchError:
+    """Turn an operating system's error into one with a hint.
+
+    Where it is not known at which `path` it happened, that of the error is taken, if it has one.
+    """
+    where = path or error.filename
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
         return OutOfSpaceError(
-            f"no space left while writing {path}",
-            hint="free some space (ORCH_CACHE moves the cache); what is complete is kept",
+            f"no space left while writing {where}" if where else "no space left on a disk",
+            hint="free some space (ORCH_CACHE moves the cache, TMPDIR what is temporary); "
+            "what is complete is kept",
         )
     hint = _DISK_HINTS.get(error.errno or 0, "check the file's permissions")
-    return OrchError(f"{path}: {error.strerror or error}", hint=hint)
+    return OrchError(f"{where}: {error.strerror}" if where else f"{error.strerror}", hint=hint)
 
 
 _DISK_HINTS = MappingProxyType(

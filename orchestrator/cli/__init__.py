@@ -114,7 +114,7 @@ def main(arguments: list[str] | None = None) -> None:
         if isinstance(error, BrokenPipeError):
             sys.stderr.close()
         else:
-            print_error(disk_error(error, Path(error.filename or ".")))
+            print_error(disk_error(error))
         sys.exit(ExitCode.FAILED)
     except click.ClickException as error:
         error.show()

@@ -10,6 +10,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,9 +47,12 @@ class Child:
         ended, _, _ = select.select([self._handle], [], [], timeout_s)
         return bool(ended)
 
-    def kill(self) -> None:
-        """Kill it and all that it started, which are of its session."""
-        os.killpg(self.pid, signal.SIGKILL)
+    def kill(self, *, alone: bool = False) -> None:
+        """Kill it, and all that it started, which are of its session, unless it `alone`."""
+        if not alone:
+            with suppress(ProcessLookupError):  # it has no session of its own yet
+                os.killpg(self.pid, signal.SIGKILL)
+        os.kill(self.pid, signal.SIGKILL)
 
     def result(self, timeout_s: float = TIMEOUT_S) -> Ended:
         """Return how it ended.
@@ -69,6 +73,7 @@ class Child:
 
 def fork(act: Callable[[], int], output: Path) -> Child:
     """Run a function in a process of its own and session; its result is the exit code."""
+    output.touch()
     pid = os.fork()
     if pid:
         return Child(pid, output, os.pidfd_open(pid))

@@ -8,6 +8,7 @@ the interpreter tells of every call of a function in C.
 from __future__ import annotations
 
 import io
+import itertools
 import os
 import random
 import signal
@@ -133,9 +134,25 @@ def kill_at(point: Point) -> Watch:
 
     def act(now: Point) -> None:
         if now == point:
-            os.kill(os.getpid(), signal.SIGKILL)
+            end_at_once()
 
     return Watch(act)
+
+
+def count_down(number: int, act: Callable[[], None]) -> Watch:
+    """Do something at the `number`-th point of all, whichever that is."""
+    left = itertools.count(number - 1, -1)  # whose next is one step: threads count together
+
+    def step(_: Point) -> None:
+        if next(left) == 0:
+            act()
+
+    return Watch(step)
+
+
+def end_at_once() -> None:
+    """End this process as the kernel would."""
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def fail_at(point: Point, number: int) -> Watch:

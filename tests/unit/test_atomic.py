@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.atomic import replacing, write_text
-from orchestrator.errors import OrchError, OutOfSpaceError
+from orchestrator.errors import OrchError, OutOfSpaceError, disk_error
 
 
 def test_a_file_is_written_with_its_folders(tmp_path: Path) -> None:
@@ -88,3 +88,11 @@ def test_an_error_of_the_disk_says_what_to_do_about_it(
         raise OSError(number, os.strerror(number))
     assert hint in raised.value.hint
     assert str(tmp_path / "x") in raised.value.message
+
+
+def test_an_error_that_names_no_file_says_no_file() -> None:
+    full = OSError(errno.ENOSPC, "No space left on device")
+    assert disk_error(full).message == "no space left on a disk"
+    assert "TMPDIR" in disk_error(full).hint
+    assert disk_error(OSError(errno.EIO, "Input/output error")).message == "Input/output error"
+    assert disk_error(PermissionError(errno.EACCES, "no", "/x")).message == "/x: no"
