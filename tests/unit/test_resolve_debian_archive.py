@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -35,6 +36,7 @@ pytestmark = pytest.mark.skipif(
 class Key:
     home: Path
     keyring: Path
+    options: tuple[str, ...] = ()
 
     def sign(self, text: str) -> bytes:
         return self._gpg("--clearsign", text=text)
@@ -43,16 +45,17 @@ class Key:
         return self._gpg("--armor", "--export").decode()
 
     def _gpg(self, *arguments: str, text: str = "") -> bytes:
-        command = ["gpg", "--homedir", str(self.home), "--batch", "--quiet", *arguments]
+        how = ("--homedir", str(self.home), "--batch", "--quiet", *self.options)
+        command = ["gpg", *how, *arguments]
         done = subprocess.run(command, input=text.encode(), capture_output=True, check=True)
         return done.stdout
 
 
-def make_key(home: Path) -> Key:
+def make_key(home: Path, expires: str = "never", options: tuple[str, ...] = ()) -> Key:
     home.mkdir(mode=0o700)
-    key = Key(home, home / "key.gpg")
+    key = Key(home, home / "key.gpg", options)
     new = ("--passphrase", "", "--quick-generate-key", "archive@example.com", "ed25519", "sign")
-    key._gpg(*new, "never")
+    key._gpg(*new, expires)
     key.keyring.write_bytes(key._gpg("--export"))
     return key
 
@@ -86,7 +89,12 @@ class Mirror:
         return self.root / "dists" / name
 
     def publish(
-        self, *packages: str, suite: str = "bookworm", suffix: str = ".xz", extra: str = ""
+        self,
+        *packages: str,
+        suite: str = "bookworm",
+        suffix: str = ".xz",
+        extra: str = "",
+        date: str = "Sat, 11 Jul 2026 10:16:37 UTC",
     ) -> None:
         lines = []
         for architecture in ("amd64", "arm64"):
@@ -98,7 +106,7 @@ class Mirror:
             lines.append(f" {hashlib.sha256(packed).hexdigest()} {len(packed)} {path}")
         release = (
             f"Origin: Example\nSuite: stable\nCodename: {suite}\n"
-            f"Date: Sat, 11 Jul 2026 10:16:37 UTC\n{extra}"
+            f"Date: {date}\n{extra}"
             "SHA256:\n" + "\n".join(lines) + "\n"
         )
         (self.suite(suite) / "InRelease").write_bytes(self.key.sign(release))
@@ -139,9 +147,9 @@ def fetched(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     names: list[str] = []
     fetch = Fetcher.fetch
 
-    def noting(self: Fetcher, uri: str) -> bytes:
+    def noting(self: Fetcher, uri: str, most_bytes: int) -> bytes:
         names.append(uri.rsplit("/", 1)[1])
-        return fetch(self, uri)
+        return fetch(self, uri, most_bytes)
 
     monkeypatch.setattr(Fetcher, "fetch", noting)
     return names
@@ -166,17 +174,24 @@ def test_updates_and_security_are_read_too(mirror: Mirror, cache: Path) -> None:
 
 def test_http_mirrors_are_read(mirror: Mirror, cache: Path) -> None:
     mirror.publish("app")
-    handler = partial(QuietHandler, directory=str(mirror.root))
+    with served(mirror.root) as url:
+        assert [*mirror.open(cache, url).universe(AMD64).names] == ["app"]
+    with pytest.raises(FetchError, match="out of reach"):
+        mirror.open(cache, url).universe(AMD64)
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[str]:
+    """Serve a folder over HTTP while the block runs."""
+    handler = partial(QuietHandler, directory=str(folder))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        archive = mirror.open(cache, uri=f"http://127.0.0.1:{server.server_port}")
-        names = [*archive.universe(AMD64).names]
-        server.shutdown()
-        thread.join()
-    assert names == ["app"]
-    with pytest.raises(FetchError, match="out of reach"):
-        mirror.open(cache, uri=f"http://127.0.0.1:{server.server_port}").universe(AMD64)
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 class QuietHandler(http.server.SimpleHTTPRequestHandler):
@@ -245,8 +260,8 @@ def test_a_mirror_in_mid_update_is_asked_a_second_time(
     mirror.publish("old")
     fetch = Fetcher.fetch
 
-    def update_under_way(self: Fetcher, uri: str) -> bytes:
-        content = fetch(self, uri)
+    def update_under_way(self: Fetcher, uri: str, most_bytes: int) -> bytes:
+        content = fetch(self, uri, most_bytes)
         if uri.endswith("/bookworm/InRelease"):
             mirror.publish("old", "new")
         return content
@@ -330,6 +345,78 @@ def test_an_expired_release_is_refused(mirror: Mirror, cache: Path) -> None:
     assert mirror.open(cache, now=datetime(2026, 7, 18, 10, 16, tzinfo=UTC)).universe(AMD64)
     with pytest.raises(FetchError, match="has expired"):
         mirror.open(cache, now=datetime(2026, 7, 18, 10, 17, tzinfo=UTC)).universe(AMD64)
+
+
+def test_a_release_older_than_the_mirror_had_is_refused(mirror: Mirror, cache: Path) -> None:
+    mirror.publish("app", date="Sat, 11 Jul 2026 10:00:00 UTC")
+    mirror.open(cache).universe(AMD64)
+    mirror.publish("app", date="Thu, 09 Jul 2026 10:00:00 UTC")
+    with pytest.raises(FetchError, match="the mirror had one of 2026-07-11 10:00") as refused:
+        mirror.open(cache).universe(AMD64)
+    assert "Check-Valid-Until: no" in refused.value.hint
+    remembered = Path(refused.value.hint.rpartition(" rm ")[2])
+    remembered.unlink()
+    assert mirror.open(cache).universe(AMD64)
+
+
+def test_servers_of_one_mirror_may_differ_by_a_day(mirror: Mirror, cache: Path) -> None:
+    mirror.publish("app", date="Sat, 11 Jul 2026 10:00:00 UTC")
+    mirror.open(cache).universe(AMD64)
+    mirror.publish("app", date="Fri, 10 Jul 2026 10:00:00 UTC")
+    assert mirror.open(cache).universe(AMD64)
+    mirror.publish("app", date="Fri, 10 Jul 2026 09:59:59 UTC")
+    with pytest.raises(FetchError, match="the mirror had"):
+        mirror.open(cache).universe(AMD64)
+
+
+def test_another_mirror_may_have_an_older_release(mirror: Mirror, cache: Path) -> None:
+    mirror.publish("app")
+    mirror.open(cache).universe(AMD64)
+    older = Mirror(mirror.root.with_name("older"), mirror.key)
+    older.publish("app", date="Mon, 01 Jun 2026 10:00:00 UTC")
+    assert older.open(cache).universe(AMD64)
+
+
+def test_where_expiry_is_ignored_a_release_may_be_older(mirror: Mirror, cache: Path) -> None:
+    apt = cache / "no-root/etc/apt"
+    apt.mkdir(parents=True)
+    (apt / "apt.conf").write_text('Acquire::Check-Valid-Until "no";\n')
+    for date in ("Sat, 11 Jul 2026 10:00:00 UTC", "Mon, 01 Jun 2026 10:00:00 UTC"):
+        mirror.publish("app", date=date)
+        assert mirror.open(cache).universe(AMD64)
+
+
+@pytest.mark.parametrize(
+    ("key_lasts", "signature_lasts"), [("never", "1d"), ("1d", "0")], ids=["signature", "key"]
+)
+def test_an_expired_signature_is_refused(
+    tmp_path: Path, cache: Path, key_lasts: str, signature_lasts: str
+) -> None:
+    then = ("--faked-system-time", "20250101T000000!", "--default-sig-expire", signature_lasts)
+    old = make_key(tmp_path / "old", key_lasts, then)
+    mirror = Mirror(tmp_path / "mirror", old)
+    try:
+        mirror.publish("app")
+        with pytest.raises(FetchError, match="the signature is not good"):
+            mirror.open(cache).universe(AMD64)
+    finally:
+        subprocess.run(["gpgconf", "--homedir", str(old.home), "--kill", "all"], check=True)
+
+
+def test_a_password_in_a_mirrors_address_is_not_shown(mirror: Mirror, cache: Path) -> None:
+    with pytest.raises(FetchError) as refused:
+        mirror.open(cache, "http://ann:hunter2@127.0.0.1:9/debian").universe(AMD64)
+    assert "127.0.0.1:9/debian" in str(refused.value)
+    assert "hunter2" not in str(refused.value) + refused.value.hint
+
+
+def test_a_mirror_that_sends_without_end_is_refused(
+    mirror: Mirror, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mirror.publish("app")
+    monkeypatch.setattr("orchestrator.resolve.debian.index._MOST_RELEASE_BYTES", 100)
+    with served(mirror.root) as url, pytest.raises(FetchError, match="more than 100 bytes"):
+        mirror.open(cache, url).universe(AMD64)
 
 
 def test_the_release_of_another_suite_is_refused(mirror: Mirror, cache: Path) -> None:

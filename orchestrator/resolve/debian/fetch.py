@@ -32,14 +32,14 @@ class Fetcher:
         self._client: httpx.Client | None = None
         self._lock = threading.Lock()
 
-    def fetch(self, uri: str) -> bytes:
-        """Return a file's bytes.
+    def fetch(self, uri: str, most_bytes: int) -> bytes:
+        """Return a file's bytes, which are no more than may come.
 
         Raises:
             MissingFileError: The archive has no such file.
-            FetchError: The archive is out of reach, or refuses.
+            FetchError: The archive is out of reach, refuses, or sends more.
         """
-        return _read_file(uri) if uri.startswith("file:") else self._get(uri)
+        return _read_file(uri) if uri.startswith("file:") else self._get(uri, most_bytes)
 
     def close(self) -> None:
         """Give up the connections."""
@@ -48,12 +48,12 @@ class Fetcher:
         if client is not None:
             client.close()
 
-    def _get(self, uri: str) -> bytes:
+    def _get(self, uri: str, most_bytes: int) -> bytes:
         import httpx  # noqa: PLC0415 - heavy, and not needed for local mirrors
 
         for attempt in range(1, _ATTEMPTS + 1):
             try:
-                return self._stream(uri)
+                return self._stream(uri, most_bytes)
             except httpx.TransportError as error:
                 if attempt == _ATTEMPTS:
                     raise _out_of_reach(uri, error) from error
@@ -61,21 +61,30 @@ class Fetcher:
                 raise _out_of_reach(uri, error) from error
         raise AssertionError("unreachable")
 
-    def _stream(self, uri: str) -> bytes:
+    def _stream(self, uri: str, most_bytes: int) -> bytes:
         # The digests are those of the files as they lie there: some servers call a .gz file
         # plain text in gzip encoding, and a client would inflate it.
         headers = {"Accept-Encoding": "identity"}
         with self._http().stream("GET", uri, headers=headers) as response:
             if response.status_code in _NOT_FOUND:
                 raise MissingFileError(
-                    f"{uri}: not found", hint="the archive may not carry the suite or component"
+                    f"{shown(uri)}: not found",
+                    hint="the archive may not carry the suite or component",
                 )
             if not response.is_success:
                 raise FetchError(
-                    f"{uri}: the server answered {response.status_code}",
+                    f"{shown(uri)}: the server answered {response.status_code}",
                     hint="try again later, or set another mirror under [debian]",
                 )
-            return b"".join(response.iter_raw())
+            found = bytearray()
+            for chunk in response.iter_raw():
+                found += chunk
+                if len(found) > most_bytes:
+                    raise FetchError(
+                        f"{shown(uri)}: more than {most_bytes} bytes came",
+                        hint="is that an archive? set another mirror under [debian]",
+                    )
+            return bytes(found)
 
     def _http(self) -> httpx.Client:
         with self._lock:
@@ -84,9 +93,15 @@ class Fetcher:
             return self._client
 
 
+def shown(uri: str) -> str:
+    """Return a URI without the name and the password that apt's sources may have in it."""
+    parts = urlsplit(uri)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+
+
 def _out_of_reach(uri: str, error: Exception) -> FetchError:
     return FetchError(
-        f"{uri}: out of reach: {error}",
+        f"{shown(uri)}: out of reach: {error}",
         hint="check the network, or set another mirror under [debian]",
     )
 
@@ -97,7 +112,9 @@ def _read_file(uri: str) -> bytes:
         return path.read_bytes()
     except FileNotFoundError as error:
         raise MissingFileError(
-            f"{uri}: not found", hint="the archive may not carry the suite or component"
+            f"{shown(uri)}: not found", hint="the archive may not carry the suite or component"
         ) from error
     except OSError as error:
-        raise FetchError(f"{uri}: {error.strerror}", hint="check the local mirror") from error
+        raise FetchError(
+            f"{shown(uri)}: {error.strerror}", hint="check the local mirror"
+        ) from error

@@ -5,15 +5,16 @@ from __future__ import annotations
 import gzip
 import hashlib
 import lzma
-import os
-import tempfile
+import zlib
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
 
-from orchestrator.errors import FetchError, disk_error
-from orchestrator.resolve.debian.fetch import Fetcher, MissingFileError
+from orchestrator.atomic import replacing
+from orchestrator.errors import FetchError
+from orchestrator.resolve.debian.fetch import Fetcher, MissingFileError, shown
+from orchestrator.resolve.debian.newest import NewestSeen
 from orchestrator.resolve.debian.release import (
     IndexFile,
     Release,
@@ -23,6 +24,9 @@ from orchestrator.resolve.debian.release import (
 )
 from orchestrator.resolve.debian.sources import Source
 
+_MOST_RELEASE_BYTES = 16 << 20
+_SLACK = 1 << 20
+"""What an index of a mirror in mid-update may have more than the one that is named."""
 _UNPACK: Mapping[str, Callable[[bytes], bytes]] = MappingProxyType(
     {".xz": lzma.decompress, ".gz": gzip.decompress, "": bytes}
 )
@@ -41,6 +45,7 @@ class IndexCache:
     def __init__(self, folder: Path, fetcher: Fetcher) -> None:
         self._folder = folder
         self._fetcher = fetcher
+        self._newest = NewestSeen(folder / "newest")
 
     def close(self) -> None:
         """Give up the connections; they are made again when needed."""
@@ -50,12 +55,14 @@ class IndexCache:
         """Fetch and verify a suite's `InRelease`; return nothing where an optional one is absent.
 
         Raises:
-            FetchError: It is out of reach, not signed by the source's key, or expired.
+            FetchError: It is out of reach, not signed by the source's key, expired, or older than
+                what the mirror had before.
             MissingToolError: `gpgv` or the keyring is missing.
         """
-        where = f"{source.uri}/dists/{suite}/InRelease"
+        uri = f"{source.uri}/dists/{suite}/InRelease"
+        where = shown(uri)
         try:
-            in_release = self._fetcher.fetch(where)
+            in_release = self._fetcher.fetch(uri, _MOST_RELEASE_BYTES)
         except MissingFileError:
             if source.optional:
                 return None
@@ -64,6 +71,7 @@ class IndexCache:
         release = parse_release(text, suite, where)
         if source.check_valid_until:
             check_valid_until(release, now, where)
+            self._newest.check(source.uri, release, where)
         return release
 
     def read_packages(
@@ -82,10 +90,11 @@ class IndexCache:
             return cached.read_bytes()
         except FileNotFoundError:
             pass
-        packed = self._fetcher.fetch(f"{folder}/{file.path}")
-        _check(packed, file, f"{folder}/{file.path}")
-        unpacked = _UNPACK[Path(file.path).suffix](packed)
-        _keep(cached, unpacked)
+        packed = self._fetcher.fetch(f"{folder}/{file.path}", 2 * file.size_bytes + _SLACK)
+        _check(packed, file, shown(f"{folder}/{file.path}"))
+        unpacked = _unpack(packed, shown(f"{folder}/{file.path}"))
+        with replacing(cached, sync=True) as out:
+            out.write(unpacked)
         return unpacked
 
 
@@ -96,7 +105,7 @@ def _find_index(release: Release, component: str, architecture: str, folder: str
         if file is not None:
             return file
     raise FetchError(
-        f"{folder}: the release has no {path}",
+        f"{shown(folder)}: the release has no {path}",
         hint="the archive lacks that component or architecture: see [debian] and platforms",
     )
 
@@ -109,28 +118,17 @@ def _check(packed: bytes, file: IndexFile, where: str) -> None:
         raise _mismatch(f"{where}: SHA-256 {file.sha256} expected, {found} found")
 
 
+def _unpack(packed: bytes, where: str) -> bytes:
+    try:
+        return _UNPACK[Path(where).suffix](packed)
+    except (lzma.LZMAError, zlib.error, OSError, EOFError) as error:
+        raise FetchError(
+            f"{where}: the index is signed, and cannot be unpacked: {error}",
+            hint="tell who keeps the archive; until then set another mirror under [debian]",
+        ) from error
+
+
 def _mismatch(message: str) -> IndexMismatchError:
     return IndexMismatchError(
         message, hint="the mirror may be updating just now: try again in some minutes"
     )
-
-
-def _keep(target: Path, content: bytes) -> None:
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        _write_atomically(target, content)
-    except OSError as error:
-        raise disk_error(error, target) from error
-
-
-def _write_atomically(target: Path, content: bytes) -> None:
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=".packages-")
-    try:
-        with os.fdopen(handle, "wb") as out:
-            out.write(content)
-            out.flush()
-            os.fsync(out.fileno())
-        Path(name).replace(target)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
