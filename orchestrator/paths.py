@@ -53,7 +53,7 @@ class Paths:
 
     @property
     def reports(self) -> Path:
-        """Return the folder of the last build's, push's and verification's reports."""
+        """Return the folder of the last build's, push's, verification's and check's reports."""
         return self.state / "reports"
 
     @property
