@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field
 
 from orchestrator.checks.finding import Finding
@@ -36,6 +36,7 @@ class Subject:
     constraints: tuple[RequirementLine, ...] = ()
     problems: tuple[Finding, ...] = ()
     _wheels: dict[str, tuple[LockedWheel, ...]] = field(default_factory=dict, repr=False)
+    _readers: dict[str, set[str]] = field(default_factory=dict, repr=False)
     _dockerfiles: dict[str, Dockerfile | None] = field(default_factory=dict, repr=False)
     _deployments: list[DeploymentFile] = field(default_factory=list, repr=False)
 
@@ -70,6 +71,14 @@ class Subject:
             wheels = dict.fromkeys(wheel for part in adds if part for wheel in part.wheels)
             self._wheels[image.name] = tuple(wheels)
         return self._wheels[image.name]
+
+    def readers(self, line: RequirementLine) -> Set[str]:
+        """Return the images that ask for what a line asks for because they read this very line."""
+        if not self._readers:
+            for name, lines in self.requirements.items():
+                for each in lines:
+                    self._readers.setdefault(each.where, set()).add(name)
+        return self._readers.get(line.where, frozenset())
 
     def dockerfile(self, image: Image) -> Dockerfile | None:
         """Return an image's Dockerfile, parsed; None for a recipe, or where it has no text."""

@@ -153,9 +153,7 @@ def remove(subject: Subject, image: Image, line: RequirementLine) -> tuple[Edit,
     """Return what takes a line out of a file that belongs to one image alone; else nothing."""
     file, number = place_of(line)
     own = {(image.path / name).as_posix() for name in image.recipe.requirements}
-    others = (name for name in subject.requirements if name != image.name)
-    shared = any(line in subject.requirements[name] for name in others)
-    if file not in own or shared:
+    if file not in own or subject.readers(line) != {image.name}:
         return ()
     lines, end = subject.sources.lines(file), number
     while end < len(lines) and lines[end - 1].endswith("\\"):
