@@ -64,7 +64,10 @@ def _check_has_none(root: Path) -> None:
     except WorkspaceError:
         return
     where = "this folder has" if file.parent == root else f"{root} belongs to a workspace that has"
-    hint = "edit them; orch init --force writes an orch.toml here all the same"
+    hint = (
+        "edit them, or add an image with orch new; "
+        "orch init --force writes an orch.toml here all the same"
+    )
     raise WorkspaceError(f"{where} settings already", file=file, hint=hint)
 
 

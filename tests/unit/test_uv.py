@@ -131,6 +131,18 @@ def test_what_cannot_be_answered_from_the_cache_is_asked_again(
     assert offline == [True, True, False]
 
 
+def test_an_index_that_does_not_answer_is_no_reason_to_change_requirements(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = "error: Request failed after 3 retries\n  Caused by: Failed to fetch: `http://h/beta/`\n"
+    failed = subprocess.CompletedProcess([], 2, "", said)
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: failed)
+    with pytest.raises(NoSolutionError) as caught:
+        pins(house, "beta")
+    assert "check the network" in caught.value.hint
+    assert "requirement" not in caught.value.hint
+
+
 def test_settings_of_the_users_own_uv_do_not_count(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -175,7 +175,7 @@ class Uv:
                     continue
                 if offline == self._offline:
                     message = _shorten(result.stderr)
-                    raise NoSolutionError(message, hint="change a requirement or a constraint")
+                    raise NoSolutionError(message, hint=_hint(result.stderr))
                 offline = self._offline
 
     def _run(
@@ -214,6 +214,16 @@ class Uv:
         if self._indexes.certificates:
             kept.setdefault("SSL_CERT_FILE", self._indexes.certificates)
         return kept
+
+
+def _hint(message: str) -> str:
+    """Return what to do about what uv says: an index that does not answer solves nothing."""
+    if "Failed to fetch" in message:
+        return (
+            "check the network and what logs in there, or name another index in pip's "
+            "configuration or as [python] index-url"
+        )
+    return "change a requirement or a constraint"
 
 
 def _allow(sdists: Iterable[str]) -> list[str]:
