@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from orchestrator.checks.finding import Finding
@@ -72,13 +72,13 @@ class Subject:
             self._wheels[image.name] = tuple(wheels)
         return self._wheels[image.name]
 
-    def readers(self, line: RequirementLine) -> Set[str]:
+    def readers(self, line: RequirementLine) -> frozenset[str]:
         """Return the images that ask for what a line asks for because they read this very line."""
         if not self._readers:
             for name, lines in self.requirements.items():
                 for each in lines:
                     self._readers.setdefault(each.where, set()).add(name)
-        return self._readers.get(line.where, frozenset())
+        return frozenset(self._readers.get(line.where, ()))
 
     def dockerfile(self, image: Image) -> Dockerfile | None:
         """Return an image's Dockerfile, parsed; None for a recipe, or where it has no text."""
