@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import random
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
@@ -26,6 +27,17 @@ from orchestrator.workspace import read_workspace
 
 AMD64, ARM64 = Platform("linux", "amd64"), Platform("linux", "arm64")
 ROOT = "debian:bookworm"
+
+
+def permitted_order(graph: Graph, seed: int) -> list[str]:
+    """Return the images in some order in which parents go first."""
+    chance, left, order = random.Random(seed), set(graph.images), list[str]()
+    while left:
+        ready = [name for name in graph.images if name in left]
+        ready = [name for name in ready if not left.intersection(graph.parents[name])]
+        order.append(chance.choice(ready))
+        left.remove(order[-1])
+    return order
 
 
 def image_of(name: str, parent: str = ROOT, kind: ImageKind = ImageKind.BASE) -> Image:

@@ -16,7 +16,7 @@ from orchestrator.errors import MissingToolError
 from orchestrator.model import Settings
 from orchestrator.plan import Step
 
-_CONNECT_WITHIN_S = 20
+_CONNECT_WITHIN_S = 10
 _PACKAGE = "orchestrator"
 DOCKER = "docker"
 """The resource that a worker offers as often as it builds Dockerfiles at once."""

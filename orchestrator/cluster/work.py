@@ -31,7 +31,7 @@ from orchestrator.report.progress import SilentProgress
 from orchestrator.report.push_progress import SilentPush
 from orchestrator.select import Selection
 
-_STOP_WITHIN_S = 30.0
+_STOP_WITHIN_S = 5.0
 _LOG_CHARACTERS = 200_000
 
 

@@ -30,17 +30,17 @@ class DaskCluster:
     environment: Mapping[str, str]
     workers: dict[int, subprocess.Popen[bytes]] = field(default_factory=dict)
 
-    def start_worker(self, number: int, inside: Sequence[str], *options: str) -> None:
+    def start_worker(
+        self, number: int, inside: Sequence[str], *options: str, **environment: str
+    ) -> None:
         """Start a worker of one thread, without one that would start it again; wait for it."""
         folder = self.folder / f"worker-{number}"
         folder.mkdir(parents=True, exist_ok=True)
         log = self.folder / f"worker-{number}.log"
         command = [sys.executable, "-m", "dask", "worker", self.address, "--nthreads", "1"]
         command += ["--no-nanny", "--no-dashboard", "--local-directory", str(folder), *options]
-        cache = {"ORCH_CACHE": str(folder / "cache")}
-        self.workers[number] = start(
-            ["env", *_pairs({**self.environment, **cache}), *inside, *command], log
-        )
+        own = {**self.environment, "ORCH_CACHE": str(folder / "cache"), **environment}
+        self.workers[number] = start(["env", *_pairs(own), *inside, *command], log)
         _find(_WORKER, self.workers[number], log)
 
     def kill(self, number: int) -> None:
@@ -48,6 +48,12 @@ class DaskCluster:
         process = self.workers.pop(number)
         process.send_signal(signal.SIGKILL)
         process.wait()
+
+    def children(self) -> list[str]:
+        """Return the ids of the processes that workers have started, and that still run."""
+        folders = (Path(f"/proc/{worker.pid}/task") for worker in self.workers.values())
+        lists = (file.read_text().split() for at in folders for file in at.glob("*/children"))
+        return [child for some in lists for child in some]
 
     def stop_workers(self) -> None:
         for process in self.workers.values():

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-import random
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from orchestrator.app.opened import open_workspace, read_lock
-from orchestrator.graph import Graph
 from orchestrator.lockwriting import format_lock
 from orchestrator.model import WheelBuild
 from orchestrator.resolve.builds import settings_digest
+from tests.helpers import permitted_order
 from tests.machines import Machine, first_machine
 from tests.tiny import AMD64, digests
 from tests.unit.test_cli import Ran
@@ -47,17 +46,6 @@ def done(machine: Machine, *arguments: str) -> dict[str, str]:
 
 def written(machine: Machine) -> list[str]:
     return [line for line in machine.registry.asked if line.startswith(("PUT", "POST"))]
-
-
-def permitted_order(graph: Graph, seed: int) -> list[str]:
-    """Return the images in some order in which parents go first."""
-    chance, left, order = random.Random(seed), set(graph.images), list[str]()
-    while left:
-        ready = [name for name in graph.images if name in left]
-        ready = [name for name in ready if not left.intersection(graph.parents[name])]
-        order.append(chance.choice(ready))
-        left.remove(order[-1])
-    return order
 
 
 def test_an_image_is_built_on_its_parent_as_the_registry_has_it(first: Machine) -> None:
