@@ -30,11 +30,11 @@ from tests.real.pushing import check_tags_are_whole
 from tests.real.reference import UnavailableImageError, build_image, skip_unavailable
 from tests.real.registry import PASSWORD, USER
 from tests.real.registry import registry as run_registry
-from tests.real.token_server import token_server
+from tests.real.token_server import TokenServer, token_server
 
 ORCH = Path(sys.executable).with_name("orch")
 NAMES = ("a", "s", "t")
-KILLS, FULL_KILLS = 5, 50
+KILLS, FULL_KILLS = 3, 50
 BULK_BYTES = 20_000_000
 TIMEOUT_S = 120
 
@@ -222,6 +222,41 @@ def test_a_push_killed_at_any_moment_leaves_no_tag_of_an_incomplete_image(
     assert check_tags_are_whole(repositories(namespace)) == 2 * len(NAMES)
 
 
+@pytest.fixture(scope="module")
+def requests(built: Workspace, registry: str) -> int:
+    """How many requests a push makes."""
+    with FaultProxy(registry).running() as proxy:
+        built.push(Namespace(proxy.address, f"push/{uuid.uuid4().hex}"))
+        return len(proxy.asked)
+
+
+def test_a_push_killed_at_any_request_leaves_no_tag_of_an_incomplete_image(
+    built: Workspace, namespace: Namespace, requests: int, kill: int
+) -> None:
+    number = random.Random(kill).randint(1, requests * 9 // 10)
+    with FaultProxy(namespace.host, Fault.STALL, {number}).running() as proxy:
+        place = str(Namespace(proxy.address, namespace.path))
+        with built.start("push", "--registry", place) as process:
+            assert proxy.is_stalled.wait(TIMEOUT_S)
+            process.send_signal(signal.SIGKILL)
+            process.communicate()
+    assert process.returncode == -signal.SIGKILL
+    check_tags_are_whole(repositories(namespace))
+    done = built.push(namespace)
+    assert {image["status"] for image in done.values()} <= {"pushed", "unchanged"}
+    assert check_tags_are_whole(repositories(namespace)) == 2 * len(NAMES)
+
+
+def test_two_processes_that_push_overlapping_images_at_once_are_both_right(
+    built: Workspace, namespace: Namespace
+) -> None:
+    given = ("--registry", str(namespace))
+    with built.start("push", "a", "s", *given) as one, built.start("push", "a", "t", *given) as two:
+        said = [process.communicate(timeout=TIMEOUT_S)[1] for process in (one, two)]
+    assert [one.returncode, two.returncode] == [0, 0], said
+    assert check_tags_are_whole(repositories(namespace)) == 2 * len(NAMES)
+
+
 @pytest.mark.parametrize("number", [1, 9, 20])
 def test_a_push_that_waits_for_an_answer_is_interrupted_at_once_and_reports(
     built: Workspace, namespace: Namespace, tmp_path: Path, number: int
@@ -242,12 +277,15 @@ def test_a_push_that_waits_for_an_answer_is_interrupted_at_once_and_reports(
 
 
 @pytest.fixture(scope="module")
-def guarded() -> Iterator[str]:
+def tokens() -> Iterator[TokenServer]:
+    with required(token_server(USER, PASSWORD)) as tokens:
+        yield tokens
+
+
+@pytest.fixture(scope="module")
+def guarded(tokens: TokenServer) -> Iterator[str]:
     """A registry that wants tokens."""
-    with (
-        required(token_server(USER, PASSWORD)) as tokens,
-        required(run_registry(tokens=tokens)) as address,
-    ):
+    with required(run_registry(tokens=tokens)) as address:
         yield address
 
 
@@ -265,7 +303,7 @@ def command_lines(of: int) -> bytes:
 
 
 def test_a_password_from_a_helper_is_in_no_output_file_or_process_list(
-    workspace: Workspace, guarded: str, tmp_path: Path
+    workspace: Workspace, guarded: str, tokens: TokenServer, tmp_path: Path
 ) -> None:
     helper = tmp_path / "bin/docker-credential-tests"
     write_tree(tmp_path, {"bin/docker-credential-tests": ""})
@@ -298,7 +336,9 @@ def test_a_password_from_a_helper_is_in_no_output_file_or_process_list(
     kept = b"".join(path.read_bytes() for path in state if path.stat().st_size < BULK_BYTES)
     everything = (out + err).encode() + report.read_bytes() + kept + b"".join(seen)
     packed = base64.b64encode(f"{USER}:{PASSWORD}".encode())
-    for planted in (PASSWORD.encode(), packed, b"eyJ0eXAiOiJKV1Qi"):
+    assert tokens.granted
+    assert any(b"push" in lines for lines in seen), "the process list was looked at"
+    for planted in (PASSWORD.encode(), packed, *(token.encode() for token in tokens.granted)):
         assert planted not in everything
 
 

@@ -29,9 +29,11 @@ ANN = Credentials(USER, PASSWORD)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    is_full = metafunc.config.getoption("--full")
+    everywhere = range(1, REQUESTS + 1)
+    if "expired_at" in metafunc.fixturenames:
+        metafunc.parametrize("expired_at", everywhere if is_full else (2, 20, 33))
     if {"fault", "number"} <= set(metafunc.fixturenames):
-        is_full = metafunc.config.getoption("--full")
-        everywhere = range(1, REQUESTS + 1)
         cases = [
             (fault, number)
             for fault in Fault
@@ -134,12 +136,11 @@ def test_tokens_that_run_out_at_once_are_renewed(
     assert len(tokens.granted) > before
 
 
-@pytest.mark.parametrize("number", [2, 20, 33])
 def test_an_expired_token_at_a_request_is_renewed(
-    token_registry: str, tokens: TokenServer, parcel: Parcel, prefix: str, number: int
+    token_registry: str, tokens: TokenServer, parcel: Parcel, prefix: str, expired_at: int
 ) -> None:
     challenge = f'Bearer realm="{tokens.realm}",service="{tokens.service}"'
-    expired = FaultProxy(token_registry, Fault.EXPIRED, {number}, challenge)
+    expired = FaultProxy(token_registry, Fault.EXPIRED, {expired_at}, challenge)
     with expired.running() as proxy:
         done = push(parcel.layout, parcel.images(proxy.address, prefix), known=ANN)
     assert [str(item.error) for item in done if item.error] == []
