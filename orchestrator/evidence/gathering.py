@@ -20,6 +20,7 @@ from orchestrator.evidence.facts import (
     Reason,
     Storage,
 )
+from orchestrator.evidence.gaps import find_gaps
 from orchestrator.evidence.timeline import critical_path, time_images
 from orchestrator.model import StoragePrice
 
@@ -79,6 +80,7 @@ def gather(
         for row in rows
         if row["name"] in wanted
     )
+    found = _check(check, wanted) if check is not None else None
     return Evidence(
         run=build["run"],
         started=build["started"],
@@ -90,9 +92,9 @@ def gather(
         outside=tuple(outside),
         pushed=f"{push['registry']} at {push['started']}" if push else "",
         verified_with=_verified_with(verification),
-        check=_check(check, wanted) if check is not None else None,
+        check=found,
         storage=_storage(images, price),
-        gaps=(*_gaps(images, outside), *_gaps_of_check(check)),
+        gaps=find_gaps(images, outside, found),
     )
 
 
@@ -175,24 +177,6 @@ def _storage(images: Sequence[ImageFacts], price: StoragePrice | None) -> Storag
     return Storage(len(published), sum(item.size_bytes for item in published), price)
 
 
-def _gaps(images: Sequence[ImageFacts], outside: Sequence[str]) -> tuple[str, ...]:
-    """Return what is not known: a line for each thing and reason, with its images."""
-    gaps: dict[str, list[str]] = {}
-    for image in images:
-        if image.not_published:
-            gaps.setdefault(f"digest in a registry: {image.not_published}", []).append(image.name)
-        if image.not_verified:
-            gaps.setdefault(f"gates: {image.not_verified}", []).append(image.name)
-        if image.status in _HAS_IMAGE and not image.size_bytes:
-            gaps.setdefault("size: not known", []).append(image.name)
-        for gate in image.gates:
-            if gate.result == "not-checked":
-                gaps.setdefault(f"gate {gate.id}: {gate.says}", []).append(image.name)
-    for name in outside:
-        gaps.setdefault("all of it: the build did not look at it", []).append(name)
-    return tuple(f"{what}: {', '.join(names)}" for what, names in gaps.items())
-
-
 def _check(check: Document, wanted: Collection[str]) -> Check:
     """Return what a check found in the images wanted, and in what belongs to no image."""
     keys = ("rule", "severity", "message", "image", "file", "line")
@@ -205,11 +189,3 @@ def _check(check: Document, wanted: Collection[str]) -> Check:
     return Check(
         check["started"], check["images"], tuple(findings), suppressed, dict(check["not_run"])
     )
-
-
-def _gaps_of_check(check: Document | None) -> tuple[str, ...]:
-    if check is None:
-        return ("rules of orch check: not run since something was built in this workspace",)
-    changed = "whether files changed between that and the build"
-    rules = (f"rule {rule}: {why}" for rule, why in check["not_run"].items())
-    return (*rules, f"rules of orch check: run at {check['started']}, {changed} is not known")

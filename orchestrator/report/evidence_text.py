@@ -63,7 +63,8 @@ def storage_text(storage: Storage) -> str:
     """Return what published images weigh, and what that costs where a price is set."""
     if not storage.images:
         return "none of these builds"
-    text = f"{storage.images} images, {format_bytes(storage.size_bytes)}"
+    counted = "1 image" if storage.images == 1 else f"{storage.images} images"
+    text = f"{counted}, {format_bytes(storage.size_bytes)}"
     if storage.price is None or storage.per_month is None:
         return f"{text}; no price is set"
     price = storage.price

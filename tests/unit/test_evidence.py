@@ -256,6 +256,11 @@ def test_markdown_of_a_failure_stays_a_table() -> None:
     assert row == r"| web | it \<broke> \| twice | mend it | api | .orch/logs/web.log |"
 
 
+def test_what_is_not_known_for_the_same_reason_is_one_line() -> None:
+    found = evidence(BROKEN, ok=False)
+    assert "digest in a registry, gates: there is no image: web, api" in found.gaps
+
+
 def test_an_image_that_failed_has_no_digest_and_no_gates() -> None:
     found = evidence(BROKEN, ok=False, push=push_of("web"), verification=verification_of("web"))
     image = of("web", found)
