@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from orchestrator.errors import disk_error
+from orchestrator.links import refuse_foreign_links
 
 
 @contextmanager
@@ -21,11 +22,12 @@ def replacing(
     `mode` is subject to the umask. `sync` waits until the bytes are on the disk.
 
     Raises:
-        OrchError: The disk is full, or the folder cannot be written to.
+        OrchError: The disk is full, the folder cannot be written to, or is another user's link.
     """
     temporary = ""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        refuse_foreign_links(path.parent)
         handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
         with os.fdopen(handle, "wb", buffer_bytes) as file:
             yield file

@@ -23,6 +23,7 @@ from orchestrator.errors import (
     disk_error,
 )
 from orchestrator.levels import Levels
+from orchestrator.links import is_file, open_shared, refuse_foreign_links
 from orchestrator.transfer import GoneError, Transfers
 
 _ATTEMPTS = 4
@@ -131,11 +132,12 @@ class Downloads:
             if _is_whole(path, artifact):
                 return path
             path.parent.mkdir(parents=True, exist_ok=True)
-            with path.with_suffix(".part").open("ab") as part:
+            refuse_foreign_links(path.parent)
+            with open_shared(path.with_suffix(".part")) as part:
                 fcntl.flock(part, fcntl.LOCK_EX)
                 if _is_whole(path, artifact):
                     return path
-                if path.is_file():
+                if os.path.lexists(path):
                     path.unlink(missing_ok=True)
                     self.damaged.append(artifact.name)
                     logs.event("file.damaged", file=artifact.name)
@@ -211,7 +213,7 @@ class Downloads:
         found = ""
         for _ in range(2):
             try:
-                self._transfers.fetch(url, part, attempts)
+                self._transfers.fetch(url, part, attempts, artifact.size_bytes)
             except FetchError as error:
                 problems.append(error)
                 return False
@@ -245,7 +247,7 @@ def may_be_tried_again(future: Future[Any]) -> bool:
 def _is_whole(path: Path, artifact: Artifact) -> bool:
     """Tell whether a file is there with all its bytes; then note that it was used now."""
     try:
-        if artifact.size_bytes not in {0, path.stat().st_size}:
+        if not is_file(path) or artifact.size_bytes not in {0, path.stat().st_size}:
             return False
         if _sha256_of(path) != artifact.sha256:
             return False

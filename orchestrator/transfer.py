@@ -103,8 +103,10 @@ class Transfers:
             raise InterruptedByUserError("the download was given up")
         self._on_bytes(size_bytes)
 
-    def fetch(self, url: str, part: BinaryIO, attempts: int) -> None:
+    def fetch(self, url: str, part: BinaryIO, attempts: int, most_bytes: int = 0) -> None:
         """Append to `part` what it lacks of a file, in up to so many attempts.
+
+        Of a file that is longer than `most_bytes`, where these are known, the rest is left there.
 
         Raises:
             GoneError: The place does not have the file.
@@ -119,7 +121,7 @@ class Transfers:
         for attempt in range(attempts):
             if attempt and self._stopping.wait(RETRY_S * 2**attempt):
                 raise InterruptedByUserError("the download was given up")
-            problem = self._get(url, part)
+            problem = self._get(url, part, most_bytes)
             if not problem:
                 return
         raise FetchError(f"{parts.hostname}: {problem}")
@@ -134,7 +136,7 @@ class Transfers:
         part.flush()
         self._on_bytes(part.tell())
 
-    def _get(self, url: str, part: BinaryIO) -> str:
+    def _get(self, url: str, part: BinaryIO, most_bytes: int) -> str:
         """Fetch the rest of a file; return what went wrong if it may pass, else nothing."""
         import httpx  # noqa: PLC0415 - see http_client
 
@@ -154,6 +156,8 @@ class Transfers:
                 for chunk in response.iter_raw():
                     part.write(chunk)
                     self.received(len(chunk))
+                    if 0 < most_bytes < part.tell():
+                        break
         except httpx.TransportError as error:
             part.flush()
             return f"{type(error).__name__}: {error}"

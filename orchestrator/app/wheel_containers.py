@@ -22,6 +22,7 @@ from orchestrator.engines.docker.presence import private_tag
 from orchestrator.engines.docker.wheel_place import ContainerPlace
 from orchestrator.errors import FetchError
 from orchestrator.fetch import Artifact, Downloads
+from orchestrator.links import open_shared
 from orchestrator.lockfile import ImageLock, Lock
 from orchestrator.model import LockedDeb, LockedWheel, WheelBuild
 from orchestrator.oci.layout import Layout
@@ -182,6 +183,6 @@ def _read(file: Path) -> tuple[tuple[LockedDeb, ...], str]:
 @contextmanager
 def _locked(file: Path) -> Iterator[None]:
     file.parent.mkdir(parents=True, exist_ok=True)
-    with file.open("ab") as lock:
+    with open_shared(file) as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

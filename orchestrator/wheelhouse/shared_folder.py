@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
+import stat
 from collections.abc import Collection
 from pathlib import Path
 from typing import BinaryIO
@@ -29,7 +32,7 @@ class FolderLevel:
 
     def fetch(self, sha256: str, into: Sink) -> bool:
         try:
-            file = self.path(sha256).open("rb")
+            file = _open_file(self.path(sha256))
         except FileNotFoundError:
             self._check_folder()
             return False
@@ -44,7 +47,9 @@ class FolderLevel:
         found: dict[str, int] = {}
         for sha256 in sha256s:
             try:
-                found[sha256] = self.path(sha256).stat().st_size
+                status = self.path(sha256).lstat()
+                if stat.S_ISREG(status.st_mode):
+                    found[sha256] = status.st_size
             except FileNotFoundError:
                 continue
             except OSError as error:
@@ -77,3 +82,17 @@ class FolderLevel:
     def _unusable(self, error: OSError) -> LevelError:
         hint = "check the folder's permissions and where it is mounted"
         return LevelError(f"{self.name} cannot be read: {error.strerror or error}", hint=hint)
+
+
+def _open_file(path: Path) -> BinaryIO:
+    """Open a file to read; a link, a pipe or a device, which may have no end, is none.
+
+    Raises:
+        OSError: It is none, or may not be read.
+    """
+    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    file = os.fdopen(handle, "rb")
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        file.close()
+        raise OSError(errno.EINVAL, f"{path.name} is no file")
+    return file

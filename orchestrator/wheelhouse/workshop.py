@@ -17,6 +17,7 @@ from orchestrator import logs
 from orchestrator.atomic import replacing, write_text
 from orchestrator.errors import ArtifactError, OrchError, UnavailableError, disk_error
 from orchestrator.fetch import Artifact, Downloads
+from orchestrator.links import open_shared
 from orchestrator.model import LockedWheel, WheelBuild, WheelSettings
 from orchestrator.resolve.python.uv import Target
 from orchestrator.wheelhouse.building import build_wheel
@@ -255,7 +256,7 @@ class Workshop:
         with self._lock:
             mine = self._one_by_one.setdefault(key, threading.Lock())
         file.parent.mkdir(parents=True, exist_ok=True)
-        with mine, file.open("ab") as lock:
+        with mine, open_shared(file) as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 

@@ -9,6 +9,7 @@ import http.server
 import io
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -335,6 +336,21 @@ def test_bytes_are_counted_as_they_come(site: Site, tmp_path: Path) -> None:
     assert sum(counted) == len(CONTENT)
 
 
+def test_of_a_file_that_is_longer_than_the_lock_says_the_rest_is_left_there(
+    site: Site, tmp_path: Path
+) -> None:
+    def endless(request: http.server.BaseHTTPRequestHandler) -> None:
+        with suppress(ConnectionError):  # who asked hangs up
+            answer(200, CONTENT + bytes(16 << 20))(request)
+
+    counted: list[int] = []
+    downloads = Downloads(tmp_path / "cache", on_bytes=counted.append)
+    with pytest.raises(FetchError, match="is not what the lock names"):
+        result(downloads, file_at(site.url("/x", endless, endless)))
+    downloads.close()
+    assert sum(counted) < 16 << 20
+
+
 def test_two_runs_on_one_cache_fetch_once(site: Site, tmp_path: Path) -> None:
     first_asked, second_waits = threading.Event(), threading.Event()
 
@@ -385,7 +401,9 @@ def test_a_full_disk_is_named_with_a_way_out(
     site: Site, downloads: Downloads, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     get = transfer.Transfers._get
-    monkeypatch.setattr(transfer.Transfers, "_get", lambda self, url, _: get(self, url, FullDisk()))
+    monkeypatch.setattr(
+        transfer.Transfers, "_get", lambda self, url, _, most: get(self, url, FullDisk(), most)
+    )
     with pytest.raises(OutOfSpaceError, match="no space left while writing") as raised:
         result(downloads, file_at(site.url("/x", WHOLE)))
     assert "ORCH_CACHE" in raised.value.hint

@@ -78,6 +78,7 @@ ROOMS = (
     "aws",
     "rewriting",
     "atomic",
+    "links",
     "usage",
     "paths",
     "git",
