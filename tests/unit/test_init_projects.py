@@ -76,6 +76,7 @@ UV = {
         '[[package]]\nname = "httpx"\nversion = "0.28.1"\nsource = { registry = "x" }\n'
         '[[package]]\nname = "pytest"\nversion = "8"\nsource = { registry = "x" }\n'
         '[[package]]\nname = "shared"\nversion = "1"\nsource = { editable = "libs/shared" }\n'
+        '[[package]]\nname = "redis"\nversion = "5"\nsource = { git = "https://x" }\n'
     ),
 }
 
@@ -99,6 +100,7 @@ def test_members_of_a_uv_workspace_are_services_and_those_they_share_are_copied(
     assert starts(proposal, "worker").startswith("-c import sys; from worker import main;")
     assert requirements(tmp_path, "worker") == ["redis>=5", "httpx"]
     assert 'services = ["apps/*"]' in proposal.text
+    assert not [item for item in proposal.undecided if item.image]
 
 
 def test_locked_versions_of_what_is_asked_for_become_constraints(tmp_path: Path) -> None:
@@ -167,6 +169,15 @@ def test_an_application_is_started_by_the_server_that_is_asked_for(
     assert starts(proposal, "a") == expected
     stop = recipe(proposal, "a").config.stop_signal
     assert stop == ("SIGINT" if server == "waitress" else "")
+
+
+def test_an_application_of_tests_starts_nothing(tmp_path: Path) -> None:
+    files = {
+        "a/requirements.txt": "fastapi\nuvicorn\n",
+        "a/a/__main__.py": "",
+        "a/a/tests/app.py": WEB,
+    }
+    assert starts(init(tmp_path, files), "a") == "-m a"
 
 
 def test_addresses_and_indexes_are_undecided_and_their_secrets_hidden(tmp_path: Path) -> None:
