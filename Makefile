@@ -7,8 +7,8 @@ ORCH   := $(BIN)/orch
 .DEFAULT_GOAL := help
 
 .PHONY: help build plan graph lock docker-build-base docker-build-service docker-build-changed \
-        docker-build-wheels test test-unit test-full test-faults \
-        lint format bench fuzz requirements rule-pages clean
+        docker-build-wheels test test-unit test-full test-faults lint format bench fuzz \
+        requirements rule-pages clean docker-push docs reference doctor gc
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-22s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +46,15 @@ docker-build-changed: $(VENV)/.ready ## Build what is not up to date alone
 docker-build-wheels: $(VENV)/.ready ## Fetch every wheel, and build those that no index has
 	$(ORCH) wheels
 
+docker-push: $(VENV)/.ready ## Publish every image to the registry of orch.toml, or REGISTRY=HOST/PREFIX
+	$(ORCH) push $(if $(REGISTRY),--registry $(REGISTRY))
+
+doctor: $(VENV)/.ready ## Look whether this machine is fit
+	$(ORCH) doctor
+
+gc: $(VENV)/.ready ## Free space: what nobody uses any more
+	$(ORCH) gc
+
 test: $(VENV)/.ready ## Run the tests; those whose real part is absent are skipped
 	$(BIN)/pytest $(PYTEST_ARGS)
 
@@ -79,8 +88,14 @@ fuzz: $(VENV)/.ready ## Fuzz the parsers, guided by coverage; make fuzz FUZZ_ARG
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'atheris>=3.0'
 	$(BIN)/python fuzz/run.py $(FUZZ_ARGS)
 
+docs: $(VENV)/.ready ## Build the site of the documentation into build/site
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+reference: $(VENV)/.ready ## Write the pages of the reference that are made from the code
+	$(BIN)/python -m tests.reference_pages
+
 rule-pages: $(VENV)/.ready ## Write the pages of the rules of orch check
 	$(BIN)/python -m tests.rule_pages
 
 clean: ## Remove what was built here, not the user's cache
-	rm -rf $(VENV) .orch .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .orch build/site .mypy_cache .ruff_cache .pytest_cache .hypothesis
