@@ -53,6 +53,11 @@ class Tree:
         found = (re.match(r"PUT .*digest=(sha256:\w+)", line) for line in self.proxy.asked)
         return [match[1] for match in found if match and match[1] != _EMPTY]
 
+    def written(self) -> set[str]:
+        """Return the repositories that something was put into."""
+        found = (re.match(r"PUT /v2/(.+)/(?:blobs|manifests)/", line) for line in self.proxy.asked)
+        return {match[1] for match in found if match}
+
     def fetched(self) -> set[str]:
         """Return the digests of the blobs that were fetched."""
         found = (re.match(r"GET .*/blobs/(sha256:\w+)", line) for line in self.proxy.asked)
@@ -126,4 +131,6 @@ def test_a_machine_without_records_downloads_no_layer_and_sends_what_a_file_chan
     assert not list((tmp_path / "cache").glob("downloads/**/*.whl")), "no package was needed"
     new = layers(built) - known
     assert len(new) == 1
-    assert new <= set(fresh.sent())
+    assert new < set(fresh.sent())
+    assert len(fresh.sent()) == 4, "the layer, the config, and two documents about the image"
+    assert {place for place in fresh.written() if not place.endswith("/webhook")} == set()
