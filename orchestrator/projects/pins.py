@@ -48,7 +48,8 @@ def _packages(file: Path) -> Iterator[tuple[str, str]]:
         packages: Any = tomllib.loads(file.read_text("utf-8")).get("package", [])
     except (OSError, ValueError):
         return
-    for package in packages if isinstance(packages, list) else []:
+    tables = packages if isinstance(packages, list) else []
+    for package in (table for table in tables if isinstance(table, dict)):
         name, version = package.get("name"), package.get("version")
         if name and version and _is_of_index(package.get("source", {})):
             yield canonicalize_name(str(name)), str(version)
@@ -56,4 +57,6 @@ def _packages(file: Path) -> Iterator[tuple[str, str]]:
 
 def _is_of_index(source: Any) -> bool:
     """Tell whether a source is an index: `registry` of uv's, `legacy` or none of Poetry's."""
+    if not isinstance(source, dict):
+        return False
     return not source or "registry" in source or source.get("type") == "legacy"

@@ -49,6 +49,7 @@ _SERVERS = {
 }
 """What serves an application, for WSGI or not: the first that the project asks for."""
 
+_TARGET = re.compile(r"[\w.]+:[\w.]+")
 _HEALTH = re.compile(r"[\"'](/(?:health|healthz|health/live|livez|ping))[\"']")
 
 
@@ -74,20 +75,15 @@ class Program:
     stop_signal: str = ""
 
 
-def find_parts(folder: PurePosixPath, paths: Sequence[str]) -> tuple[Part, ...]:
-    """Return the packages and modules of a project's program, by the names of files alone."""
-    inside = [_below(folder, path) for path in paths if path.endswith(".py")]
-    own = [path for path in inside if path is not None]
-    if any(path.parts[0] == "src" and len(path.parts) > 1 for path in own):
+def find_parts(folder: PurePosixPath, paths: Sequence[PurePosixPath]) -> tuple[Part, ...]:
+    """Return the packages and modules of a project's program, by the names of its files alone."""
+    own = [path.relative_to(folder) for path in paths]
+    has_src = any(path.parts[0] == "src" and len(path.parts) > 1 for path in own)
+    if has_src and PurePosixPath("src/__init__.py") not in own:
         return (Part(folder / "src", "/app"),)
     folders = {path.parts[0] for path in own if len(path.parts) > 1 and _is_program(path.parts[0])}
     modules = {path.name for path in own if len(path.parts) == 1 and _is_program(path.stem)}
     return tuple(Part(folder / name, f"/app/{name}") for name in sorted(folders | modules))
-
-
-def _below(folder: PurePosixPath, path: str) -> PurePosixPath | None:
-    file = PurePosixPath(path)
-    return file.relative_to(folder) if file.is_relative_to(folder) else None
 
 
 def _is_program(name: str) -> bool:
@@ -99,7 +95,7 @@ def find_program(
     root: Path,
     project: Project,
     parts: Sequence[Part],
-    paths: Sequence[str],
+    paths: Sequence[PurePosixPath],
     asked: Collection[str],
 ) -> Program | None:
     """Return what starts a project: an application, a script, or a module that is made to be run.
@@ -113,7 +109,8 @@ def find_program(
     if script := _script(project):
         name, target = script
         module, _, function = target.partition(":")
-        code = f"import sys; from {module} import {function}; sys.exit({function}())"
+        first = function.partition(".")[0]
+        code = f"import sys; from {module} import {first}; sys.exit({function}())"
         return Program(("-c", code), f"{project.file} has a script {name}")
     for module, file in modules.items():
         package, _, last = module.rpartition(".")
@@ -124,13 +121,12 @@ def find_program(
     return None
 
 
-def _modules(parts: Sequence[Part], paths: Sequence[str]) -> Iterator[tuple[str, PurePosixPath]]:
+def _modules(
+    parts: Sequence[Part], paths: Sequence[PurePosixPath]
+) -> Iterator[tuple[str, PurePosixPath]]:
     """Yield the modules of a program as they are imported in /app, with their files."""
     for part in parts:
-        for path in paths:
-            file = PurePosixPath(path)
-            if file.suffix != ".py" or not file.is_relative_to(part.source):
-                continue
+        for file in (path for path in paths if path.is_relative_to(part.source)):
             target = PurePosixPath(part.target, file.relative_to(part.source))
             names = target.relative_to("/app").with_suffix("").parts
             if all(_is_program(name) for name in names if name != "__init__"):
@@ -167,7 +163,8 @@ def _health(texts: Collection[str]) -> str:
 
 def _script(project: Project) -> tuple[str, str] | None:
     """Return the script that is named after the project, or the only one."""
-    scripts = {name: target for name, target in project.scripts.items() if ":" in target}
+    targets = project.scripts.items()
+    scripts = {name: target for name, target in targets if _TARGET.fullmatch(target)}
     if project.name in scripts:
         return project.name, scripts[project.name]
     return next(iter(scripts.items())) if len(scripts) == 1 else None

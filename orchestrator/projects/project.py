@@ -11,6 +11,9 @@ from packaging.utils import canonicalize_name
 
 from orchestrator.discovery.drafts import Undecided
 
+INCLUDE = "-r "
+"""What stands before the path, from the root, of a file that requirements include."""
+
 
 @dataclass(frozen=True, slots=True)
 class Project:

@@ -16,6 +16,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from orchestrator.discovery.drafts import Undecided
+from orchestrator.git import without_credentials
 from orchestrator.projects.indexes import undecided_index
 from orchestrator.projects.poetry import requirement_text, specifiers
 from orchestrator.projects.project import Project
@@ -50,8 +51,9 @@ def read_pyproject(root: Path, path: PurePosixPath) -> tuple[Project | None, tup
         local_folders=tuple(reading.folders),
         requires_python=str(standard.get("requires-python", reading.python)),
         scripts={
-            str(name): str(target)
+            name: target
             for name, target in {**_table(poetry, "scripts"), **_table(standard, "scripts")}.items()
+            if isinstance(target, str)
         },
         undecided=tuple(reading.undecided),
     )
@@ -78,15 +80,16 @@ class _Reading:
 
     def take_standard(self, project: Mapping[str, Any]) -> None:
         """Take what `[project]` asks for; `[tool.uv.sources]` says which of it is elsewhere."""
-        if "dependencies" in (project.get("dynamic") or ()):
+        if "dependencies" in _listed(project.get("dynamic")):
             hint = "write them out under [project], or into a requirements.txt beside it"
             self.leave("what it needs is dynamic: known only when it is built", "dynamic", hint)
         sources = {canonicalize_name(name): source for name, source in self.sources.items()}
-        for text in project.get("dependencies") or ():
+        for text in _listed(project.get("dependencies")):
             try:
                 requirement = Requirement(str(text))
             except InvalidRequirement as error:
-                self.leave(f"{text!r} is no requirement: {str(error).splitlines()[0]}", str(text))
+                shown = without_credentials(str(text))
+                self.leave(f"{shown!r} is no requirement: {str(error).splitlines()[0]}", str(text))
                 continue
             source = sources.get(canonicalize_name(requirement.name), {})
             where = {"url": requirement.url} if requirement.url else _first(source)

@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 from orchestrator.discovery.drafts import Undecided
 from orchestrator.discovery.guesses import Guess
 from orchestrator.projects.program import PORT, Part, Program
-from orchestrator.projects.project import Project
+from orchestrator.projects.project import INCLUDE, Project
 from orchestrator.recipe import RECIPE_FILE, REQUIREMENTS_FILE
 
 BASE = "python-base"
@@ -65,12 +65,19 @@ def _requirements(draft: Draft, present: Sequence[str], drafted: Drafted) -> str
         return ""
     taken = str(draft.folder / REQUIREMENTS_FILE) in present
     name = f"image-{REQUIREMENTS_FILE}" if taken else REQUIREMENTS_FILE
-    lines = "".join(f"{line}\n" for line in draft.requirements)
+    lines = "".join(f"{_from(draft.folder, line)}\n" for line in draft.requirements)
     about = f"# What the image needs, as {project.file} says it; a change belongs into both.\n"
     drafted.files[str(draft.folder / name)] = about + lines
     guess = f"{draft.name} needs what {draft.folder / name} lists"
     drafted.guesses.append(Guess(guess, f"taken from {project.file}"))
     return name
+
+
+def _from(folder: PurePosixPath, line: str) -> str:
+    """Return a line as it stands in a file of a folder: what it includes is found from there."""
+    if not line.startswith(INCLUDE):
+        return line
+    return INCLUDE + posixpath.relpath(line.removeprefix(INCLUDE), folder.as_posix())
 
 
 def _recipe(draft: Draft, requirements: str, venv: str) -> str:

@@ -10,8 +10,9 @@ from pathlib import Path, PurePosixPath
 from packaging.requirements import InvalidRequirement, Requirement
 
 from orchestrator.discovery.drafts import Undecided
+from orchestrator.git import without_credentials
 from orchestrator.projects.indexes import undecided_index
-from orchestrator.projects.project import Project
+from orchestrator.projects.project import INCLUDE, Project
 from orchestrator.resolve.python.requirements import logical_lines
 
 _NAMES = (
@@ -49,7 +50,7 @@ def read_requirement_file(root: Path, folder: PurePosixPath, file: PurePosixPath
     for number, line in lines:
         if include := _INCLUDE.fullmatch(line):
             included = posixpath.join(file.parent.as_posix(), include[1])
-            requirements.append(f"-r {posixpath.relpath(included, folder.as_posix())}")
+            requirements.append(f"{INCLUDE}{posixpath.normpath(included)}")
             continue
         bare = _HASHES.sub("", line)
         is_plain = is_plain and _is_requirement(line)
@@ -64,7 +65,8 @@ def read_requirement_file(root: Path, folder: PurePosixPath, file: PurePosixPath
             undecided.append(undecided_index(file, number, index[1]))
         else:
             hint = "put a wheel of it into a folder that find-links names, and ask for its version"
-            message = f"{line.split('#')[0].split()[0]} is no requirement that a lock can hold"
+            shown = without_credentials(line.split()[0])
+            message = f"{shown} is no requirement that a lock can hold"
             undecided.append(Undecided(str(file), number, message, hint))
     others = tuple(one for one in folders if one != folder)
     return Project(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
@@ -11,7 +11,7 @@ from packaging.utils import canonicalize_name
 from orchestrator.discovery.definitions import choose_names
 from orchestrator.discovery.drafts import Undecided
 from orchestrator.projects import pyproject
-from orchestrator.projects.program import Part, find_parts, find_program
+from orchestrator.projects.program import find_parts, find_program
 from orchestrator.projects.project import Project, projects_of
 from orchestrator.projects.recipes import Draft
 from orchestrator.projects.requirement_files import read_requirement_file, requirement_file_of
@@ -69,7 +69,8 @@ def draft_services(
 
     What another project takes from its folder is for that one, and no service itself.
     """
-    tree = _Tree(projects, {one.folder: _own_parts(one, projects, paths) for one in projects})
+    owned = _owned(projects, paths)
+    tree = _Tree(projects)
     undecided = [item for project in projects for item in project.undecided]
     services = [one for one in projects if one.folder not in tree.taken]
     at_root = (one.name for one in services if one.folder == PurePosixPath())
@@ -78,9 +79,10 @@ def draft_services(
     drafts = []
     for project, name in zip(services, names, strict=True):
         needed = tuple(tree.needed(project))
-        parts = tuple(part for one in needed for part in tree.parts[one.folder])
+        parts = tuple(part for one in needed for part in find_parts(one.folder, owned[one.folder]))
+        files = [path for one in needed for path in owned[one.folder]]
         lines = tuple(dict.fromkeys(line for one in needed for line in one.requirements))
-        program = find_program(root, project, parts, paths, projects_of(lines))
+        program = find_program(root, project, parts, files, projects_of(lines))
         problem = _problem(project, name, has_program=program is not None)
         if problem is None and program is not None:
             folder = _place(project, name)
@@ -90,23 +92,22 @@ def draft_services(
     return drafts, undecided
 
 
-def _own_parts(
-    project: Project, projects: Sequence[Project], paths: Sequence[str]
-) -> tuple[Part, ...]:
-    """Return the parts of a project without the folders of projects that lie in it."""
-    inner = [one.folder for one in projects if one is not project]
-    inner = [folder for folder in inner if folder.is_relative_to(project.folder)]
-    own = [path for path in paths if not any(PurePosixPath(path).is_relative_to(f) for f in inner)]
-    return find_parts(project.folder, own)
+def _owned(
+    projects: Sequence[Project], paths: Sequence[str]
+) -> dict[PurePosixPath, list[PurePosixPath]]:
+    """Return the Python files of each project, by its folder: those in none of a project within."""
+    owned: dict[PurePosixPath, list[PurePosixPath]] = {one.folder: [] for one in projects}
+    for path in (PurePosixPath(path) for path in paths if path.endswith(".py")):
+        owner = next((folder for folder in path.parents if folder in owned), None)
+        if owner is not None:
+            owned[owner].append(path)
+    return owned
 
 
 class _Tree:
     """Projects, and which of them are made of which others."""
 
-    def __init__(
-        self, projects: Sequence[Project], parts: Mapping[PurePosixPath, tuple[Part, ...]]
-    ) -> None:
-        self.parts = parts
+    def __init__(self, projects: Sequence[Project]) -> None:
         self._by_folder = {one.folder: one for one in projects}
         self._by_name: dict[str, Project] = {canonicalize_name(one.name): one for one in projects}
         self.taken = {used.folder for one in projects for used in self._uses(one)}

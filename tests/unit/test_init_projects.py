@@ -171,6 +171,47 @@ def test_an_application_is_started_by_the_server_that_is_asked_for(
     assert stop == ("SIGINT" if server == "waitress" else "")
 
 
+@pytest.mark.parametrize(
+    ("scripts", "expected"),
+    [
+        ('a = "x:cli.run"', "-c import sys; from x import cli; sys.exit(cli.run())"),
+        ('other = "x:f"\na = "x:main"', "-c import sys; from x import main; sys.exit(main())"),
+        ('a = { callable = "x:f" }\nb = "x:b"\nc = "x:c"', "-m main"),
+        ('a = "x:f [extra]"', "-m main"),
+    ],
+)
+def test_a_script_that_is_named_so_or_the_only_one_starts_a_project(
+    tmp_path: Path, scripts: str, expected: str
+) -> None:
+    table = f'[tool.poetry]\nname = "a"\n[tool.poetry.scripts]\n{scripts}\n'
+    proposal = init(tmp_path, {"a/pyproject.toml": table, "a/main.py": "", "a/x.py": ""})
+    assert starts(proposal, "a") == expected
+
+
+def test_a_package_that_is_named_src_is_copied_as_such(tmp_path: Path) -> None:
+    files = {"a/requirements.txt": "", "a/src/__init__.py": "", "a/src/__main__.py": ""}
+    proposal = init(tmp_path, files)
+    assert copied(proposal, "a") == {"src": "/app/src"}
+    assert starts(proposal, "a") == "-m src"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[project]\nname = 1\ndependencies = "x"\ndynamic = 1\nscripts = []\n',
+        "[project]\ndependencies = [1, {}]\n[tool]\nuv = 1\n",
+        "[tool.poetry]\ndependencies = { a = 1, b = [], c = [1], python = [] }\n",
+        "[tool.poetry.dependencies]\na = { version = [], extras = 'x' }\n",
+        "[tool.uv]\nindex = [1]\nextra-index-url = 'x'\nsources = { x = 1, y = [1] }\n",
+        "project = 1\ntool = 1\n",
+    ],
+)
+def test_descriptions_of_odd_kinds_stop_nothing(tmp_path: Path, text: str) -> None:
+    locks = {"uv.lock": "package = [1, { name = 1 }]\n", "x/poetry.lock": "package = 1\n"}
+    proposal = init(tmp_path, {**PIP, **locks, "odd/pyproject.toml": text})
+    assert {"web", "job"} <= set(proposal.graph.images)
+
+
 def test_an_application_of_tests_starts_nothing(tmp_path: Path) -> None:
     files = {
         "a/requirements.txt": "fastapi\nuvicorn\n",
@@ -218,14 +259,17 @@ def test_of_a_requirement_file_for_pip_alone_the_rest_is_written_beside_it(tmp_p
     files = {
         "job/requirements.txt": (
             "--extra-index-url https://pypi.example.com/simple\n-e ../lib\n"
-            "redis==5.0 \\\n    --hash=sha256:00\ngit+https://example.com/x.git\n"
+            "redis==5.0 \\\n    --hash=sha256:00\ngit+https://me:secret@example.com/x.git\n"
+            "-r more.txt\n"
         ),
+        "job/more.txt": "flask\n",
         "job/main.py": "",
         "lib/lib/__init__.py": "",
     }
     proposal = init(tmp_path, files)
     assert recipe(proposal, "job").requirements == ("image-requirements.txt",)
-    assert requirements(tmp_path, "job") == ["redis==5.0"]
+    assert requirements(tmp_path, "job") == ["redis==5.0", "flask"]
+    assert "secret" not in proposal.text
     assert copied(proposal, "job") == {"main.py": "/app/main.py", "//lib/lib": "/app/lib"}
     questions = open_questions(proposal)
     assert "job/requirements.txt:5: git+https://example.com/x.git is no requirement" in " ".join(
