@@ -10,8 +10,10 @@ import pytest
 from orchestrator.app.checking import check
 from orchestrator.checks.finding import Severity
 from orchestrator.checks.hadolint import find_hadolint
+from orchestrator.report.sarif import sarif_document
 from orchestrator.select import Selection
 from tests.rules import findings, marked
+from tests.sarif import check_sarif
 
 DOCKERFILE = """\
 FROM debian:bookworm-slim AS build
@@ -47,6 +49,23 @@ def test_findings_keep_their_ids_their_severities_and_their_lines(tmp_path: Path
     assert marked(tmp_path, kept["DL3000"]) == "WORKDIR relative"
     assert {one.image for one in kept.values()} == {"api"}
     assert kept["SC2086"].uri.endswith("/SC2086")
+
+
+def test_what_it_finds_is_valid_sarif(tmp_path: Path) -> None:
+    found(tmp_path, DOCKERFILE)
+    document = sarif_document(check(tmp_path, Selection(), ["hadolint"]), tmp_path)
+    check_sarif(document)
+    results = document["runs"][0]["results"]
+    assert [row["ruleId"] for row in results] == ["DL3008", "DL3015", "SC2086", "DL3000"]
+    places = [row["locations"][0]["physicalLocation"] for row in results]
+    assert {place["artifactLocation"]["uri"] for place in places} == {"services/api/Dockerfile"}
+    assert [place["region"]["startLine"] for place in places] == [2, 2, 2, 5]
+
+
+def test_a_file_that_it_crashes_on_keeps_it_from_no_other(tmp_path: Path) -> None:
+    (tmp_path / "services/web").mkdir(parents=True)
+    (tmp_path / "services/web/Dockerfile").write_text("FROM debian:12\nWORKDIR x\n", "utf-8")
+    assert found(tmp_path, DOCKERFILE) == ["DL3008", "DL3015", "SC2086", "DL3000", "hadolint"]
 
 
 def test_one_of_its_ids_can_be_asked_for(tmp_path: Path) -> None:

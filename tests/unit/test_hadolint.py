@@ -110,6 +110,29 @@ def test_one_that_fails_is_said_to_have_failed(tmp_path: Path, text: str, why: s
         run_hadolint(program(tmp_path, text), tmp_path, ["Dockerfile"])
 
 
+CRASHING = """
+[ "$1" = --version ] && exit
+case "$*" in *s07*) echo 'Index too large' >&2; exit 1;; esac
+shift 3
+for file; do
+    printf '%s{"file":"%s","code":"DL4000","level":"info","message":"m","line":1}' "$sep" "$file"
+    sep=,
+done | { printf [; cat; printf ]; }
+"""
+"""A hadolint that fails on one file, and with it on all that it is asked of together."""
+
+
+def test_a_file_that_it_fails_on_is_told_and_the_others_are_linted(workspace: Workspace) -> None:
+    more = {f"services/s{n:02}/Dockerfile": f"FROM debian\nUSER {n}\n" for n in range(30)}
+    write_tree(workspace.root, more)
+    program(workspace.folder, CRASHING)
+    checked = check(workspace.root, Selection(), ["hadolint"])
+    (bad,) = [one for one in checked.findings if one.rule == "hadolint"]
+    assert bad.file == "services/s07/Dockerfile"
+    assert bad.message == "hadolint failed: Index too large"
+    assert sorted(one.file for one in checked.findings) == sorted([A, B, *more])
+
+
 def test_one_that_cannot_be_started_is_said_to_be_so(tmp_path: Path) -> None:
     with pytest.raises(NotRunError, match="cannot be run"):
         run_hadolint(tmp_path / "none", tmp_path, ["Dockerfile"])

@@ -7,7 +7,7 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from orchestrator.checks.finding import Finding, Region, Severity
-from orchestrator.checks.hadolint import Remark, find_hadolint, run_hadolint
+from orchestrator.checks.hadolint import UNREADABLE, Remark, find_hadolint, run_hadolint
 from orchestrator.checks.hadolint_kept import KeptRemarks, judge_of
 from orchestrator.checks.rule import rule
 from orchestrator.checks.sources import Sources
@@ -38,7 +38,8 @@ def hadolint(subject: Subject) -> Iterator[Finding]:
     hadolint knows a hundred habits of Dockerfiles, and through ShellCheck the shell's own. Its
     findings keep their ids and its severities; `info` and `style` are notes. It is a program of its
     own: `pip install "orchestrator[hadolint]"`, or any `hadolint` on the PATH. Without it the other
-    rules run, and one line says that it did not.
+    rules run, and one line says that it did not. A Dockerfile that it fails on is a finding with the
+    id `hadolint`.
 
     DL3002, DL3006, DL3007, DL3009, DL3042 and DL3057 are left to `runs-as-root`, `latest-in-from`,
     `cache-in-image` and `no-healthcheck`, which know what bases bring and which names are images of
@@ -99,6 +100,8 @@ def _finding(remark: Remark, image: str) -> Finding:
         image=image,
         severity=_SEVERITIES.get(remark.level, Severity.NOTE),
     )
+    if remark.code == UNREADABLE:
+        return found
     return replace(found, rule=remark.code, uri=_page(remark.code))
 
 
