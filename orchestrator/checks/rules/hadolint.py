@@ -38,8 +38,8 @@ def hadolint(subject: Subject) -> Iterator[Finding]:
     hadolint knows a hundred habits of Dockerfiles, and through ShellCheck the shell's own. Its
     findings keep their ids and its severities; `info` and `style` are notes. It is a program of its
     own: `pip install "orchestrator[hadolint]"`, or any `hadolint` on the PATH. Without it the other
-    rules run, and one line says that it did not. A Dockerfile that it fails on is a finding with the
-    id `hadolint`.
+    rules run, and one line says that it did not. A Dockerfile that it fails on is a finding with
+    the id `hadolint`.
 
     DL3002, DL3006, DL3007, DL3009, DL3042 and DL3057 are left to `runs-as-root`, `latest-in-from`,
     `cache-in-image` and `no-healthcheck`, which know what bases bring and which names are images of
