@@ -14,7 +14,7 @@ from orchestrator.errors import OrchError, UnavailableError
 from orchestrator.fetch import Artifact
 from orchestrator.model import LockedDeb, LockedWheel
 from orchestrator.resolve.debian import DebianArchive
-from orchestrator.resolve.python.uv import DistributionFile, Target, Uv
+from orchestrator.resolve.python.uv import DistributionFile, IndexesError, Target, Uv
 from orchestrator.transfer import http_client
 
 _JOBS = 16
@@ -37,6 +37,7 @@ class WheelPlaces:
         self._wanted = wanted
         self._urls = _read_urls(file)
         self._asked = False
+        self._problem: IndexesError | None = None
         self._lock = threading.Lock()
 
     def remember(self, files: Iterable[DistributionFile]) -> None:
@@ -63,6 +64,8 @@ class WheelPlaces:
                 self._asked = True
                 self._ask()
                 known = self._urls.get(wheel.sha256)
+        if known is None and self._problem is not None:
+            raise IndexesError(self._problem.message, hint=self._problem.hint)
         if known is None:
             raise UnavailableError(
                 f"no configured index or find-links folder has {wheel.file}",
@@ -76,8 +79,11 @@ class WheelPlaces:
             if wheel.sha256 not in self._urls or _is_missing_file(self._urls[wheel.sha256]):
                 _group_of(groups, target, wheel)[wheel.name] = wheel.version
         found: list[DistributionFile] = []
-        for target, pins in groups:
-            found += self._find(target, pins)
+        try:
+            for target, pins in groups:
+                found += self._find(target, pins)
+        except IndexesError as error:  # it is not known what they have: nobody is to believe so
+            self._problem = error
         self.remember(found)
 
     def _find(self, target: Target, pins: Mapping[str, str]) -> list[DistributionFile]:
@@ -85,6 +91,8 @@ class WheelPlaces:
         try:
             offered = self._uv().find_files(pins, target)
             return [file for files in offered.values() for file in files]
+        except IndexesError:
+            raise
         except OrchError:
             if len(pins) == 1:
                 return []

@@ -13,7 +13,14 @@ import pytest
 from orchestrator.errors import UnavailableError
 from orchestrator.model import LockedDeb, LockedWheel
 from orchestrator.resolve.debian import DebianArchive
-from orchestrator.resolve.python.uv import DistributionFile, NoSolutionError, Target, Uv
+from orchestrator.resolve.python.indexes import Indexes
+from orchestrator.resolve.python.uv import (
+    DistributionFile,
+    IndexesError,
+    NoSolutionError,
+    Target,
+    Uv,
+)
 from orchestrator.wheelhouse.locate import WheelPlaces, deb_artifact, measure_files
 from tests.helpers import wheel_of
 from tests.houses import TARGET, House
@@ -184,3 +191,22 @@ def test_an_error_of_one_question_is_not_raised(house: House, places: Places) ->
         house.uv().find_files({"gone": "1.0"}, TARGET)
     with pytest.raises(UnavailableError):
         places(wheel_of("gone")).artifact(wheel_of("gone")).locate()
+
+
+def test_indexes_that_are_out_of_reach_are_said_to_be_that_and_asked_once(
+    house: House, tmp_path: Path
+) -> None:
+    nowhere = Indexes("http://127.0.0.1:1/simple", (), ())
+    asked: list[Uv] = []
+
+    def uv() -> Uv:
+        asked.append(Uv(nowhere, tmp_path / "uv-cache"))
+        return asked[-1]
+
+    wanted = (wheel_of("one"), wheel_of("two"))
+    places = WheelPlaces(tmp_path / "places.json", uv, lambda: [(TARGET, w) for w in wanted])
+    for one in wanted:
+        with pytest.raises(IndexesError, match="Failed to fetch") as raised:
+            places.artifact(one).locate()
+        assert "check the network" in raised.value.hint
+    assert len(asked) == 1

@@ -9,12 +9,13 @@ import sysconfig
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
 from orchestrator.errors import MissingToolError
 from orchestrator.model import Platform
-from orchestrator.resolve.python.uv import NoSolutionError, Target, Uv
+from orchestrator.resolve.python.uv import IndexesError, NoSolutionError, Target, Uv
 from tests.houses import TARGET, House
 
 ARM = Target(Platform("linux", "arm64"), "3.11", (2, 36))
@@ -137,10 +138,18 @@ def test_an_index_that_does_not_answer_is_no_reason_to_change_requirements(
     said = "error: Request failed after 3 retries\n  Caused by: Failed to fetch: `http://h/beta/`\n"
     failed = subprocess.CompletedProcess([], 2, "", said)
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: failed)
-    with pytest.raises(NoSolutionError) as caught:
+    with pytest.raises(IndexesError, match="Failed to fetch") as caught:
         pins(house, "beta")
     assert "check the network" in caught.value.hint
     assert "requirement" not in caught.value.hint
+
+
+def test_an_index_that_never_answers_is_an_error_at_last(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(subprocess, "run", Mock(side_effect=subprocess.TimeoutExpired("uv", 900)))
+    with pytest.raises(IndexesError, match="no answer within 900 seconds"):
+        pins(house, "beta")
 
 
 def test_settings_of_the_users_own_uv_do_not_count(

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from orchestrator.errors import MissingToolError, ResolutionError
+from orchestrator.errors import FetchError, MissingToolError, ResolutionError
 from orchestrator.model import Platform
 from orchestrator.resolve.edges import Edges, turned_round
 from orchestrator.resolve.python.indexes import Indexes
@@ -23,6 +23,17 @@ _PIN = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==(\S+)", re.MULTILINE)
 _VIA = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==\S+ +# via (.+)$", re.MULTILINE)
 _NEEDS_BUILD = re.compile(r"Wheels are required for `([^`]+)` because building")
 _TIMEOUT_S = 900
+_NO_ANSWER = 2
+"""What uv ends with where it cannot ask; where the answer is that there is no solution, with 1."""
+
+_LATER = (
+    "check the network and what logs in there, or name another index in pip's configuration or "
+    "as [python] index-url"
+)
+
+
+class IndexesError(FetchError):
+    """The package indexes are out of reach, or answer with nonsense."""
 
 
 class NoSolutionError(ResolutionError):
@@ -93,6 +104,7 @@ class Uv:
 
         Raises:
             NoSolutionError: Nothing satisfies them; the message is uv's explanation.
+            IndexesError: The indexes are out of reach.
         """
         question = _Question(
             target,
@@ -116,6 +128,7 @@ class Uv:
 
         Raises:
             NoSolutionError: Nothing satisfies them; the message is uv's explanation.
+            IndexesError: The indexes are out of reach.
         """
         question = _Question(
             target,
@@ -135,6 +148,7 @@ class Uv:
 
         Raises:
             NoSolutionError: One of them is not offered at all.
+            IndexesError: The indexes are out of reach.
         """
         options = ("--no-annotate", "--no-deps")
         text = self._compile(_Question(target, tuple(names), (), options, "pins.txt"))
@@ -147,6 +161,7 @@ class Uv:
 
         Raises:
             NoSolutionError: A version is not offered at all.
+            IndexesError: The indexes are out of reach.
         """
         lines = tuple(f"{name}=={version}" for name, version in pins.items())
         options = ("--no-deps", "--format", "pylock.toml")
@@ -175,22 +190,28 @@ class Uv:
                     continue
                 if offline == self._offline:
                     message = _shorten(result.stderr)
-                    raise NoSolutionError(message, hint=_hint(result.stderr))
+                    if result.returncode == _NO_ANSWER:
+                        raise IndexesError(message, hint=_LATER)
+                    raise NoSolutionError(message, hint="change a requirement or a constraint")
                 offline = self._offline
 
     def _run(
         self, command: Sequence[str], question: _Question, work: Path, *, offline: bool
     ) -> subprocess.CompletedProcess[str]:
         more = [*self._options(question.target), *(["--offline"] if offline else [])]
-        return subprocess.run(
-            [self._program, "pip", "compile", *command, *more],
-            cwd=work,
-            env=self._environment(),
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=_TIMEOUT_S,
-        )
+        try:
+            return subprocess.run(
+                [self._program, "pip", "compile", *command, *more],
+                cwd=work,
+                env=self._environment(),
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=_TIMEOUT_S,
+            )
+        except subprocess.TimeoutExpired as error:
+            message = f"the package indexes gave uv no answer within {_TIMEOUT_S} seconds"
+            raise IndexesError(message, hint=_LATER) from error
 
     def _options(self, target: Target) -> list[str]:
         indexes = self._indexes
@@ -200,30 +221,31 @@ class Uv:
         options += ["--index-strategy", "unsafe-best-match", "--color", "never"]
         if indexes.no_index:
             options.append("--no-index")
-        elif indexes.index_url:
-            options += ["--index-url", indexes.index_url]
-        for url in indexes.extra_index_urls if not indexes.no_index else ():
-            options += ["--extra-index-url", url]
-        for place in indexes.find_links:
-            options += ["--find-links", place]
         return options
 
     def _environment(self) -> dict[str, str]:
         kept = {key: value for key, value in os.environ.items() if not key.startswith("UV_")}
-        kept |= {"UV_PYTHON_DOWNLOADS": "never", "UV_HTTP_TIMEOUT": "120"}
+        timeout = os.environ.get("UV_HTTP_TIMEOUT", "120")
+        kept |= {"UV_PYTHON_DOWNLOADS": "never", "UV_HTTP_TIMEOUT": timeout, **self._places()}
         if self._indexes.certificates:
             kept.setdefault("SSL_CERT_FILE", self._indexes.certificates)
         return kept
 
+    def _places(self) -> dict[str, str]:
+        """Return the variables that say where to look: every user may read a process's words."""
+        indexes = self._indexes
+        places = {"UV_FIND_LINKS": ",".join(map(_quoted, indexes.find_links))}
+        if not indexes.no_index:
+            places["UV_INDEX_URL"] = indexes.index_url
+            places["UV_EXTRA_INDEX_URL"] = " ".join(indexes.extra_index_urls)
+        return {name: value for name, value in places.items() if value}
 
-def _hint(message: str) -> str:
-    """Return what to do about what uv says: an index that does not answer solves nothing."""
-    if "Failed to fetch" in message:
-        return (
-            "check the network and what logs in there, or name another index in pip's "
-            "configuration or as [python] index-url"
-        )
-    return "change a requirement or a constraint"
+
+def _quoted(place: str) -> str:
+    """Return a place without commas, which part places: those of a folder as in its URL."""
+    if "," in place and "://" not in place:
+        return Path(place).absolute().as_uri().replace(",", "%2C")
+    return place.replace(",", "%2C")
 
 
 def _allow(sdists: Iterable[str]) -> list[str]:
