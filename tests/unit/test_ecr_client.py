@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
@@ -133,3 +134,41 @@ def test_an_answer_without_a_token_is_an_error(ecr: BotoEcr, aws: Stubber) -> No
     aws.add_response("get_authorization_token", {"authorizationData": []})
     with pytest.raises(EcrError, match="cannot be used"):
         ecr.authorise()
+
+
+ODD: tuple[object, ...] = (
+    None,
+    [],
+    {},
+    {"authorizationData": 5},
+    {"repositories": [{}]},
+    {"images": [{"imageId": []}], "failures": []},
+    {"images": [], "failures": [{"failureCode": "ImageNotFound", "imageId": 5}]},
+    {"imageDetails": [{"imagePushedAt": "yesterday"}]},
+    {"imageScanStatus": 5},
+    {"imageScanFindings": {"findings": [{"attributes": [{}]}]}},
+)
+CALLS: dict[str, Callable[[BotoEcr], object]] = {
+    "get_authorization_token": lambda ecr: ecr.authorise(),
+    "describe_repositories": lambda ecr: ecr.describe([NAME]),
+    "get_lifecycle_policy": lambda ecr: ecr.lifecycle(NAME),
+    "batch_get_image": lambda ecr: ecr.find(NAME, ["v1"]),
+    "describe_images": lambda ecr: ecr.details(NAME, DIGEST),
+    "describe_image_scan_findings": lambda ecr: ecr.scan(NAME, DIGEST),
+}
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_whatever_aws_answers_is_a_value_or_an_error(ecr: BotoEcr, call: str) -> None:
+    errors = []
+    for answer in ODD:
+        ecr._client = SimpleNamespace(**{call: lambda answer=answer, **_: answer})
+        try:
+            CALLS[call](ecr)
+        except EcrError as error:
+            errors.append(error.message)
+    assert len(errors) > len(ODD) / 3
+    assert {error.partition(" answers ")[2] for error in errors} <= {
+        f"what cannot be used ({kind})"
+        for kind in ("TypeError", "KeyError", "ValueError", "AttributeError")
+    }

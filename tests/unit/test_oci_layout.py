@@ -176,3 +176,18 @@ def test_an_index_of_platforms_that_was_lost_names_nothing_and_is_made_anew(
     assert layout.names() == {"api": {}}
     layout.name({"api": (AMD64, amd64.digest)}, {})
     assert layout.names() == {"api": {"linux/amd64": amd64.digest}}
+
+
+@pytest.mark.parametrize(
+    "runtime",
+    [{"Env": "A=b"}, {"Labels": ["a"]}, {"ExposedPorts": 80}, {"User": 1000}, ["Env"]],
+    ids=["Env", "Labels", "ExposedPorts", "User", "config"],
+)
+def test_a_runtime_of_other_types_is_an_error(layout: Layout, runtime: object) -> None:
+    image = add_image(layout)
+    manifest = layout.read_json(image.digest)
+    path = layout.blob_path(manifest["config"]["digest"])
+    path.write_text(json.dumps({**json.loads(path.read_bytes()), "config": runtime}))
+    with pytest.raises(AssemblyError, match="no image as the OCI specification has it") as raised:
+        layout.read_image(image.digest)
+    assert raised.value.hint

@@ -14,7 +14,7 @@ import pytest
 from orchestrator.app.inventories import MEDIA_TYPE
 from orchestrator.app.opened import open_workspace
 from orchestrator.app.remote import RemoteLayers
-from orchestrator.oci.image import CONFIG_MEDIA_TYPE
+from orchestrator.oci.image import CONFIG_MEDIA_TYPE, MANIFEST_MEDIA_TYPE, Blob
 from orchestrator.oci.layer import LAYER_MEDIA_TYPE
 from orchestrator.publish.documents import write_document
 from orchestrator.publish.http_registry import HttpRegistry
@@ -254,6 +254,33 @@ def test_a_content_tag_that_names_another_image_is_not_believed(first: Machine) 
     (tag,) = {tag for place, tag in first.registry.tags if place == "team/api"} - names
     right = first.tag("api", tag)
     first.registry.tags["team/api", tag] = old
+    ran = second.orch("build", "--changed", "--push")
+    assert ran.code == 0
+    assert "what its content tag names in the registry is something else" in ran.err
+    assert first.tag("api", tag) == right
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        b"[]",
+        b"[" * 5000,
+        b'{"os": "linux", "architecture": "amd64"}',
+        b'{"rootfs": {"diff_ids": 5}}',
+    ],
+    ids=["a list", "nested", "no layers", "a number of layers"],
+)
+def test_a_content_tag_that_names_no_image_is_not_believed(first: Machine, config: bytes) -> None:
+    first.publish()
+    second, registry = first.elsewhere("second"), first.registry
+    (tag,) = {tag for place, tag in registry.tags if place == "team/api" and tag[:3] == "fp-"}
+    right = first.tag("api", tag)
+    document = json.loads(registry.manifests["team/api", right][1])
+    document["config"] = Blob(CONFIG_MEDIA_TYPE, config).descriptor
+    odd = Blob(MANIFEST_MEDIA_TYPE, json.dumps(document).encode())
+    registry.blobs["team/api", document["config"]["digest"]] = config
+    registry.manifests["team/api", odd.digest] = (odd.media_type, odd.data)
+    registry.tags["team/api", tag] = odd.digest
     ran = second.orch("build", "--changed", "--push")
     assert ran.code == 0
     assert "what its content tag names in the registry is something else" in ran.err
