@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from orchestrator.engines.assembler.published import Earlier
     from orchestrator.engines.buildkit.engine import BuildKit
     from orchestrator.engines.buildkit.shelves import Shelf
+    from orchestrator.engines.buildkit.spread import Spread
     from orchestrator.engines.docker.engine import DockerEngine
     from orchestrator.engines.docker.exchange import Exchange
 
@@ -102,14 +103,15 @@ def open_engines(
     graph, remote = opened.graph, RemoteLayers(opened)
     layout = remote.layout
     engines = Engines(remote, hopeless=hopeless)
-    builder = options.builder or planned.opened.workspace.settings.buildkit.builder
+    of_settings = planned.opened.workspace.settings.buildkit.builder
+    builders = options.builders or ((of_settings,) if of_settings else ())
     dockerfiles = any(step.image.build for step in steps)
     above = {parent for step in steps for parent in graph.parents[step.image.name]}
     stand_on_one = any(
         graph.images[name].build and not remote.elsewhere.covers(planned.plan.steps[name].digest)
         for name in above
     )
-    if (dockerfiles or stand_on_one) and not builder:
+    if (dockerfiles or stand_on_one) and not builders:
         _open_docker(engines, layout, resources)
     packages = None
     if any(step.image.name in graph.takes_wheels for step in steps):
@@ -119,7 +121,7 @@ def open_engines(
         engines.packages, engines.gone = packages, packages.downloads.gone
         engines.warnings = packages.warnings
     if dockerfiles:
-        buildkit = _open_buildkit(planned, engines, builder, layout, packages, options.jobs)
+        buildkit = _open_buildkit(planned, engines, builders, layout, packages, options.jobs)
         resources.callback(buildkit.close)
         said, engines.dockerfiles = engines.warnings, buildkit
         engines.warnings = lambda: [*said(), *dict.fromkeys(buildkit.warnings)]
@@ -146,23 +148,18 @@ def _open_docker(engines: Engines, layout: Layout, resources: ExitStack) -> None
 def _open_buildkit(
     planned: Planned,
     engines: Engines,
-    builder: str,
+    builders: Sequence[str],
     layout: Layout,
     packages: Packages | None,
     jobs: int,
-) -> BuildKit:
-    """Open BuildKit: the Docker engine's own, or a builder's, which works with the layout."""
+) -> BuildKit | Spread:
+    """Open BuildKit: the Docker engine's own, or those of builders, which work with the layout."""
     from orchestrator.engines.buildkit import shelves  # noqa: PLC0415 - slow to import
     from orchestrator.engines.buildkit.capabilities import find_buildx  # noqa: PLC0415 - likewise
     from orchestrator.engines.buildkit.engine import BuildKit, ContextFiles  # noqa: PLC0415
     from orchestrator.engines.buildkit.together import AT_ONCE  # noqa: PLC0415
 
     buildx = find_buildx()
-    shelf: Shelf
-    if engines.docker is not None and engines.exchange is not None:
-        shelf = shelves.DockerShelf(engines.docker, engines.exchange)
-    else:
-        shelf = shelves.LayoutShelf(builder, layout)
     opened = planned.opened
     steps = [step for step in _hopeful(engines, planned) if step.image.build]
     takers = [step for step in steps if step.image.name in opened.graph.takes_wheels]
@@ -171,7 +168,18 @@ def _open_buildkit(
     pins = {name: pins_of(graph, externals, name) for name in planned.plan.steps}
     sources = ContextFiles(planned.files, planned.contexts, wheels, pins)
     at_once = jobs or AT_ONCE
-    return BuildKit(opened.workspace, opened.paths, sources, shelf, buildx, steps, at_once)
+
+    def engine_on(shelf: Shelf) -> BuildKit:
+        return BuildKit(opened.workspace, opened.paths, sources, shelf, buildx, steps, at_once)
+
+    if engines.docker is not None and engines.exchange is not None:
+        return engine_on(shelves.DockerShelf(engines.docker, engines.exchange))
+    of_builders = {name: engine_on(shelves.LayoutShelf(name, layout)) for name in builders}
+    if len(of_builders) == 1:
+        return next(iter(of_builders.values()))
+    from orchestrator.engines.buildkit.spread import Spread  # noqa: PLC0415 - rarely needed
+
+    return Spread(of_builders)
 
 
 def _open_assembler(

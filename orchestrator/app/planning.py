@@ -53,7 +53,7 @@ class BuildOptions:
     offline: bool = False
     relock_missing: bool = False
     retries: int = 2
-    builder: str = ""
+    builders: tuple[str, ...] = ()
     asking: Asking = Asking.NOT
     deps: Deps = Deps.BUILD
     cluster: str = ""
@@ -231,7 +231,7 @@ def _ask_docker(opened: Opened, options: BuildOptions, names: Iterable[str]) -> 
     What a builder of buildx made is in the layout, and what a cluster made in the registry:
     Docker is not asked.
     """
-    if options.cluster or options.builder or opened.workspace.settings.buildkit.builder:
+    if options.cluster or options.builders or opened.workspace.settings.buildkit.builder:
         return _Docker()
     if not any(opened.graph.images[name].build for name in names):
         return _Docker()

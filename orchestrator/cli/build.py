@@ -59,7 +59,13 @@ _OTLP_ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_END
     is_flag=True,
     help="Pin Debian packages that no mirror has any more anew, in orch.lock.",
 )
-@click.option("--builder", metavar="NAME", help="Build Dockerfiles with this buildx builder.")
+@click.option(
+    "--builder",
+    "builders",
+    multiple=True,
+    metavar="NAME",
+    help="Build Dockerfiles with this buildx builder; may be given several times.",
+)
 @click.option(
     "--deps",
     type=click.Choice([deps.value for deps in Deps]),

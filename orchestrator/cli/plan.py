@@ -160,7 +160,7 @@ def build_options(opened: Opened, values: dict[str, Any]) -> BuildOptions:
         offline=values.get("offline", False),
         relock_missing=values.get("relock_missing", False),
         retries=values.get("retries", 0),
-        builder=values.get("builder") or "",
+        builders=values.get("builders", ()),
         asking=asking,
         deps=deps,
         cluster=values.get("cluster") or "",

@@ -138,7 +138,7 @@ def _job(run: str, step: Step, options: BuildOptions, planned: Planned) -> Job:
         name,
         step.platform.key,
         step.fingerprint.digest,
-        options.builder,
+        options.builders,
         options.jobs,
         options.retries,
         force=options.force and name in planned.wanted,

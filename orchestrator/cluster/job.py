@@ -36,7 +36,7 @@ class Job:
     image: str
     platform: str
     fingerprint: str
-    builder: str = ""
+    builders: tuple[str, ...] = ()
     jobs: int = 0
     retries: int = 0
     force: bool = False

@@ -68,7 +68,7 @@ def carry_out(job: dict[str, Any]) -> dict[str, Any]:
         jobs=job["jobs"],
         force=job["force"],
         retries=job["retries"],
-        builder=job["builder"],
+        builders=tuple(job["builders"]),
         asking=Asking.SURELY,
         deps=Deps.REGISTRY,
     )

@@ -98,6 +98,21 @@ def test_a_builder_over_the_network_builds_the_same_graph_and_the_next_build_not
     assert site.build("--builder", "far").code == 3, "it is gone"
 
 
+def test_of_several_builders_those_in_reach_build_the_graph(
+    site: Site, engine: DockerEngine
+) -> None:
+    names = ["nobody", "one", "two"]
+    builders = [word for name in names for word in ("--builder", name)]
+    with (
+        far_builder(engine, site.environment, "one"),
+        far_builder(engine, site.environment, "two"),
+    ):
+        ran = site.build(*builders)
+        assert (ran.code, len(ran.with_status("built"))) == (0, 4), ran.said
+        assert "warning: others built what was for builder nobody: " in ran.said
+        assert len(site.build(*builders).with_status("reused")) == 4
+
+
 def test_a_stage_named_as_a_sibling_cannot_be_built_by_a_builder(site: Site) -> None:
     site.write({"services/top/Dockerfile": "FROM recipe AS recipe\nUSER 1\n"})
     ran = site.build("--builder", "default", "top")
