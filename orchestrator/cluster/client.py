@@ -1,7 +1,4 @@
-"""A Dask cluster as the client sees it: who is there, and that it can do the work.
-
-The one module, beside what jobs do on workers, that knows dask.distributed.
-"""
+"""A Dask cluster as the client sees it: who is there, and that it can do the work."""
 
 from __future__ import annotations
 
