@@ -178,3 +178,17 @@ def test_a_helper_is_asked_once_for_all_repositories_of_a_host(home: Path) -> No
     found = [store.find(Repository(API.host, f"team/{number}")) for number in range(5)]
     assert set(found) == {Credentials("ann", SECRET)}
     assert (home / "asked").read_text() == "x\n"
+
+
+@pytest.mark.parametrize("odd", [5, "x", ["x"], {API.host: 5}, {API.host: ["x"]}], ids=str)
+def test_tables_of_another_form_hold_nothing(home: Path, odd: object) -> None:
+    docker(home, auths=odd, credHelpers=odd if not isinstance(odd, dict) else {})
+    assert find_credentials(API) is None
+
+
+@pytest.mark.parametrize("said", ["[]", "5", '{"Username": "ann"}', "\\377\\376"], ids=repr)
+def test_a_helper_that_says_something_else_is_an_error(home: Path, said: str) -> None:
+    docker(home, credHelpers={API.host: "odd"})
+    helper(home, "odd", f"printf '{said}'")
+    with pytest.raises(OrchError, match="something else than credentials"):
+        find_credentials(API)
