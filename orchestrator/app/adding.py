@@ -60,19 +60,25 @@ def plan_addition(opened: Opened, wanted: Wanted) -> Addition:
     like = _known(opened, wanted.like, ImageKind.SERVICE) if wanted.like else None
     parent = _parent(opened, wanted, like)
     folder = _folder(opened, wanted, like)
-    if like:
-        brought = _projects(opened, parent)
-        lacking = _projects(opened, opened.graph.below.get(like.name, "")) - brought
-        ground = Ground(parent, brought, lacking - _own_projects(opened, like))
-        copied = copy_service(opened.paths.root, like, wanted.name, ground)
-        files, left = copied.files, copied.notes
-    else:
-        files, left = new_files(_texts(opened, wanted, parent)), ()
+    files, left = _files(opened, wanted, parent, like)
     placed = tuple(
         NewFile(f"{folder}/{file.path}", file.content, file.is_executable) for file in files
     )
     notes = (*_warnings(opened, parent), *(f"{folder}/{note}" for note in left))
     return Addition(wanted, parent, placed, notes)
+
+
+def _files(
+    opened: Opened, wanted: Wanted, parent: str, like: Image | None
+) -> tuple[tuple[NewFile, ...], tuple[str, ...]]:
+    """Return the files by their paths in the image's folder, and what is to be said of them."""
+    if like is None:
+        return new_files(_texts(opened, wanted, parent)), ()
+    brought = _projects(opened, parent)
+    lacking = _projects(opened, opened.graph.below.get(like.name, "")) - brought
+    ground = Ground(parent, brought, lacking - _own_projects(opened, like))
+    copied = copy_service(opened.paths.root, like, wanted.name, ground)
+    return copied.files, copied.notes
 
 
 def write_addition(opened: Opened, addition: Addition) -> None:
