@@ -56,7 +56,7 @@ def code_blocks(page: Path, *languages: str) -> list[CodeBlock]:
             language = token.info.partition(" ")[0]
             line = token.map[0] + 1 + (token.type == "fence")
             blocks.append(CodeBlock(page, line, language, token.content, not_run))
-        mark = _NOT_RUN.fullmatch(token.content) if token.type == "html_block" else None
+        mark = _NOT_RUN.fullmatch(token.content.strip()) if token.type == "html_block" else None
         not_run = mark[1] if mark else ""
     return [block for block in blocks if not languages or block.language in languages]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -44,7 +44,7 @@ def _page(title: str, *parts: str) -> str:
     return "\n\n".join((f"# {title}", _MADE, *parts))
 
 
-def _table(heads: tuple[str, ...], rows: Iterator[tuple[str, ...]] | list[tuple[str, ...]]) -> str:
+def _table(heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
     lines = [f"| {' | '.join(heads)} |", f"|{'---|' * len(heads)}"]
     cells = ([cell.replace("|", "\\|") for cell in row] for row in rows)
     return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in cells)])

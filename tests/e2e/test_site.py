@@ -23,7 +23,8 @@ _FROM_CSS = re.compile(r"""(?:url\(|@import\s+)["']?((?:https?:)?//[^"')]+)""")
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("site")
-    command = [Path(sys.executable).with_name("mkdocs"), "build", "--strict", "-q", "-d", folder]
+    mkdocs = str(Path(sys.executable).with_name("mkdocs"))
+    command = [mkdocs, "build", "--strict", "-q", "-d", str(folder)]
     env = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
     done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
