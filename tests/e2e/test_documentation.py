@@ -41,8 +41,8 @@ from orchestrator.report.checks import check_document
 from orchestrator.report.collected import collected_document
 from orchestrator.report.documents import graph_document, outcome_document, plan_document
 from orchestrator.report.evidence import evidence_document
-from orchestrator.report.fsck import fsck_document
 from orchestrator.report.fitness import fitness_document
+from orchestrator.report.fsck import fsck_document
 from orchestrator.report.history import history_document
 from orchestrator.report.pictures import format_tree
 from orchestrator.report.proposals import proposal_document
