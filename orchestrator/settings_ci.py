@@ -49,17 +49,21 @@ def take_ci(table: Table) -> CiSettings:
 def _check_words(table: Table, ci: CiSettings) -> None:
     """Refuse what would mean something else in YAML, or to a shell."""
     if not 1 <= ci.jobs <= MOST_JOBS:
-        table.fail("jobs", f"jobs must be 1 to {MOST_JOBS}, not {ci.jobs}")
+        hint = "a job builds several images where there are more"
+        table.fail("jobs", f"jobs must be 1 to {MOST_JOBS}, not {ci.jobs}", hint=hint)
     if not _BRANCH.fullmatch(ci.branch):
-        table.fail("branch", f"branch is no name of a branch: {ci.branch!r}")
+        hint = "letters, digits and ./_- make one"
+        table.fail("branch", f"branch is no name of a branch: {ci.branch!r}", hint=hint)
     if not _CRON.fullmatch(ci.schedule):
         hint = 'five fields, minute to day of the week, in UTC: "23 2 * * *"'
         table.fail("schedule", f"schedule is no cron expression: {ci.schedule!r}", hint=hint)
     for key, value in (("runner", ci.runner), ("container", ci.container), ("python", ci.python)):
         if not _WORD.fullmatch(value):
-            table.fail(key, f"{key} must be one word, not {value!r}")
+            hint = "letters, digits and .:/@- make one"
+            table.fail(key, f"{key} must be one word, not {value!r}", hint=hint)
     if any("\n" in line for line in ci.install):
-        table.fail("install", "install is a list of commands, a line each")
+        hint = 'install = ["python -m venv .venv", ".venv/bin/pip install ..."]'
+        table.fail("install", "install is a list of commands, a line each", hint=hint)
 
 
 def _check_names(table: Table, ci: CiSettings) -> None:
@@ -68,7 +72,8 @@ def _check_names(table: Table, ci: CiSettings) -> None:
         table.fail("login", "login names a secret for the user and one for the password", hint=hint)
     for key, role in (("push-role", ci.push_role), ("pull-role", ci.pull_role)):
         if not _ROLE.fullmatch(role):
-            table.fail(key, f"{key} must be the ARN of a role, not {role!r}")
+            hint = 'such as "arn:aws:iam::123456789012:role/push"'
+            table.fail(key, f"{key} must be the ARN of a role, not {role!r}", hint=hint)
     for action, pin in ci.actions.items():
         if not _PIN.fullmatch(pin):
             hint = f'{action} = "COMMIT v1.2.3", with 40 digits; or "v1", which may move unseen'
