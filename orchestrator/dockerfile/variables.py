@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+_LONGEST = 1 << 16
+"""Variables that hold others twice would else double their length with each line."""
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*|[0-9@*#]")
 
 
@@ -28,7 +30,7 @@ def expand(word: str, values: Mapping[str, str], escape: str) -> Expansion:
     Other operators count as a value that is missing.
 
     Raises:
-        ValueError: A brace or a quote is not closed.
+        ValueError: A brace or a quote is not closed, or the word stands for far too much.
     """
     scanner = _Scanner(word, values, escape, Expansion())
     scanner.found.text = scanner.scan("")
@@ -47,6 +49,8 @@ class _Scanner:
         """Read up to a character that ends this part, which is consumed; "" is the word's end."""
         text = ""
         while self.index < len(self.word):
+            if len(text) > _LONGEST:
+                raise ValueError(f"{self.word[:80]!r} stands for more than {_LONGEST} characters")
             char = self.word[self.index]
             self.index += 1
             if char == stop:
