@@ -22,7 +22,7 @@ RETRY_S = 0.5
 
 _CHUNK = 1 << 20
 _GONE = {404, 410}
-_PASSING = {408, 425, 429, 500, 502, 503, 504}
+PASSING = {408, 425, 429, 500, 502, 503, 504}
 
 
 class GoneError(FetchError):
@@ -148,7 +148,7 @@ class Transfers:
             with self._http().stream("GET", url, headers=headers) as response:
                 if response.status_code == 416:
                     return ""
-                if response.status_code in _PASSING:
+                if response.status_code in PASSING:
                     return f"answers {response.status_code}"
                 _refuse_error(response)
                 if response.status_code != 206:

@@ -16,7 +16,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 
-from tests.faults.ground import Ground, Names
+from orchestrator.oci.layout import Layout
+from tests.faults.ground import Ground
 from tests.faults.points import Watch, count_down, end_at_once
 from tests.faults.tally import Tally
 
@@ -38,6 +39,9 @@ EDITS = {
     "services/job/requirements.txt": ("", "beta\n", "gamma\nbeta\n"),
     "base/web/requirements.txt": ("beta\n", "# none\n"),
 }
+
+Made = dict[str, list[str]]
+"""Of each image its digest, and its layers."""
 
 
 def refuse() -> None:
@@ -62,9 +66,9 @@ class Clean:
     folder: Path
     new: Ground
     tally: Tally
-    known: dict[tuple[str, ...], Names] = field(default_factory=dict)
+    known: dict[tuple[str, ...], Made] = field(default_factory=dict)
 
-    def names(self, texts: tuple[str, ...]) -> Names:
+    def made(self, texts: tuple[str, ...]) -> Made:
         if texts not in self.known:
             home = Path(tempfile.mkdtemp(dir=self.folder))
             ground = self.new.copy(home / "clean")
@@ -75,12 +79,18 @@ class Clean:
         return self.known[texts]
 
 
-def built(ground: Ground) -> Names:
-    """Lock and build to the end, and return the names."""
+def built(ground: Ground) -> Made:
+    """Lock and build to the end; return what every image is made of."""
     for verb in ("lock", "build"):
         ended = ground.run(verb)
         assert ended.code == 0, ended.said
-    return ground.names()
+    layout = Layout(ground.paths.layout)
+    made: Made = {}
+    for name, platforms in layout.names().items():
+        for digest in platforms.values():
+            layers, _ = layout.read_image(digest)
+            made[name] = [digest, *(f"{layer.what}: {layer.digest}" for layer in layers)]
+    return made
 
 
 class Runs(RuleBasedStateMachine):
@@ -114,9 +124,15 @@ class Runs(RuleBasedStateMachine):
         self.ground.run(*verb, watch=watch)
         self.clean.tally.count(f"runs in sequences that are {end}, if they come so far")
 
+    def said(self) -> list[str]:
+        """Return what all runs said, for whoever looks for what went wrong."""
+        files = sorted(self.ground.home.glob("said-*"), key=lambda file: file.stat().st_mtime_ns)
+        return [file.read_text(errors="replace") for file in files]
+
     def teardown(self) -> None:
         texts = tuple((self.ground.root / name).read_text() for name in EDITS)
-        assert built(self.ground) == self.clean.names(texts)
+        made, clean = built(self.ground), self.clean.made(texts)
+        assert made == clean, "\n".join(self.said())
         assert self.ground.wrong() == ()
         self.clean.tally.count("sequences that ended as a clean build does")
         shutil.rmtree(self.home)

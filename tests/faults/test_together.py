@@ -13,7 +13,7 @@ from tests.faults.points import dawdle, kill_at, note_in, read_points
 from tests.faults.scenarios import Building, Pushing, Scenario, Wheels
 from tests.faults.tally import Tally
 
-PAIRS, FULL_PAIRS = 1, 13
+PAIRS, FULL_PAIRS = 1, 7
 _SLOW_S = 0.01
 
 

@@ -18,9 +18,9 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.errors import FetchError, MissingToolError
+from orchestrator.errors import FetchError, MissingToolError, UnreachableError
 from orchestrator.model import DebianSettings, Platform
-from orchestrator.resolve.debian import DebianArchive, open_archive
+from orchestrator.resolve.debian import DebianArchive, fetch, open_archive
 from orchestrator.resolve.debian.fetch import Fetcher
 
 AMD64, ARM64 = Platform("linux", "amd64"), Platform("linux", "arm64")
@@ -476,3 +476,39 @@ def test_snapshots_are_asked_for_the_day_after_the_release_first(
 def test_mirrors_are_named_once_each(mirror: Mirror, cache: Path) -> None:
     archive = mirror.open(cache, security_mirror="https://sec.example.com/s")
     assert archive.mirrors() == (mirror.uri, "https://sec.example.com/s")
+
+
+@pytest.fixture
+def busy(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
+    """Serve with the statuses of a list, one a request; its last item is the port."""
+    statuses: list[int] = []
+
+    class Busy(QuietHandler):
+        def do_GET(self) -> None:
+            self.send_response(statuses.pop(0))
+            self.send_header("Content-Length", "2")
+            self.end_headers()
+            self.wfile.write(b"ok")
+
+    monkeypatch.setattr(fetch, "RETRY_S", 0.0)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Busy) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        statuses.append(server.server_port)
+        yield statuses
+        server.shutdown()
+        thread.join()
+
+
+def test_a_mirror_that_is_busy_is_asked_three_times(busy: list[int]) -> None:
+    fetcher, url = Fetcher(), f"http://127.0.0.1:{busy[-1]}/x"
+    busy[:0] = [503, 429, 200]
+    assert fetcher.fetch(url, 100) == b"ok"
+    busy[:0] = [503, 503, 500]
+    with pytest.raises(UnreachableError, match="answered 500"):
+        fetcher.fetch(url, 100)
+    busy[:0] = [403]
+    with pytest.raises(FetchError, match="answered 403"):
+        fetcher.fetch(url, 100)
+    fetcher.close()
+    assert len(busy) == 1

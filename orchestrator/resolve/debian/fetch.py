@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
-from orchestrator.errors import FetchError
-from orchestrator.transfer import http_client
+from orchestrator.errors import FetchError, UnreachableError
+from orchestrator.transfer import PASSING, RETRY_S, http_client
 
 if TYPE_CHECKING:
     import httpx
@@ -57,6 +58,10 @@ class Fetcher:
             except httpx.TransportError as error:
                 if attempt == _ATTEMPTS:
                     raise _out_of_reach(uri, error) from error
+            except UnreachableError:
+                if attempt == _ATTEMPTS:
+                    raise
+                time.sleep(RETRY_S * 2**attempt)
             except (httpx.HTTPError, httpx.InvalidURL) as error:
                 raise _out_of_reach(uri, error) from error
         raise AssertionError("unreachable")
@@ -72,7 +77,8 @@ class Fetcher:
                     hint="the archive may not carry the suite or component",
                 )
             if not response.is_success:
-                raise FetchError(
+                kind = UnreachableError if response.status_code in PASSING else FetchError
+                raise kind(
                     f"{shown(uri)}: the server answered {response.status_code}",
                     hint="try again later, or set another mirror under [debian]",
                 )
