@@ -142,6 +142,7 @@ def disk_error(error: OSError, path: Path | None = None) -> OrchError:
 _DISK_HINTS = MappingProxyType(
     {
         errno.EIO: "the disk may be failing; orch fsck finds what is damaged",
+        errno.EACCES: "check the file's permissions; ORCH_CACHE moves the cache",
         errno.EROFS: "it is mounted read-only; ORCH_CACHE moves the cache",
         errno.EMFILE: "too many files are open at once; raise the limit (ulimit -n)",
     }

@@ -1,0 +1,116 @@
+"""orch as users run it who are not root, with a home that they may not write to."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import give_up
+from tests.e2e.monorepo import IMAGES, ORCH, TIMEOUT_S, Monorepo
+from tests.real.parts import MissingPartError, find_tool
+
+POWERLESS = ("--bounding-set=-all", "--inh-caps=-all", "--no-new-privs")
+NOBODY = (*POWERLESS, "--reuid=65534", "--regid=65534", "--clear-groups")
+
+
+@pytest.fixture
+def setpriv() -> str:
+    if os.getuid() != 0:
+        give_up(MissingPartError("root", "who becomes another user"))
+    try:
+        return str(find_tool("setpriv"))
+    except MissingPartError as missing:
+        give_up(missing)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Path]:
+    """Return a home that nobody without root's powers can write to."""
+    folder = tmp_path / "home"
+    folder.mkdir()
+    folder.chmod(0o555)
+    yield folder
+    folder.chmod(0o755)
+
+
+def run(
+    repo: Monorepo, home: Path, words: tuple[str, ...], *more: str, umask: int = 0o022, **env: str
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*words, ORCH, *more],
+        cwd=repo.root,
+        env={**repo.environment(**env), "HOME": str(home)},
+        umask=umask,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=TIMEOUT_S,
+    )
+
+
+def test_without_root_s_powers_and_with_a_read_only_home_all_is_built(
+    repo: Monorepo, home: Path, setpriv: str, undisturbed: dict[str, str]
+) -> None:
+    for verb in (("lock",), ("build", "--report", "report.json"), ("plan",), ("history",)):
+        done = run(repo, home, (setpriv, *POWERLESS), *verb)
+        assert done.returncode == 0, done.stderr
+    assert list(home.iterdir()) == []
+    assert repo.digests() == undisturbed
+
+
+def test_another_user_builds_the_same(
+    repo: Monorepo, home: Path, setpriv: str, undisturbed: dict[str, str]
+) -> None:
+    python = Path(sys.executable)
+    if not all(_is_open(path) for path in (*python.parents, *python.resolve().parents)):
+        pytest.skip("the Python of these tests is in a folder that other users may not enter")
+    for path in (repo.home, *repo.home.parents):
+        if not _is_open(path):
+            path.chmod(path.stat().st_mode | stat.S_IXOTH | stat.S_IROTH)
+    for path in (repo.root, *repo.root.rglob("*")):
+        os.chown(path, 65534, 65534)
+    repo.cache.mkdir()
+    os.chown(repo.cache, 65534, 65534)
+    done = run(repo, home, (setpriv, *NOBODY), "build", "--report", "report.json")
+    assert done.returncode == 0, done.stderr
+    assert repo.digests() == undisturbed
+
+
+def _is_open(folder: Path) -> bool:
+    return bool(folder.stat().st_mode & stat.S_IXOTH)
+
+
+def test_a_home_without_a_cache_that_can_be_written_is_an_error_with_the_way_out(
+    repo: Monorepo, home: Path, setpriv: str
+) -> None:
+    done = run(repo, home, (setpriv, *POWERLESS), "build", ORCH_CACHE="")
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert str(home) in done.stderr
+    assert "ORCH_CACHE" in done.stderr
+
+
+@pytest.mark.parametrize("umask", [0o002, 0o027, 0o077])
+def test_what_is_kept_is_readable_as_the_umask_says(repo: Monorepo, umask: int) -> None:
+    home = repo.home / "own"
+    home.mkdir()
+    for verb in ("lock", "build"):
+        done = run(repo, home, (), verb, umask=umask)
+        assert done.returncode == 0, done.stderr
+    kept = [*repo.path(".orch").rglob("*"), *repo.cache.rglob("*")]
+    uv = repo.cache / "uv"  # whose own affair it is
+    files = [path for path in kept if path.is_file() and not path.is_relative_to(uv)]
+    assert len(files) > len(IMAGES)
+    wrong = {
+        str(path): oct(path.stat().st_mode & 0o777)
+        for path in files
+        if path.stat().st_mode & 0o666 != 0o666 & ~umask
+        and path.stat().st_mode & 0o666 != 0o644 & ~umask
+    }
+    assert not wrong
