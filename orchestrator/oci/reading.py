@@ -69,7 +69,7 @@ class _SoundInfo(tarfile.TarInfo):
         if info.type in _HEADERS and info.size > _MOST_HEADER_BYTES:
             raise tarfile.ReadError(f"a header of {info.size} bytes is too large to be one")
         if info.type == tarfile.GNUTYPE_SPARSE:
-            raise tarfile.ReadError(f"{info.name!r} is sparse")
+            raise tarfile.ReadError(f"{info.name!r} is a file with holes, which images do not have")
         return info
 
 
@@ -115,7 +115,7 @@ def is_utf8(name: str) -> bool:
 def _check(info: tarfile.TarInfo) -> None:
     """Refuse what extended headers made of a member."""
     if info.issparse():
-        raise tarfile.ReadError(f"{info.name!r} is sparse")
+        raise tarfile.ReadError(f"{info.name!r} is a file with holes, which images do not have")
     if info.size < 0 or "\0" in info.name + info.linkname:
         raise tarfile.ReadError(f"{info.name!r} has a header that cannot be one")
     if not (0 <= info.uid < _MOST_OWNER and 0 <= info.gid < _MOST_OWNER):
@@ -150,7 +150,7 @@ def _tar_errors() -> Iterator[None]:
     except RecursionError:
         raise tarfile.ReadError("too many headers stand before one file") from None
     except (ValueError, OverflowError, LookupError) as error:
-        raise tarfile.ReadError(f"a header cannot be read: {error}") from None
+        raise tarfile.ReadError("a header has a number or a name that is none") from error
 
 
 class XzReader(io.RawIOBase):

@@ -34,7 +34,7 @@ def test_files_that_share_their_data_are_refused(tmp_path: Path) -> None:
     assert "shares its data with another file" in refusal(wheel)
 
 
-def _central_headers(data: bytes) -> list[int]:
+def _central_headers(data: bytes | bytearray) -> list[int]:
     found, at = [], data.find(b"PK\1\2")
     while at >= 0:
         found.append(at)

@@ -75,7 +75,7 @@ class DebArchive:
                     if entry is not None:
                         yield DebMember(entry, self._chunks(archive, info))
         except tarfile.TarError as error:
-            raise _unusable(self.name, f"its data is no tar archive: {error}") from error
+            raise _unusable(self.name, f"its data cannot be read: {error}") from error
         while self._data.read(CHUNK):
             pass
 
