@@ -33,7 +33,7 @@ class Builder:
     def build(self, step: Step, parents: Mapping[str, str]) -> Made:
         self.built.append(step.image.name)
         self.begun.release()
-        self.may.wait()
+        assert self.may.wait(30)
         if self.failure:
             raise self.failure
         return Made("sha256:1", 1, 1)
