@@ -20,8 +20,9 @@ _VARYING = {
     r"\b\d+(?:\.\d+)? (?:B|kB|MB|GB)\b": "SIZE",
     r"\b(?:\d+ min )?\d+(?:\.\d+)? ?m?s\b": "TIME",
     r"\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d)?(?:\.\d+)?Z?": "WHEN",
+    r"(?<=\S)  +": "  ",
 }
-"""What differs from run to run, and so is shown by an example of it."""
+"""What differs from run to run, and so is shown by an example of it: columns are as wide, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,7 @@ def is_said(shown: Sequence[str], said: str) -> bool:
     """Tell whether a page shows what a command said; where it shows nothing, anything will do.
 
     A line `...` stands for any lines, and `...` in a line for any text. Digests, sizes and times
-    need only be such.
+    need only be such, and columns may be wider.
     """
     if not shown:
         return True

@@ -104,6 +104,7 @@ SAID = "building api\n[1/2] built web  sha256:0123456789ab  55.8 MB, 0.6 s\n\n2 
         "building api\n...\n2 built in 0.1 s\n",
         "...\n[1/2] built web  sha256:ba9876543210  1 GB, 10 s\n\n...",
         "...\n[1/2] ...  sha256:..., 0.6 s\n...",
+        "...\n[1/2] built web  sha256:0123456789ab      155.8 MB, 0.6 s\n...",
         "",
     ],
 )
