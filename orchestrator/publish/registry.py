@@ -84,7 +84,7 @@ class BlobInfo:
         """
         if not isinstance(row, dict) or not is_digest(row.get("digest")):
             raise ValueError("a blob has no digest by SHA-256")
-        return cls(row["digest"], _size(row))
+        return cls(row["digest"], _size(row, least=1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,9 +115,9 @@ class Referrer:
         )
 
 
-def _size(row: Mapping[str, Any]) -> int:
+def _size(row: Mapping[str, Any], least: int = 0) -> int:
     size = row.get("size")
-    if type(size) is not int or size < 0:  # True is an int too
+    if type(size) is not int or size < least:  # True is an int too
         raise ValueError("a blob has no size")
     return size
 

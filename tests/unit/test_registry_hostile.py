@@ -66,6 +66,7 @@ BODIES = {
     "a config that is a text": image("ab"),
     "a size that is a text": image({**GOOD, "size": "much"}),
     "a size below nothing": image({**GOOD, "size": -1}),
+    "a size of nothing": image({**GOOD, "size": 0}, GOOD),
     "a size that is true": image({**GOOD, "size": True}),
     "a digest that leads out": image({"digest": OUTSIDE, "size": 1}, GOOD),
     "a layer that leads out": image(GOOD, {"digest": OUTSIDE, "size": 1}),
@@ -195,6 +196,16 @@ def test_an_answer_without_end_is_read_no_further_than_it_may_be(
         OPERATIONS[operation](registry, Repository(tiny.address, "team/api"), tmp_path)
     assert raised.value.hint
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_a_blob_without_a_size_is_not_fetched(
+    tiny: TinyRegistry, registry: HttpRegistry, tmp_path: Path
+) -> None:
+    tiny.faults = [answering(200, BODIES["a size of nothing"]), endless]
+    with pytest.raises(RegistryError, match="a blob has no size"):
+        pull(registry, Repository(tiny.address, "team/api"), tmp_path)
+    assert tiny.faults == [endless]
+    tiny.faults = []
 
 
 def test_a_token_without_end_is_read_no_further_than_it_may_be(
