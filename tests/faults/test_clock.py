@@ -34,9 +34,13 @@ CLOCKS: dict[str, Callable[[], float]] = {
 
 
 @pytest.mark.parametrize("clock", CLOCKS)
+@pytest.mark.parametrize("verb", ["build", "lock", "push", "gc"])
 def test_a_clock_that_is_wrong_changes_nothing(
-    scenario: Scenario, home: Path, tally: Tally, clock: str
+    request: pytest.FixtureRequest, home: Path, tally: Tally, clock: str, verb: str
 ) -> None:
+    if verb != "build" and not request.config.getoption("--full"):
+        pytest.skip("only with --full")
+    scenario: Scenario = request.getfixturevalue(verb)
     ground = scenario.fresh(home / "ground")
     ended = ground.run(*scenario.verb, prepare=shifted(CLOCKS[clock]))
     tally.count(f"runs under a clock {clock}")

@@ -18,9 +18,9 @@ from tests.faults.scenarios import Building, Scenario
 from tests.faults.tally import Tally
 from tests.real.parts import MissingPartError
 
-POINTS = 4
+POINTS = 2
 ERRORS = (errno.ENOSPC, errno.EIO, errno.EACCES)
-SIZES, FULL_SIZES = 3, 100
+SIZES, FULL_SIZES = 2, 100
 _CLONE_NEWNS, _MS_REC, _MS_PRIVATE, _MS_REMOUNT = 0x20000, 0x4000, 0x40000, 32
 _NO_NAMESPACE = 99
 

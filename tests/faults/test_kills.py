@@ -12,8 +12,8 @@ from tests.faults.points import Point, kill_at, note_in, read_points
 from tests.faults.scenarios import Scenario
 from tests.faults.tally import Tally
 
-RANDOM, FULL_RANDOM = 2, 30
-NAMES, OCCURRENCES, FULL_OCCURRENCES = 5, 1, 2
+RANDOM, FULL_RANDOM = 1, 30
+NAMES, OCCURRENCES, FULL_OCCURRENCES = 3, 1, 2
 
 
 def points_of(scenario: Scenario, home: Path) -> list[Point]:

@@ -21,7 +21,7 @@ from tests.faults.ground import Ground
 from tests.faults.points import Watch, count_down, end_at_once
 from tests.faults.tally import Tally
 
-EXAMPLES, FULL_EXAMPLES, STEPS = 4, 120, 6
+EXAMPLES, FULL_EXAMPLES, STEPS = 2, 120, 6
 
 VERBS = (
     ("build",),

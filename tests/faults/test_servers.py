@@ -25,7 +25,7 @@ def hurry() -> None:
     """Let a process give up early on servers that stall, and try again at once."""
     transfer.http_client.__defaults__ = (_STALLED_S, None)
     transfer.RETRY_S = 0.001
-    fetch._TIMEOUT_S, fetch.RETRY_S = _STALLED_S, 0.001
+    fetch._TIMEOUT_S, vars(fetch)["RETRY_S"] = _STALLED_S, 0.001
     os.environ["UV_HTTP_TIMEOUT"] = "1"
 
 

@@ -107,7 +107,15 @@ def test_pushes_to_one_registry(push: Pushing, home: Path, tally: Tally, pairs: 
         push.heal(ground, tally)
 
 
-def test_one_of_two_is_killed(scenario: Scenario, home: Path, tally: Tally, pairs: range) -> None:
+@pytest.mark.parametrize(
+    "verb", ["build", "push", "rebuild", "lock", "relock", "wheels", "deploy", "gc"]
+)
+def test_one_of_two_is_killed(
+    request: pytest.FixtureRequest, home: Path, tally: Tally, pairs: range, verb: str
+) -> None:
+    if verb not in {"build", "push"} and not request.config.getoption("--full"):
+        pytest.skip("only with --full")
+    scenario: Scenario = request.getfixturevalue(verb)
     noted = scenario.fresh(home / "noted")
     noted.run(*scenario.verb, watch=note_in(home / "points"))
     points = read_points(home / "points")

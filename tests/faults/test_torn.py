@@ -12,7 +12,7 @@ from tests.faults.ground import Ground
 from tests.faults.scenarios import Building
 from tests.faults.tally import Tally
 
-TORN, FULL_TORN = 6, 150
+TORN, FULL_TORN = 4, 150
 
 
 def zeroed(data: bytes, rng: random.Random) -> bytes:
