@@ -112,11 +112,13 @@ def _reuse_published(run: BuildRun, options: BuildOptions, say: Callable[[str], 
     if options.deps is Deps.REGISTRY:
         run.planned, found = plan_alone(opened, options)
         run.notes += doubts_of(found)
+        reused = [name for name in found.reused if name in run.planned.plan.steps]
     else:
         found = reuse_published(opened, options, run.notes)
         run.planned = plan(opened, options)
+        reused = list(found.reused)
     run.earlier = found.earlier
-    if reused := [name for name in found.reused if name in run.planned.plan.steps]:
+    if reused:
         say(f"{len(reused)} published already: {', '.join(reused)}")
 
 
