@@ -88,7 +88,7 @@ def parse_release(text: str, suite: str, where: str) -> Release:
         files = {file.path: file for file in _parse_files(fields["sha256"])}
     except KeyError as error:
         raise FetchError(f"{where}: the release file has no field {error}") from error
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise FetchError(f"{where}: the release file is malformed: {error}") from error
     return Release(suite, date, until, files)
 
