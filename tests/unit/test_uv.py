@@ -13,7 +13,7 @@ from unittest.mock import Mock
 
 import pytest
 
-from orchestrator.errors import MissingToolError
+from orchestrator.errors import MissingToolError, OutOfSpaceError
 from orchestrator.model import Platform
 from orchestrator.resolve.python.uv import IndexesError, NoSolutionError, Target, Uv
 from tests.houses import TARGET, House
@@ -142,6 +142,17 @@ def test_an_index_that_does_not_answer_is_no_reason_to_change_requirements(
         pins(house, "beta")
     assert "check the network" in caught.value.hint
     assert "requirement" not in caught.value.hint
+
+
+def test_a_full_disk_of_uvs_is_no_reason_to_check_the_network(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = "error: failed to write to file `/cache/uv/x`: No space left on device (os error 28)\n"
+    failed = subprocess.CompletedProcess([], 2, "", said)
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: failed)
+    with pytest.raises(OutOfSpaceError, match=r"uv: no space left .*/cache/uv/x") as caught:
+        pins(house, "beta")
+    assert "free some space" in caught.value.hint
 
 
 def test_an_index_that_never_answers_is_an_error_at_last(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import subprocess
@@ -14,7 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from orchestrator.errors import FetchError, MissingToolError, ResolutionError
+from orchestrator.errors import (
+    FetchError,
+    MissingToolError,
+    OrchError,
+    ResolutionError,
+    disk_error,
+)
 from orchestrator.model import Platform
 from orchestrator.resolve.edges import Edges, turned_round
 from orchestrator.resolve.python.indexes import Indexes
@@ -25,6 +32,9 @@ _NEEDS_BUILD = re.compile(r"Wheels are required for `([^`]+)` because building")
 _TIMEOUT_S = 900
 _NO_ANSWER = 2
 """What uv ends with where it cannot ask; where the answer is that there is no solution, with 1."""
+
+_OS_ERROR = re.compile(r"\(os error (\d+)\)")
+_OF_DISKS = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EACCES}
 
 _LATER = (
     "check the network and what logs in there, or name another index in pip's configuration or "
@@ -105,6 +115,7 @@ class Uv:
         Raises:
             NoSolutionError: Nothing satisfies them; the message is uv's explanation.
             IndexesError: The indexes are out of reach.
+            OrchError: The cache cannot be written.
         """
         question = _Question(
             target,
@@ -129,6 +140,7 @@ class Uv:
         Raises:
             NoSolutionError: Nothing satisfies them; the message is uv's explanation.
             IndexesError: The indexes are out of reach.
+            OrchError: The cache cannot be written.
         """
         question = _Question(
             target,
@@ -149,6 +161,7 @@ class Uv:
         Raises:
             NoSolutionError: One of them is not offered at all.
             IndexesError: The indexes are out of reach.
+            OrchError: The cache cannot be written.
         """
         options = ("--no-annotate", "--no-deps")
         text = self._compile(_Question(target, tuple(names), (), options, "pins.txt"))
@@ -162,6 +175,7 @@ class Uv:
         Raises:
             NoSolutionError: A version is not offered at all.
             IndexesError: The indexes are out of reach.
+            OrchError: The cache cannot be written.
         """
         lines = tuple(f"{name}=={version}" for name, version in pins.items())
         options = ("--no-deps", "--format", "pylock.toml")
@@ -191,7 +205,7 @@ class Uv:
                 if offline == self._offline:
                     message = _shorten(result.stderr)
                     if result.returncode == _NO_ANSWER:
-                        raise IndexesError(message, hint=_LATER)
+                        raise _unasked(message)
                     raise NoSolutionError(message, hint="change a requirement or a constraint")
                 offline = self._offline
 
@@ -303,6 +317,16 @@ def _unquoted(file: str) -> str:
     from urllib.parse import unquote  # noqa: PLC0415 - only a lock needs it
 
     return unquote(file)
+
+
+def _unasked(message: str) -> OrchError:
+    """Return why uv could not ask: what its cache folder's disk did to it, else the indexes."""
+    for number in map(int, _OS_ERROR.findall(message)):
+        if number in _OF_DISKS:
+            error = disk_error(OSError(number, os.strerror(number)))
+            error.message = f"uv: {error.message}: {message}"
+            return error
+    return IndexesError(message, hint=_LATER)
 
 
 def _shorten(message: str) -> str:
