@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.engines.assembler.deb import reader
+from orchestrator.engines.assembler.deb import compression
 from orchestrator.engines.assembler.deb.reader import DebMember, open_deb
 from orchestrator.errors import ArtifactError
 from orchestrator.oci.tar import EntryKind
@@ -92,7 +92,7 @@ def test_a_damaged_checksum_behind_the_files_is_refused(tmp_path: Path, compress
 def test_a_package_that_unpacks_beyond_belief_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reader, "RATIO_FREE_BYTES", 1 << 20)
+    monkeypatch.setattr(compression, "RATIO_FREE_BYTES", 1 << 20)
     deb = make_deb(tmp_path / "a.deb", [file("./zeros", bytes(30 << 20))])
     with pytest.raises(ArtifactError, match="unpacks to more than"):
         contents(deb)

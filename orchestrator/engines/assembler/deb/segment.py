@@ -13,7 +13,8 @@ from typing import IO, Any, cast
 
 from orchestrator.engines.assembler.bytecode import Compiler, pyc_path
 from orchestrator.engines.assembler.deb.actions import Action, Chmod, Copy, Omit, action_to_json
-from orchestrator.engines.assembler.deb.reader import CHUNK, DebArchive, DebMember, open_deb
+from orchestrator.engines.assembler.deb.compression import CHUNK
+from orchestrator.engines.assembler.deb.reader import DebArchive, DebMember, open_deb
 from orchestrator.engines.assembler.deb.rule_table import RULES
 from orchestrator.engines.assembler.deb.rules import CANNOT_DO, KEPT_CONTENTS
 from orchestrator.engines.assembler.deb.scripts import plan_actions
