@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.engines.assembler.deb.segment import canonical, is_left_out
+from orchestrator.engines.assembler.deb.paths import canonical, is_left_out
 from orchestrator.errors import ArtifactError, AssemblyError
 from orchestrator.oci.segment import SegmentInfo
 from orchestrator.oci.tar import END_OF_ARCHIVE

@@ -19,7 +19,7 @@ from orchestrator.engines.assembler.deb.actions import (
 )
 from orchestrator.engines.assembler.deb.certificates import certificate_entries
 from orchestrator.engines.assembler.deb.libraries import library_entries
-from orchestrator.engines.assembler.deb.segment import canonical
+from orchestrator.engines.assembler.deb.paths import canonical
 from orchestrator.model import Platform
 from orchestrator.oci.segment import SegmentInfo
 from orchestrator.oci.tar import Entry, EntryKind

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import posixpath
 import re
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -14,25 +13,26 @@ from typing import IO, Any, cast
 from orchestrator.engines.assembler.bytecode import Compiler, pyc_path
 from orchestrator.engines.assembler.deb.actions import Action, Chmod, Copy, Omit, action_to_json
 from orchestrator.engines.assembler.deb.compression import CHUNK
+from orchestrator.engines.assembler.deb.paths import (
+    ALIASES,
+    canonical,
+    is_left_out,
+    leads_to_itself,
+)
 from orchestrator.engines.assembler.deb.reader import DebArchive, DebMember, open_deb
 from orchestrator.engines.assembler.deb.rule_table import RULES
 from orchestrator.engines.assembler.deb.rules import CANNOT_DO, KEPT_CONTENTS
 from orchestrator.engines.assembler.deb.scripts import plan_actions
+from orchestrator.engines.assembler.deb.status import write_status
 from orchestrator.engines.assembler.elf import ElfFile, is_elf, read_elf
 from orchestrator.errors import ArtifactError, AssemblyError
 from orchestrator.model import LockedDeb
 from orchestrator.oci.segment import SegmentInfo, SegmentWriter
 from orchestrator.oci.tar import Entry, EntryKind
 
-ALIASES = ("bin", "lib", "lib32", "lib64", "libx32", "sbin")
-STATUS_FOLDER = "var/lib/dpkg/status.d"
-
 _MAX_KEPT_BYTES = 1 << 20
 _SPOOL_BYTES = 16 << 20
-_LEFT_OUT = re.compile(r"usr/share/(doc|groff|info|linda|lintian|locale|man)(/.*)?")
-_KEPT_ANYWAY = re.compile(r"usr/share/(doc/[^/]+/copyright|locale/locale\.alias)")
 _PYTHON_SOURCE = re.compile(r"usr/lib/python3(\.\d+)?/.*\.py")
-_DOC_FOLDER = re.compile(r"usr/share/doc/[^/]+")
 
 
 def write_deb_segment(
@@ -55,7 +55,7 @@ def write_deb_segment(
     with open_deb(deb_file, deb.name) as archive:
         actions = _for_architecture(plan_actions(deb.name, archive.control), deb)
         writer.info.notes["deb"] = {"name": deb.name, "version": deb.version}
-        _write_status(deb, archive.control, writer)
+        write_status(deb, archive.control, writer)
         _Laying(deb, writer, actions, compiler).lay(archive)
         writer.info.notes["actions"] = [
             action_to_json(action) for action in actions if not isinstance(action, Omit | Chmod)
@@ -79,21 +79,6 @@ def note_file(info: SegmentInfo, path: str, data: bytes) -> None:
 def keeps_content(path: str) -> bool:
     """Tell whether the finaliser wants to know a file's text."""
     return any(fnmatchcase(path, pattern) for pattern in KEPT_CONTENTS)
-
-
-def canonical(path: str) -> str:
-    """Return the path in a merged /usr: what lies in `bin` lies in `usr/bin`."""
-    return f"usr/{path}" if path.partition("/")[0] in ALIASES else path
-
-
-def is_left_out(path: str, *, is_symlink: bool = False) -> bool:
-    """Tell whether a path is documentation that images go without.
-
-    Symbolic links between folders of documentation stay, as copyright files lie behind them.
-    """
-    if not _LEFT_OUT.fullmatch(path) or _KEPT_ANYWAY.fullmatch(path):
-        return False
-    return not (is_symlink and _DOC_FOLDER.fullmatch(path))
 
 
 class _Laying:
@@ -151,7 +136,7 @@ class _Laying:
                     " package, or define this image by a Dockerfile",
                 )
         link = canonical(entry.link) if entry.kind is EntryKind.HARDLINK else entry.link
-        if is_symlink and _leads_to_itself(path, entry):
+        if is_symlink and leads_to_itself(path, entry):
             return None
         mode = self._modes.get(path, entry.mode)
         return replace(entry, path=path, link=link, mode=mode)
@@ -230,12 +215,6 @@ class _Laying:
         self._writer.add_stream(entry, chunks)
 
 
-def _leads_to_itself(path: str, entry: Entry) -> bool:
-    """Tell whether merging /usr made a link between the two places of one file."""
-    target = posixpath.join("/", posixpath.dirname(entry.path), entry.link)
-    return canonical(posixpath.normpath(target).lstrip("/")) == path
-
-
 def _is_plain(entry: Entry) -> bool:
     return (entry.mode, entry.uid, entry.gid) == (0o755, 0, 0)
 
@@ -249,29 +228,6 @@ def _for_architecture(actions: list[Action], deb: LockedDeb) -> list[Action]:
         else action
         for action in actions
     ]
-
-
-def _write_status(deb: LockedDeb, control: Mapping[str, str], writer: SegmentWriter) -> None:
-    """Write what scanners read: the control stanza, and the sums of the files that are there."""
-    stanza = control["control"].rstrip("\n").split("\n", 1)
-    status = "\n".join([stanza[0], "Status: install ok installed", *stanza[1:]]) + "\n"
-    _add_text(writer, f"{STATUS_FOLDER}/{deb.name}", status)
-    if sums := _present_sums(control.get("md5sums", "")):
-        _add_text(writer, f"{STATUS_FOLDER}/{deb.name}.md5sums", sums)
-
-
-def _present_sums(md5sums: str) -> str:
-    lines = []
-    for line in md5sums.splitlines():
-        digest, _, path = line.partition("  ")
-        if path and not is_left_out(canonical(path)):
-            lines.append(f"{digest}  {canonical(path)}\n")
-    return "".join(lines)
-
-
-def _add_text(writer: SegmentWriter, path: str, text: str) -> None:
-    data = text.encode()
-    writer.add(Entry(path, size_bytes=len(data)), data)
 
 
 def _chain(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
