@@ -6,10 +6,11 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from orchestrator.model import Platform
-from orchestrator.oci.layer import Layer
+from orchestrator.oci.layer import KEY, UNPACKED, Layer, what_made
 
 CONFIG_MEDIA_TYPE = "application/vnd.oci.image.config.v1+json"
 MANIFEST_MEDIA_TYPE = "application/vnd.oci.image.manifest.v1+json"
@@ -28,6 +29,10 @@ RUNTIME_KEYS = (
     "Shell",
 )
 """What of Docker's `config` goes into ours; the rest is of containers, or of Docker alone."""
+
+_RUNTIME_KINDS: Mapping[str, type] = MappingProxyType(
+    {"Env": list, "ExposedPorts": dict, "Volumes": dict, "Labels": dict, "User": str}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,3 +131,40 @@ def make_index(manifests: Mapping[str, Mapping[str, Any]]) -> Blob:
 def canonical_json(value: Any) -> bytes:
     """Return JSON whose bytes depend on nothing but the value."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def layers_of(manifest: Mapping[str, Any], config: Mapping[str, Any]) -> list[Layer]:
+    """Return an image's layers, as its manifest and config tell of them.
+
+    Raises:
+        ValueError: They have not as many layers.
+        KeyError, TypeError, AttributeError: They are not what the specification says.
+    """
+    history = [item for item in config.get("history") or () if not item.get("empty_layer")]
+    if len(history) != len(manifest["layers"]):  # who made it elsewhere may leave it out
+        history = [{} for _ in manifest["layers"]]
+    rows = zip(manifest["layers"], config["rootfs"]["diff_ids"], history, strict=True)
+    return [
+        Layer(
+            item["digest"],
+            diff_id,
+            item["size"],
+            int(item.get("annotations", {}).get(UNPACKED, 0)),
+            what_made(says.get("created_by", "")),
+            item.get("annotations", {}).get(KEY, ""),
+        )
+        for item, diff_id, says in rows
+    ]
+
+
+def runtime_of(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a config says of containers: of its `config`, the keys that ours has.
+
+    Raises:
+        TypeError: A value is of another kind than the specification says.
+    """
+    runtime = config.get("config") or {}
+    for key, kind in _RUNTIME_KINDS.items():
+        if not isinstance(runtime.get(key) or kind(), kind):
+            raise TypeError(f"{key} of its config is no {kind.__name__}")
+    return {key: runtime[key] for key in RUNTIME_KEYS if runtime.get(key) is not None}

@@ -10,7 +10,6 @@ import shutil
 import uuid
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 from orchestrator.atomic import replacing, write_text
@@ -19,19 +18,17 @@ from orchestrator.model import Platform
 from orchestrator.oci.image import (
     INDEX_MEDIA_TYPE,
     MANIFEST_MEDIA_TYPE,
-    RUNTIME_KEYS,
     Blob,
+    layers_of,
     make_index,
+    runtime_of,
 )
-from orchestrator.oci.layer import KEY, UNPACKED, Layer, what_made
+from orchestrator.oci.layer import Layer
 
 REF_NAME = "org.opencontainers.image.ref.name"
 LOCK = ".lock"
 """The file that keeps writers of the index apart."""
 
-_RUNTIME_KINDS: Mapping[str, type] = MappingProxyType(
-    {"Env": list, "ExposedPorts": dict, "Volumes": dict, "Labels": dict, "User": str}
-)
 _LAYOUT = json.dumps({"imageLayoutVersion": "1.0.0"})
 
 
@@ -92,7 +89,7 @@ class Layout:
         manifest = self.read_json(digest)
         try:
             config = self.read_json(manifest["config"]["digest"])
-            return _layers_of(manifest, config), _runtime_of(config)
+            return layers_of(manifest, config), runtime_of(config)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise AssemblyError(
                 f"{digest} in the layout is no image as the OCI specification has it: {error!r}",
@@ -223,32 +220,6 @@ def _is_named(entry: object) -> bool:
         and isinstance(notes, dict)
         and isinstance(notes.get(REF_NAME), str)
     )
-
-
-def _layers_of(manifest: Mapping[str, Any], config: Mapping[str, Any]) -> list[Layer]:
-    history = [item for item in config.get("history") or () if not item.get("empty_layer")]
-    if len(history) != len(manifest["layers"]):  # who made it elsewhere may leave it out
-        history = [{} for _ in manifest["layers"]]
-    rows = zip(manifest["layers"], config["rootfs"]["diff_ids"], history, strict=True)
-    return [
-        Layer(
-            item["digest"],
-            diff_id,
-            item["size"],
-            int(item.get("annotations", {}).get(UNPACKED, 0)),
-            what_made(says.get("created_by", "")),
-            item.get("annotations", {}).get(KEY, ""),
-        )
-        for item, diff_id, says in rows
-    ]
-
-
-def _runtime_of(config: Mapping[str, Any]) -> dict[str, Any]:
-    runtime = config.get("config") or {}
-    for key, kind in _RUNTIME_KINDS.items():
-        if not isinstance(runtime.get(key) or kind(), kind):
-            raise TypeError(f"{key} of its config is no {kind.__name__}")
-    return {key: runtime[key] for key in RUNTIME_KEYS if runtime.get(key) is not None}
 
 
 def _link_or_copy(source: Path, target: Path) -> None:
