@@ -131,7 +131,7 @@ def _read_named(
         )
     path = PurePosixPath(folder.relative_to(workspace.root).as_posix())
     build = DockerfileBuild(ImageSettings(), Uses(whole_context="it is a named context"), "")
-    apart = replace(image, path=path, file=path / "Dockerfile", build=build)
+    apart = replace(image, path=path, file=path / ".dockerignore", build=build)
     return read_context(workspace, apart, digests, whole=True)
 
 
@@ -142,19 +142,22 @@ def _read_ignore(workspace: Workspace, image: Image) -> tuple[IgnoreFile, Path |
             try:
                 text = file.read_text("utf-8")
             except (OSError, UnicodeDecodeError) as error:
-                raise WorkspaceError(f"cannot be read: {error}", file=file) from error
+                raise unreadable(error, file) from error
             return parse_ignore_file(text, str(file)), file
     return IgnoreFile(), None
 
 
 def _source(workspace: Workspace, image: Image, asked: ContextSource) -> _Source:
     cleaned = clean(asked.path)
+    if "**" in cleaned:  # with --parents any number of folders, so all below counts
+        cleaned = cleaned.partition("**")[0].rpartition("/")[0]
     try:
         parts = [compile_pattern(part) for part in cleaned.split("/") if part]
     except (ValueError, re.error) as error:
         message = f"{asked.path!r} is no path: {error}"
+        hint = "patterns are *, ?, [a-z]; a backslash before one of these takes it as it is"
         file = workspace.root / image.file
-        raise WorkspaceError(message, file=file, line=asked.line) from error
+        raise WorkspaceError(message, file=file, line=asked.line, hint=hint) from error
     return _Source(tuple(parts), asked)
 
 
@@ -263,11 +266,12 @@ class _Reader:
         if stat.S_ISSOCK(status.st_mode):  # builders leave sockets out
             return None
         if not stat.S_ISREG(status.st_mode):
-            raise self._refused(f"{path} is neither a file nor a link", "exclude it")
+            hint = "take it out of the context, or name it in .dockerignore"
+            raise self._refused(f"{path} is neither a file nor a link", hint)
         try:
             digest = self.digests.sha256_of(entry.path, status)
         except OSError as error:
-            raise WorkspaceError(f"cannot be read: {error.strerror}", file=entry.path) from error
+            raise unreadable(error, entry.path) from error
         mode = 0o755 if status.st_mode & stat.S_IXUSR else 0o644
         return SourceFile(entry.path, _text(path), mode, status.st_size, digest)
 
@@ -279,7 +283,9 @@ class _Reader:
                 why = "is excluded by .dockerignore" if by_ignore else "is not in the context"
                 if Path(self.root, clean(asked.path)).is_symlink() and not by_ignore:
                     why = "is a link that leads to nothing of the context"
-                hint = f"the context is {self.image.path}"
+                hint = f"paths start at the context, {self.image.path}: correct this one"
+                if by_ignore:
+                    hint = f"take it back in with !{clean(asked.path)} there"
                 raise self._refused(f"{asked.path} {why}", hint, asked.line)
 
     def _refused(self, message: str, hint: str, line: int | None = None) -> WorkspaceError:
@@ -291,7 +297,7 @@ def _entries(folder: str) -> list[os.DirEntry[str]]:
     try:
         return sorted(os.scandir(folder), key=lambda entry: entry.name)
     except OSError as error:
-        raise WorkspaceError(f"cannot be read: {error.strerror}", file=folder) from error
+        raise unreadable(error, folder) from error
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from orchestrator.errors import WorkspaceError
 
+_SPECIAL = frozenset("*?[]\\")
 _IN_CLASS = frozenset("[&~|")
 
 
@@ -53,12 +54,21 @@ def parse_ignore_file(text: str, file: str) -> IgnoreFile:
         excludes = not pattern.startswith("!")
         pattern = pattern.removeprefix("!").strip()
         try:
-            patterns.append((excludes, compile_pattern(clean(pattern))))
+            patterns.append((excludes, _compile_ignored(pattern)))
         except (ValueError, re.error) as error:
             message = f"{line.strip()!r} is no pattern: {error}"
             hint = "patterns are *, ?, [a-z], ** and !"
             raise WorkspaceError(message, file=file, line=number, hint=hint) from error
     return IgnoreFile(tuple(patterns))
+
+
+def _compile_ignored(pattern: str) -> re.Pattern[str]:
+    """Compile a line of an ignore file; one that climbs out of the context matches nothing."""
+    pattern = posixpath.normpath(pattern).lstrip("/")
+    literal = pattern.removeprefix("**")
+    if literal != pattern and literal and not set(literal) & _SPECIAL and literal[0] != "/":
+        return re.compile(".*" + re.escape(literal), re.DOTALL)  # `**.c` is all that ends so
+    return compile_pattern(pattern)
 
 
 def clean(path: str) -> str:

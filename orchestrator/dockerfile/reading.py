@@ -15,7 +15,7 @@ from orchestrator.dockerfile.variables import Expansion, expand
 from orchestrator.errors import WorkspaceError
 from orchestrator.model import ContextSource, Platform, Reference, Uses
 
-_REMOTE = re.compile(r"(?:https?|git|ssh)://|git@")
+_REMOTE = re.compile(r"(?:https?|git|ssh)://|[\w-]+@[^/:]+:")
 _NOTHING = "scratch"
 
 
@@ -131,7 +131,9 @@ class _Reading:
                 uses.whole_context = uses.whole_context or f"ONBUILD in line {instruction.line}"
                 nested = inner(instruction, self._escape)
                 if nested.name in {"COPY", "ADD", "RUN"}:
-                    self._take(nested, scope.copy(), uses)
+                    later = _StageUses(None)  # its sources are of the context it will run in
+                    self._take(nested, scope.copy(), later)
+                    uses.others += later.others
 
     def _take_copy(self, instruction: Instruction, scope: Scope, uses: _StageUses) -> None:
         origin = instruction.flag("from")

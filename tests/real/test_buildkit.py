@@ -101,6 +101,17 @@ def test_an_edit_that_keeps_size_and_time_reaches_the_image(
     assert output(client, "api", "cat", "/www/health") == "ko\n"
 
 
+def test_of_two_ignore_files_the_dockerfile_s_own_alone_excludes(
+    site: Site, client: docker.DockerClient
+) -> None:
+    files = {".dockerignore": "www\n", "Dockerfile.dockerignore": "www/other\n"}
+    files |= {"www/other": "no\n", "Dockerfile": "FROM web\nCOPY . /\n"}
+    site.write({f"services/api/{name}": text for name, text in files.items()})
+    well(site.build("api"))
+    shown = output(client, "api", "sh", "-c", "cat /www/health /.dockerignore; echo /www/*")
+    assert shown == "ok\nwww\n/www/health\n"
+
+
 def test_an_image_of_nothing_may_copy_from_one_of_the_workspace(
     site26: Site, docker26: DockerEngine
 ) -> None:

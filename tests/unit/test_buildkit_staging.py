@@ -124,6 +124,12 @@ def test_a_folder_that_is_a_named_context_is_staged_without_what_it_ignores(tmp_
     assert "no" not in house.stage()
 
 
+def test_a_named_context_has_no_ignore_file_but_its_own(tmp_path: Path) -> None:
+    house = House(tmp_path, '[image.api]\ncontexts = {shared = "shared"}\n')
+    write_tree(house.root, {"shared/s": "s", "shared/Dockerfile.dockerignore": "s\n"})
+    assert {"s", "Dockerfile.dockerignore"} <= set(house.stage())
+
+
 def test_times_lie_in_the_past_and_differ() -> None:
     times = [time_of(hashlib.sha256(str(number).encode()).hexdigest()) for number in range(1000)]
     assert all(10**18 <= time < 11 * 10**17 for time in times)

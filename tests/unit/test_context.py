@@ -73,6 +73,15 @@ def write(root: Path, *paths: str) -> None:
         (".", "x", False),
         ("\ufeffx", "x", True),
         ("x\r", "x", True),
+        ("**.c", "a.c", True),
+        ("**.c", "a/b.c", True),
+        ("**.c", "a.c/x", True),
+        ("**.c", "a.cc", False),
+        ("**a?", "xab", False),  # with another wildcard it is `**/a?`
+        ("../x", "x", False),
+        ("/../x", "x", True),
+        ("x/../y", "y", True),
+        ("/", "x", False),
     ],
 )
 def test_ignore_patterns_follow_moby_s_rules(patterns: str, path: str, *, ignored: bool) -> None:
@@ -102,6 +111,12 @@ def test_wildcards_stay_within_a_folder(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("source", [".", "./", "/", "app/..", "*"])
+def test_two_stars_reach_all_below_their_folder(tmp_path: Path) -> None:
+    write(tmp_path, "a/x.py", "a/b/c/x.py", "other/x.py")
+    assert list(context_of(tmp_path, "COPY --parents a/**/*.py /x/")) == ["a/b/c/x.py", "a/x.py"]
+    assert list(context_of(tmp_path, "COPY --parents none/**/*.py /x/")) == []
+
+
 def test_a_dot_is_all_of_the_context(tmp_path: Path, source: str) -> None:
     write(tmp_path, "app/a.py", ".env")
     assert list(context_of(tmp_path, f"COPY {source} /")) == [".env", "Dockerfile", "app/a.py"]

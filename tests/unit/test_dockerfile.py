@@ -184,6 +184,11 @@ def test_onbuild_makes_the_whole_context_count_and_its_images_are_found() -> Non
     assert [reference.name for reference in uses.references] == ["one", "img"]
 
 
+def test_what_onbuild_copies_is_of_the_context_of_the_image_that_it_runs_in() -> None:
+    text = "FROM one\nONBUILD COPY a /a\nONBUILD RUN --mount=source=b,target=/b true\nCOPY c /c\n"
+    assert sources(text) == ["c"]
+
+
 def test_a_digest_pin_stays_in_the_reference() -> None:
     assert references(f"FROM base:1@{DIGEST}\n") == [f"base:1@{DIGEST}"]
 
@@ -212,6 +217,11 @@ def test_sources_are_those_of_copy_add_and_bind_mounts() -> None:
         "RUN --mount=type=bind,source=g,target=/g x\n"
     )
     assert sources(text) == ["a", "b c", "d e", "f", "g"]
+
+
+def test_what_add_takes_from_a_repository_is_no_file() -> None:
+    text = "FROM one\nADD deploy@git.example.com:team/x.git /x\nADD a@b /b\n"
+    assert sources(text) == ["a@b"]
 
 
 def test_a_bind_mount_without_source_is_all_of_the_context() -> None:

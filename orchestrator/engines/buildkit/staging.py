@@ -72,6 +72,8 @@ def staged(
             for name, source in named.items():
                 _fill(folders[name], source)
             _copy(dockerfile, place.dockerfile, 0o644, sha256)
+            # goes before a `.dockerignore` that is part of the context: all there is was chosen
+            (folder / "Dockerfile.dockerignore").write_text("# nothing\n")
             yield place
         finally:
             _remove(place)
