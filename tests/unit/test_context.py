@@ -110,13 +110,13 @@ def test_wildcards_stay_within_a_folder(tmp_path: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize("source", [".", "./", "/", "app/..", "*"])
 def test_two_stars_reach_all_below_their_folder(tmp_path: Path) -> None:
     write(tmp_path, "a/x.py", "a/b/c/x.py", "other/x.py")
     assert list(context_of(tmp_path, "COPY --parents a/**/*.py /x/")) == ["a/b/c/x.py", "a/x.py"]
     assert list(context_of(tmp_path, "COPY --parents none/**/*.py /x/")) == []
 
 
+@pytest.mark.parametrize("source", [".", "./", "/", "app/..", "*"])
 def test_a_dot_is_all_of_the_context(tmp_path: Path, source: str) -> None:
     write(tmp_path, "app/a.py", ".env")
     assert list(context_of(tmp_path, f"COPY {source} /")) == [".env", "Dockerfile", "app/a.py"]
