@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import subprocess
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
 from orchestrator.errors import OrchError
+from orchestrator.scratch import scratch_folder
 
 _TIMEOUT_S = 600
 
@@ -111,7 +111,7 @@ def export_tree(root: Path, commit: str, folder: Path) -> None:
     prefix = _git(root, "rev-parse", "--show-prefix").rstrip("/")
     tree = f"{commit}:{prefix}"
     top = Path(_git(root, "rev-parse", "--show-toplevel") or root)  # below it, git writes a part
-    with tempfile.TemporaryDirectory(prefix="orch-index-") as scratch:
+    with scratch_folder() as scratch:
         index = {"GIT_INDEX_FILE": f"{scratch}/index"}
         for arguments in (
             ("read-tree", tree),

@@ -7,6 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 
+def cache_folder() -> Path:
+    """Return the user's cache, which `ORCH_CACHE` moves."""
+    given = os.environ.get("ORCH_CACHE")
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(given).absolute() if given else Path(base) / "orch"
+
+
 @dataclass(frozen=True, slots=True)
 class Paths:
     """The places of one workspace; deleting any of them loses time, never correctness."""
@@ -16,10 +23,8 @@ class Paths:
 
     @classmethod
     def of(cls, root: Path) -> Paths:
-        """Return the places for a workspace; `ORCH_CACHE` moves the cache."""
-        given = os.environ.get("ORCH_CACHE")
-        base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-        return cls(root, Path(given).absolute() if given else Path(base) / "orch")
+        """Return the places for a workspace."""
+        return cls(root, cache_folder())
 
     @property
     def state(self) -> Path:

@@ -42,12 +42,13 @@ def alone_in(folder: Path) -> Iterator[bool]:
         return
     guard = os.open(folder / GUARD, os.O_RDONLY | os.O_CREAT, 0o666)
     try:
-        yield _is_free(guard)
+        yield is_free(guard)
     finally:
         os.close(guard)
 
 
-def _is_free(guard: int) -> bool:
+def is_free(guard: int) -> bool:
+    """Take a lock for oneself, without waiting, and tell whether nobody had it."""
     try:
         fcntl.flock(guard, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

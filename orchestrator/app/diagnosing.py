@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,6 +22,7 @@ from orchestrator.model import Platform, Settings
 from orchestrator.paths import Paths
 from orchestrator.publish.reference import Reference
 from orchestrator.resolve.python.indexes import Indexes, read_indexes
+from orchestrator.scratch import scratch_folder
 from orchestrator.settings import find_settings
 
 _JOBS = 8
@@ -141,11 +140,10 @@ def _check_default(indexes: Indexes) -> list[Finding]:
     """Let the resolver ask its own default index, which nobody named."""
     from orchestrator.resolve.python.uv import Target, Uv  # noqa: PLC0415 - slow to import
 
-    with ExitStack() as resources:
-        scratch = resources.enter_context(tempfile.TemporaryDirectory(prefix="orch-doctor-"))
+    with scratch_folder() as scratch:
         try:
             target = Target(Platform("linux", "amd64"), "3.11", (2, 36))
-            Uv(indexes, Path(scratch)).find_latest(["pip"], target)
+            Uv(indexes, scratch).find_latest(["pip"], target)
         except OrchError as error:
             hint = "see to the network, or set index-url in pip's configuration"
             return [fail("python-index", f"the resolver's default: {error.message}", hint)]

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import tempfile
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from orchestrator.app.fingerprinting import fingerprint_images
-from orchestrator.app.opened import Opened, open_workspace, read_lock
+from orchestrator.app.opened import Opened
+from orchestrator.app.since import read_commit
 from orchestrator.differences.images import compare_images
 from orchestrator.differences.locks import compare_locks, compare_pins
 from orchestrator.differences.values import Comparison, ImageDifference, Presence
-from orchestrator.errors import OrchError, WorkspaceError
+from orchestrator.errors import WorkspaceError
 from orchestrator.fingerprint import Fingerprint
-from orchestrator.git import export_tree, find_commit
-from orchestrator.lockfile import Lock
+from orchestrator.git import find_commit
 from orchestrator.model import Platform
 from orchestrator.plan import compare_inputs
+from orchestrator.scratch import scratch_folder
 
 _TOLD_BY_LOCKS = frozenset({"package-changed", "wheel-changed", "external-changed"})
 _OF_PARENTS = "parent-changed"
@@ -47,8 +47,8 @@ def compare(opened: Opened, old: str, new: str, platform: Platform) -> Compariso
 def _compare_images(opened: Opened, old: str, new: str, platform: Platform) -> Comparison:
     from orchestrator.app.image_facts import FactReader  # noqa: PLC0415 - slow to import
 
-    with tempfile.TemporaryDirectory(prefix="orch-diff-") as scratch:
-        reader = FactReader(opened, platform, Path(scratch))
+    with scratch_folder() as scratch:
+        reader = FactReader(opened, platform, scratch)
         before, after = reader.read(old), reader.read(new)
     found = compare_images(new, platform.key, before, after)
     return Comparison("images", old, new, (found,))
@@ -57,7 +57,7 @@ def _compare_images(opened: Opened, old: str, new: str, platform: Platform) -> C
 def _compare_revisions(
     root: Path, sides: tuple[str, str], commits: tuple[str, str], platform: Platform
 ) -> Comparison:
-    (old, made_of), (new, made_from) = (_read_revision(root, one, platform) for one in commits)
+    (old, made_of), (new, made_from) = (read_commit(root, one, platform) for one in commits)
     found = {(item.image, item.platform): item for item in compare_locks(old, new)}
     for name in made_of.keys() | made_from.keys():
         key = (name, platform.key)
@@ -67,24 +67,9 @@ def _compare_revisions(
     return Comparison("revisions", *sides, images, compare_pins(old, new))
 
 
-def _read_revision(
-    root: Path, commit: str, platform: Platform
-) -> tuple[Lock, dict[str, Fingerprint]]:
-    with tempfile.TemporaryDirectory(prefix="orch-diff-") as scratch:
-        export_tree(root, commit, Path(scratch))
-        try:
-            opened = open_workspace(Path(scratch))
-            lock = read_lock(opened)
-            made = fingerprint_images(opened, lock, platform, opened.graph.images)
-        except OrchError as error:
-            why = str(error).replace(f"{scratch}/", "")
-            raise OrchError(
-                f"the workspace at {commit[:12]} is not sound: {why}", hint=error.hint
-            ) from error
-    return lock, dict(made.prints)
-
-
-def _presence(name: str, old: dict[str, Fingerprint], new: dict[str, Fingerprint]) -> Presence:
+def _presence(
+    name: str, old: Mapping[str, Fingerprint], new: Mapping[str, Fingerprint]
+) -> Presence:
     if name in old and name in new:
         return Presence.BOTH
     return Presence.CAME if name in new else Presence.WENT

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -26,6 +25,7 @@ from orchestrator.publish.crew import Crew
 from orchestrator.publish.pull import PulledImage, find_image
 from orchestrator.publish.reference import Reference, Repository
 from orchestrator.publish.registry import NotPublishedError, Registry
+from orchestrator.scratch import scratch_folder
 from orchestrator.state import State
 from orchestrator.tagging import content_tag
 
@@ -108,10 +108,10 @@ def foresee_published(
     if not wanted:
         return Published()
     with (
-        tempfile.TemporaryDirectory() as folder,
+        scratch_folder() as folder,
         _asking(planned.opened, in_passing=in_passing) as (registry, crew),
     ):
-        places = _places(Path(folder, "layout"), Path(folder, "elsewhere"))
+        places = _places(folder / "layout", folder / "elsewhere")
         return _Inquiry(planned, registry, *places).ask(crew, wanted)
 
 

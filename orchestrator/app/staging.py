@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from orchestrator.model import Workspace
+from orchestrator.scratch import scratch_folder
 from orchestrator.settings import SETTINGS_FILE, read_settings
 from orchestrator.workspace import read_images
 
@@ -21,8 +20,7 @@ def read_staged(root: Path, files: Mapping[str, str]) -> Workspace:
     Raises:
         WorkspaceError: It would not be valid.
     """
-    with tempfile.TemporaryDirectory(prefix="orch-staged-") as folder:
-        stage = Path(os.path.realpath(folder))
+    with scratch_folder() as stage:
         for path, text in files.items():
             (stage / path).parent.mkdir(parents=True, exist_ok=True)
             (stage / path).write_text(text, "utf-8")

@@ -6,7 +6,6 @@ import fcntl
 import functools
 import hashlib
 import json
-import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -28,6 +27,7 @@ from orchestrator.model import LockedDeb, LockedWheel, WheelBuild
 from orchestrator.oci.layout import Layout
 from orchestrator.resolve.python.uv import Target
 from orchestrator.resolve.tools import resolve_tools, wanted_tools
+from orchestrator.scratch import scratch_folder
 from orchestrator.wheelhouse.locate import deb_artifact
 
 
@@ -137,10 +137,9 @@ class ToolImages:
         tag = private_tag(TOOLS, digest)
         if not digest or engine.find_image(tag) is None:
             self._say("assembling the image that wheels are built in")
-            file.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=file.parent) as folder:
-                made = self._assembly.make({TOOLS: ImageLock(debs)}, target, Path(folder))
-                tag = Exchange(engine, Layout(Path(folder))).to_engine(TOOLS, made.digest)
+            with scratch_folder() as folder:
+                made = self._assembly.make({TOOLS: ImageLock(debs)}, target, folder)
+                tag = Exchange(engine, Layout(folder)).to_engine(TOOLS, made.digest)
             document = {"image": made.digest, "debs": [asdict(deb) for deb in debs]}
             write_text(file, json.dumps(document, indent=1))
         self._debs[tag] = debs

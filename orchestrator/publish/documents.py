@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tempfile
 from collections.abc import Mapping
-from pathlib import Path
 
 from orchestrator.oci.image import MANIFEST_MEDIA_TYPE
 from orchestrator.publish.reference import Repository
@@ -22,6 +20,7 @@ from orchestrator.publish.registry import (
     Registry,
 )
 from orchestrator.publish.untrusted import read_object, read_rows
+from orchestrator.scratch import scratch_folder
 
 _MOST_BYTES = 64 << 20
 """A larger document is none of ours."""
@@ -82,9 +81,9 @@ def read_document(
         return None
     if blob.size_bytes > _MOST_BYTES:
         return None
-    with tempfile.TemporaryDirectory() as folder:
-        registry.fetch_blob(repository, blob, Path(folder, "blob"))
-        return Path(folder, "blob").read_bytes()
+    with scratch_folder() as folder:
+        registry.fetch_blob(repository, blob, folder / "blob")
+        return (folder / "blob").read_bytes()
 
 
 def write_once(registry: Registry, repository: Repository, data: bytes) -> int:
@@ -95,10 +94,9 @@ def write_once(registry: Registry, repository: Repository, data: bytes) -> int:
     """
     if registry.has_blob(repository, _digest(data)):
         return 0
-    with tempfile.NamedTemporaryFile() as file:
-        file.write(data)
-        file.flush()
-        registry.write_blob(repository, BlobInfo(_digest(data), len(data)), Path(file.name))
+    with scratch_folder() as folder:
+        (folder / "blob").write_bytes(data)
+        registry.write_blob(repository, BlobInfo(_digest(data), len(data)), folder / "blob")
     return len(data)
 
 

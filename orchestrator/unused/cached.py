@@ -6,13 +6,13 @@ import os
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
+from orchestrator.scratch import SCRATCH, find_abandoned
 from orchestrator.unused.entries import Entry
 
 _DEEP = ("downloads", "segments", "layers")
 _FLAT = ("blobs", "checked")
 _UNPACKED = "interpreters"
 _INDEXES = "debian/index"
-_BUILDING = "wheelhouse/building"
 _LEFT_S = 86_400.0
 """For how long what a run left unfinished stays: a download is resumed where it stopped."""
 
@@ -32,9 +32,11 @@ def cache_entries(cache: Path, wanted: Collection[str], now_s: float) -> Iterato
     )
     for item in _listed(cache / _UNPACKED):
         yield _folder(item, now_s, is_left=item.name.startswith("."))
-    for item in _listed(cache / _BUILDING):
-        if item.is_dir():
-            yield _folder(item, now_s, is_left=True)
+    abandoned = find_abandoned(cache)
+    for item in _listed(cache / SCRATCH):
+        is_left = item in abandoned
+        size_bytes, used_s = size_below(item), item.lstat().st_mtime
+        yield Entry(item, size_bytes, used_s, is_wanted=not is_left, left_over=is_left)
 
 
 def size_below(folder: Path) -> int:

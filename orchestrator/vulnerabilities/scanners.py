@@ -5,12 +5,12 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.publish.findings import Finding
+from orchestrator.scratch import scratch_folder
 from orchestrator.vulnerabilities.answers import Answer, UnreadableAnswerError, parse_answer
 from orchestrator.vulnerabilities.merge import Vulnerability, merge
 
@@ -80,8 +80,8 @@ def _not_audited(name: str, skipped: Mapping[str, str]) -> str:
 def _ask(name: str, program: Path, goods: Goods) -> Answer:
     if name == "pip-audit" and not goods.python:
         return Answer()
-    with tempfile.TemporaryDirectory(prefix="orch-scan-") as folder:
-        requirements, bill = Path(folder, "requirements.txt"), Path(folder, "sbom.cdx.json")
+    with scratch_folder() as folder:
+        requirements, bill = folder / "requirements.txt", folder / "sbom.cdx.json"
         requirements.write_text("".join(map(_requirement, goods.python)), "utf-8")
         bill.write_bytes(goods.bill)
         given = requirements if name == "pip-audit" else bill

@@ -6,7 +6,6 @@ import fcntl
 import hashlib
 import json
 import shutil
-import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,6 +19,7 @@ from orchestrator.fetch import Artifact, Downloads
 from orchestrator.links import open_shared
 from orchestrator.model import LockedWheel, WheelBuild, WheelSettings
 from orchestrator.resolve.python.uv import Target
+from orchestrator.scratch import scratch_folder
 from orchestrator.wheelhouse.building import build_wheel
 from orchestrator.wheelhouse.host import HostPlace
 from orchestrator.wheelhouse.places import BuildPlace, Ingredients, nowhere
@@ -215,8 +215,7 @@ class Workshop:
         )
         log = self._places.logs / f"{build.name}.log"
         self._say(f"building {build.title} {place.where} with {toolchain.description}")
-        (self._places.folder / "building").mkdir(parents=True, exist_ok=True)
-        with _scratch(self._places.folder / "building") as scratch:
+        with _scratch() as scratch:
             shown = str(log.relative_to(self._places.root))
             wheel = build_wheel(given, place, self._builds, scratch, log, shown)
             digest, size = self._keep(wheel)
@@ -262,9 +261,9 @@ class Workshop:
 
 
 @contextmanager
-def _scratch(folder: Path) -> Iterator[Path]:
+def _scratch() -> Iterator[Path]:
     try:
-        with tempfile.TemporaryDirectory(dir=folder, prefix="w") as scratch:
-            yield Path(scratch).resolve()
+        with scratch_folder() as folder:
+            yield folder
     except OSError as error:
-        raise disk_error(error, Path(error.filename or folder)) from error
+        raise disk_error(error) from error

@@ -8,6 +8,7 @@ import os
 import select
 import signal
 import sys
+import tempfile
 import traceback
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -104,6 +105,7 @@ def start(
         os.chdir(root)
         os.environ.clear()
         os.environ.update(environment)
+        tempfile.tempdir = None  # so that TMPDIR is looked at again
         signal.signal(signal.SIGINT, signal.default_int_handler)
         prepare()
         try:

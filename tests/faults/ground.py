@@ -12,6 +12,7 @@ from orchestrator.fsck.finding import Finding
 from orchestrator.oci.layout import Layout
 from orchestrator.paths import Paths
 from orchestrator.report.fsck import SilentCheck
+from orchestrator.scratch import SCRATCH
 from tests.e2e.monorepo import Monorepo
 from tests.faults.children import TIMEOUT_S, Child, Ended, start
 from tests.faults.points import Watch
@@ -93,10 +94,17 @@ class Ground:
         """Return what `orch fsck` finds."""
         return check_kept(self.paths, SilentCheck()).findings
 
+    def left(self) -> list[Path]:
+        """Return what is in the folder for temporary files, and in the cache's own for such."""
+        folders = (self.home / "tmp", self.cache / SCRATCH)
+        return [path for folder in folders if folder.is_dir() for path in folder.iterdir()]
+
     def _environment(self) -> dict[str, str]:
-        return self.repo.environment(
-            **{"HOME": str(self.home), "ORCH_CACHE": str(self.cache), **self.env}
-        )
+        temporary = self.home / "tmp"
+        temporary.mkdir(exist_ok=True)
+        places = {"HOME": self.home, "ORCH_CACHE": self.cache, "TMPDIR": temporary}
+        own = {name: str(path) for name, path in places.items()}
+        return self.repo.environment(**{**own, **self.env})
 
 
 def checked(ended: Ended) -> Ended:

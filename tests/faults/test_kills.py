@@ -13,6 +13,7 @@ from tests.faults.scenarios import Scenario
 from tests.faults.tally import Tally
 
 RANDOM, FULL_RANDOM = 1, 30
+RUNNING_UV = Point("resolve.python.uv.Uv._run", "fork_exec")
 NAMES, OCCURRENCES, FULL_OCCURRENCES = 3, 1, 2
 
 
@@ -58,6 +59,7 @@ def test_killed_at_a_named_point(
             scenario.heal(ground, tally)
         except AssertionError as error:
             raise AssertionError(f"killed at {point}") from error
+        assert not list((ground.home / "tmp").iterdir()), f"killed at {point}"
 
 
 def test_killed_at_any_instant(
@@ -74,3 +76,14 @@ def test_killed_at_any_instant(
         if child.result(TIMEOUT_S).was_killed:
             tally.count(f"kills of {scenario.verb[0]} at an instant")
         scenario.heal(ground, tally)
+
+
+def test_of_a_killed_run_nothing_temporary_is_left_once_room_is_made(
+    lock: Scenario, home: Path
+) -> None:
+    """Kill a run, while uv is about to run for it: the folder that it was given is still there."""
+    ground = lock.fresh(home / "killed")
+    assert ground.run(*lock.verb, watch=kill_at(RUNNING_UV)).was_killed
+    assert len(ground.left()) == 1
+    assert ground.run("gc").code == 0
+    assert ground.left() == []

@@ -18,6 +18,7 @@ from orchestrator.app.recording import remember_build
 from orchestrator.engines.docker.presence import private_tag
 from orchestrator.errors import MissingToolError, OrchError
 from orchestrator.report.collected import collected_document
+from orchestrator.scratch import SCRATCH, scratch_folder
 from orchestrator.settings import read_settings
 from orchestrator.unused.entries import (
     Because,
@@ -202,6 +203,17 @@ def test_a_download_that_broke_off_stays_for_a_day(tiny: Tiny) -> None:
     assert set(gone.values()) == {Because.LEFT_OVER}
     assert len(gone) == 2
     assert not half.exists()
+
+
+def test_a_scratch_folder_goes_at_once_when_its_run_is_gone_and_never_before(tiny: Tiny) -> None:
+    tiny.build()
+    write_tree(tiny.cache, {f"{SCRATCH}/left/x": "x"})
+    with scratch_folder() as held:  # sweeps too
+        assert not (tiny.cache / SCRATCH / "left").exists()
+        write_tree(tiny.cache, {f"{SCRATCH}/left/x": "x"})
+        gone = gc(tiny, Budget(1e-9, 0))[Part.CACHE].going
+        assert gone[next(e for e in gone if e.path.name == "left")] is Because.LEFT_OVER
+        assert list((tiny.cache / SCRATCH).iterdir()) == [held]
 
 
 def test_what_a_killed_build_left_in_the_workspace_goes(tiny: Tiny) -> None:

@@ -78,14 +78,16 @@ ROOMS = (
     "aws",
     "rewriting",
     "atomic",
+    "git",
+    "scratch",
     "links",
     "usage",
     "paths",
-    "git",
     "head",
     "logs",
     "model",
     "errors",
+    "printable",
 )
 """The rooms of the house from top to bottom; a module may import what stands below it."""
 
@@ -178,6 +180,7 @@ CORE = (
     "tables",
     "model",
     "errors",
+    "printable",
 )
 IMPURE = {
     "asyncio",

@@ -126,6 +126,21 @@ def test_an_unsound_workspace_at_the_merge_base_chooses_everything(ws: Path) -> 
     assert "is not sound" in planned.notes[0]
 
 
+def test_a_commit_without_settings_is_not_taken_for_what_the_cache_lies_in(
+    ws: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ORCH_CACHE", str(ws / ".cache"))
+    settings = (ws / "orch.toml").read_text()
+    git(ws, "checkout", "-q", "main")
+    (ws / "orch.toml").unlink()
+    commit(ws, "none yet")
+    git(ws, "checkout", "-q", "-B", "work")
+    (ws / "orch.toml").write_text(settings)
+    planned = since(ws, "main")
+    assert planned.wanted == EVERYTHING
+    assert "is not sound: there is no orch.toml" in planned.notes[0]
+
+
 def test_looking_back_leaves_index_and_working_tree_as_they_are(ws: Path) -> None:
     write_tree(ws, {"base/a/src/staged.txt": "y"})
     git(ws, "add", "-A")

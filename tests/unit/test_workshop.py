@@ -15,7 +15,9 @@ import pytest
 
 from orchestrator.errors import ArtifactError, InterruptedByUserError, UnavailableError
 from orchestrator.model import Platform, WheelSettings
+from orchestrator.paths import cache_folder
 from orchestrator.resolve.python.uv import Target
+from orchestrator.scratch import SCRATCH
 from orchestrator.wheelhouse import toolchain
 from tests.sdists import COMPILES, HERE, PYTHON, TAG, TARGET, Shop, make_buildable
 from tests.wheels import make_wheel
@@ -308,4 +310,4 @@ def test_a_build_that_is_stopped_ends_with_all_its_children(tmp_path: Path, shop
         shop.workshop.stop()
         with pytest.raises(InterruptedByUserError):
             made.result(timeout=60)
-    assert not list((shop.folder / "cache/wheelhouse/building").iterdir())
+    assert not list((cache_folder() / SCRATCH).iterdir())

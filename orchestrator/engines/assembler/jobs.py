@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import multiprocessing
 import os
 import signal
@@ -9,6 +10,7 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import ExitStack
 from multiprocessing import forkserver, resource_tracker
 from pathlib import Path
 from typing import ParamSpec, TypeVar
@@ -25,11 +27,14 @@ from orchestrator.engines.assembler.wheel.segment import (
 from orchestrator.errors import AssemblyError
 from orchestrator.model import LockedDeb
 from orchestrator.oci.layer import Layer
+from orchestrator.scratch import scratch_folder
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 _compilers = Compilers()
+_MOST_FOLDER_BYTES = 107 - len("/listener-12345678")
+"""Of the path of a folder that sockets are made in: they would have no address (unix(7))."""
 
 
 def make_deb_segment(
@@ -137,6 +142,7 @@ def _start_server() -> None:
     """
     before = os.environ.get("PYTHONSAFEPATH")
     os.environ["PYTHONSAFEPATH"] = "1"
+    _place_sockets()
     resource_tracker.ensure_running()  # it lets Ctrl-C through when it starts
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
@@ -147,6 +153,23 @@ def _start_server() -> None:
             del os.environ["PYTHONSAFEPATH"]
         else:
             os.environ["PYTHONSAFEPATH"] = before
+
+
+def _place_sockets() -> None:
+    """Let the server's socket lie in a scratch folder, which stays for as long as this process.
+
+    multiprocessing looks there before it makes a folder in the system's place for such.
+    """
+    table: dict[str, object] = vars(multiprocessing.current_process())["_config"]
+    if "tempdir" in table:
+        return
+    held = ExitStack()
+    folder = str(held.enter_context(scratch_folder()))
+    if len(os.fsencode(folder)) <= _MOST_FOLDER_BYTES:
+        table["tempdir"] = folder
+        atexit.register(held.close)
+    else:
+        held.close()
 
 
 def _begin_work() -> None:

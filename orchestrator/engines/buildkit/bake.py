@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +14,7 @@ from orchestrator.engines.buildkit.command import BuildCommand
 from orchestrator.engines.buildkit.process import Processes
 from orchestrator.engines.buildkit.progress import Progress
 from orchestrator.engines.buildkit.rawjson import RawJson, Status, Targets
+from orchestrator.scratch import scratch_folder
 
 _WRITTEN = re.compile(r"writing image (sha256:[0-9a-f]{64})")
 _EXPORT = "exporting to image"
@@ -80,8 +80,8 @@ def bake(
                 left.remove(name)
                 done(target)
 
-    with tempfile.TemporaryDirectory(prefix="orch-build-") as text:
-        file, metadata = Path(text) / "bake.json", Path(text) / "metadata.json"
+    with scratch_folder() as scratch:
+        file, metadata = scratch / "bake.json", scratch / "metadata.json"
         document = {name: target.command.target() for name, target in targets.items()}
         file.write_text(json.dumps({"target": document}), "utf-8")
         first = next(iter(targets.values())).command

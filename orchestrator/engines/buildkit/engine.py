@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -32,6 +31,7 @@ from orchestrator.model import DockerfileBuild, Image, ImageSettings, Workspace
 from orchestrator.paths import Paths
 from orchestrator.plan import Step
 from orchestrator.ports import Made
+from orchestrator.scratch import scratch_folder
 from orchestrator.siblings import WHEELS_CONTEXT, SiblingNames, familiar_name
 
 
@@ -110,7 +110,7 @@ class BuildKit:
 
     def _build_alone(self, step: Step, build: DockerfileBuild, used: list[Used]) -> Made:
         contexts = self._contexts(step, self._parsed(step), build.settings, used)
-        with self._staged(step) as place, _scratch() as scratch:
+        with self._staged(step) as place, scratch_folder() as scratch:
             metadata = scratch / "metadata.json"
             command = self._command(step, place, contexts, self._shelf.output(scratch))
             self._runs.run(step.image, command, metadata)
@@ -242,9 +242,3 @@ def _build_of(step: Step) -> DockerfileBuild:
     build = step.image.build
     assert build is not None, "recipes have another engine"  # noqa: S101 - for the type checker
     return build
-
-
-@contextlib.contextmanager
-def _scratch() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="orch-build-") as folder:
-        yield Path(folder)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import re
 import subprocess
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,6 +13,7 @@ from pathlib import Path
 
 from orchestrator.errors import FetchError, MissingToolError
 from orchestrator.resolve.debian.deb822 import parse_paragraphs
+from orchestrator.scratch import scratch_folder
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _ARMOUR_END = "-----END PGP"
@@ -54,10 +54,10 @@ def verify_signature(in_release: bytes, signed_by: str, where: str) -> str:
         FetchError: The file carries no good signature.
         MissingToolError: `gpgv` or the keyring is missing.
     """
-    with tempfile.TemporaryDirectory(prefix="orch-release-") as folder:
-        signed, text = Path(folder, "InRelease"), Path(folder, "Release")
+    with scratch_folder() as folder:
+        signed, text = folder / "InRelease", folder / "Release"
         signed.write_bytes(in_release)
-        arguments = [f"--keyring={path}" for path in _keyrings(signed_by, Path(folder))]
+        arguments = [f"--keyring={path}" for path in _keyrings(signed_by, folder)]
         status = _run_gpgv([*arguments, "--status-fd=1", f"--output={text}", str(signed)])
         codes = {line.split()[1] for line in status.splitlines() if line.startswith("[GNUPG:] ")}
         if "GOODSIG" not in codes or "VALIDSIG" not in codes or "BADSIG" in codes:

@@ -8,7 +8,6 @@ import re
 import subprocess
 import sys
 import sysconfig
-import tempfile
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from orchestrator.errors import (
 from orchestrator.model import Platform
 from orchestrator.resolve.edges import Edges, turned_round
 from orchestrator.resolve.python.indexes import Indexes
+from orchestrator.scratch import scratch_folder
 
 _PIN = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==(\S+)", re.MULTILINE)
 _VIA = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==\S+ +# via (.+)$", re.MULTILINE)
@@ -183,8 +183,7 @@ class Uv:
         return {row["name"]: _files_of(row) for row in tomllib.loads(text).get("packages", [])}
 
     def _compile(self, question: _Question) -> str:
-        with tempfile.TemporaryDirectory(prefix="orch-lock-") as folder:
-            work = Path(folder)
+        with scratch_folder() as work:
             _write_lines(work / "wanted.in", question.requirements)
             _write_lines(work / "constraints.in", question.constraints)
             output = question.output
@@ -217,7 +216,7 @@ class Uv:
             return subprocess.run(
                 [self._program, "pip", "compile", *command, *more],
                 cwd=work,
-                env=self._environment(),
+                env=self._environment(work),
                 capture_output=True,
                 text=True,
                 check=False,
@@ -237,10 +236,11 @@ class Uv:
             options.append("--no-index")
         return options
 
-    def _environment(self) -> dict[str, str]:
+    def _environment(self, work: Path) -> dict[str, str]:
         kept = {key: value for key, value in os.environ.items() if not key.startswith("UV_")}
         timeout = os.environ.get("UV_HTTP_TIMEOUT", "120")
         kept |= {"UV_PYTHON_DOWNLOADS": "never", "UV_HTTP_TIMEOUT": timeout, **self._places()}
+        kept["TMPDIR"] = str(work)  # uv leaves locks of its own behind
         if self._indexes.certificates:
             kept.setdefault("SSL_CERT_FILE", self._indexes.certificates)
         return kept
