@@ -7,7 +7,8 @@ from pathlib import Path
 
 from orchestrator.model import Platform
 from orchestrator.resolve.python.indexes import Indexes
-from orchestrator.resolve.python.uv import Target, Uv
+from orchestrator.resolve.python.offered import Target
+from orchestrator.resolve.python.uv import Uv
 from tests.wheels import make_sdist, make_wheel
 
 TARGET = Target(Platform("linux", "amd64"), "3.11", (2, 36))

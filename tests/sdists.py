@@ -12,7 +12,7 @@ from pathlib import Path
 
 from orchestrator.fetch import Artifact, Downloads
 from orchestrator.model import LockedWheel, Platform, WheelBuild, WheelSettings
-from orchestrator.resolve.python.uv import Target
+from orchestrator.resolve.python.offered import Target
 from orchestrator.wheelhouse.host import HostPlace
 from orchestrator.wheelhouse.places import BuildPlace
 from orchestrator.wheelhouse.workshop import Places, Workshop

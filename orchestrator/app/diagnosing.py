@@ -138,7 +138,8 @@ def _check_indexes(needs: _Needs) -> Told:
 
 def _check_default(indexes: Indexes) -> list[Finding]:
     """Let the resolver ask its own default index, which nobody named."""
-    from orchestrator.resolve.python.uv import Target, Uv  # noqa: PLC0415 - slow to import
+    from orchestrator.resolve.python.offered import Target  # noqa: PLC0415 - slow to import
+    from orchestrator.resolve.python.uv import Uv  # noqa: PLC0415 - slow to import
 
     with scratch_folder() as scratch:
         try:

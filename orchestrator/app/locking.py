@@ -23,7 +23,7 @@ from orchestrator.usage import working_in
 if TYPE_CHECKING:
     from orchestrator.model import LockedWheel
     from orchestrator.resolve.pinning import BaseMove, Upstream
-    from orchestrator.resolve.python.uv import DistributionFile, Target
+    from orchestrator.resolve.python.offered import DistributionFile, Target
     from orchestrator.resolve.upgrading import Move
 
 

@@ -12,7 +12,7 @@ from orchestrator.fetch import Artifact
 from orchestrator.lockfile import Lock
 from orchestrator.model import LockedWheel, Platform
 from orchestrator.resolve.builds import targets_of
-from orchestrator.resolve.python.uv import Target
+from orchestrator.resolve.python.offered import Target
 from orchestrator.wheelhouse.locate import WheelPlaces, deb_artifact
 from orchestrator.wheelhouse.workshop import Workshop
 

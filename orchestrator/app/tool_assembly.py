@@ -34,7 +34,7 @@ from orchestrator.oci.layout import Layout
 from orchestrator.oci.tar import END_OF_ARCHIVE, padding, tar_header
 from orchestrator.plan import Action, Step
 from orchestrator.ports import Made
-from orchestrator.resolve.python.uv import Target
+from orchestrator.resolve.python.offered import Target
 
 TOOLS, REQUIRES = "wheel-tools", "wheel-requires"
 

@@ -25,7 +25,7 @@ from orchestrator.links import open_shared
 from orchestrator.lockfile import ImageLock, Lock
 from orchestrator.model import LockedDeb, LockedWheel, WheelBuild
 from orchestrator.oci.layout import Layout
-from orchestrator.resolve.python.uv import Target
+from orchestrator.resolve.python.offered import Target
 from orchestrator.resolve.tools import resolve_tools, wanted_tools
 from orchestrator.scratch import scratch_folder
 from orchestrator.wheelhouse.locate import deb_artifact

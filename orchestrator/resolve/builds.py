@@ -14,8 +14,9 @@ from orchestrator.errors import LockError, OrchError, ResolutionError
 from orchestrator.graph import Graph
 from orchestrator.lockfile import Lock
 from orchestrator.model import LockedWheel, Platform, Settings, WheelBuild, WheelSettings
+from orchestrator.resolve.python.offered import DistributionFile, Target
 from orchestrator.resolve.python.tags import choose_file, rank_of
-from orchestrator.resolve.python.uv import DistributionFile, Target, Uv
+from orchestrator.resolve.python.uv import Uv
 from orchestrator.resolve.target import target_of_image
 
 ReadRequires = Callable[[LockedWheel, Target], tuple[str, ...]]

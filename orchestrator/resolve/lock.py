@@ -20,10 +20,11 @@ from orchestrator.resolve.inputs import (
     read_tree_requirements,
     wanted_debs,
 )
+from orchestrator.resolve.python.offered import DistributionFile, Target
 from orchestrator.resolve.python.requirements import RequirementLine
 from orchestrator.resolve.python.tags import choose_file, rank_of
 from orchestrator.resolve.python.tree import Pins, Resolved, Tree, resolve_tree
-from orchestrator.resolve.python.uv import DistributionFile, Target, Uv
+from orchestrator.resolve.python.uv import Uv
 from orchestrator.resolve.target import target_of_image
 
 

@@ -20,8 +20,9 @@ from orchestrator.resolve.explained import Kind, Line
 from orchestrator.resolve.inputs import read_constraints, read_tree_requirements, wanted_debs
 from orchestrator.resolve.lock import Sources
 from orchestrator.resolve.python.markers import marker_environment
+from orchestrator.resolve.python.offered import Target
 from orchestrator.resolve.python.requirements import RequirementLine
-from orchestrator.resolve.python.uv import NoSolutionError, Target, Uv
+from orchestrator.resolve.python.uv import NoSolutionError, Uv
 from orchestrator.resolve.target import target_of_image
 
 _JOBS = 4

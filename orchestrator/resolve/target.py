@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from orchestrator.graph import Graph
 from orchestrator.model import LockedDeb, Platform
-from orchestrator.resolve.python.uv import Target
+from orchestrator.resolve.python.offered import Target
 
 _GLIBC = re.compile(r"(\d+)\.(\d+)")
 _CAUTIOUS_GLIBC = (2, 28)

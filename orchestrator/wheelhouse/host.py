@@ -7,7 +7,8 @@ import shutil
 from collections.abc import Iterator, Sequence
 
 from orchestrator.model import WheelBuild, WheelSettings
-from orchestrator.resolve.python.uv import Target, find_uv
+from orchestrator.resolve.python.offered import Target
+from orchestrator.resolve.python.uv import find_uv
 from orchestrator.wheelhouse.flags import environment, write_flags
 from orchestrator.wheelhouse.places import Ingredients, LackingBuildError, Work
 from orchestrator.wheelhouse.running import Builds

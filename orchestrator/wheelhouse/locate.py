@@ -14,7 +14,8 @@ from orchestrator.errors import OrchError, UnavailableError
 from orchestrator.fetch import Artifact
 from orchestrator.model import LockedDeb, LockedWheel
 from orchestrator.resolve.debian import DebianArchive
-from orchestrator.resolve.python.uv import DistributionFile, IndexesError, Target, Uv
+from orchestrator.resolve.python.offered import DistributionFile, Target
+from orchestrator.resolve.python.uv import IndexesError, Uv
 from orchestrator.transfer import http_client
 
 _JOBS = 16

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from orchestrator.errors import OrchError, UnavailableError
 from orchestrator.model import WheelBuild, WheelSettings
-from orchestrator.resolve.python.uv import Target
+from orchestrator.resolve.python.offered import Target
 from orchestrator.wheelhouse.running import Builds
 from orchestrator.wheelhouse.toolchain import SHARED, Toolchain
 

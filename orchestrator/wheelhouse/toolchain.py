@@ -14,7 +14,7 @@ from pathlib import Path
 
 from orchestrator.errors import UnavailableError
 from orchestrator.model import Platform
-from orchestrator.resolve.python.uv import Target
+from orchestrator.resolve.python.offered import Target
 
 SHARED = "or take the wheel from a shared place: orch wheels pull"
 """The last way out of every build that is not possible."""

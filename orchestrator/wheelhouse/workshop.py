@@ -18,7 +18,7 @@ from orchestrator.errors import ArtifactError, OrchError, UnavailableError, disk
 from orchestrator.fetch import Artifact, Downloads
 from orchestrator.links import open_shared
 from orchestrator.model import LockedWheel, WheelBuild, WheelSettings
-from orchestrator.resolve.python.uv import Target
+from orchestrator.resolve.python.offered import Target
 from orchestrator.scratch import scratch_folder
 from orchestrator.wheelhouse.building import build_wheel
 from orchestrator.wheelhouse.host import HostPlace

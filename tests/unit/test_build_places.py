@@ -13,7 +13,7 @@ import pytest
 from orchestrator.engines.docker.wheel_place import ContainerPlace
 from orchestrator.errors import ArtifactError, ExitCode, MissingToolError, UnavailableError
 from orchestrator.model import WheelBuild, WheelSettings
-from orchestrator.resolve.python.uv import Target
+from orchestrator.resolve.python.offered import Target
 from orchestrator.wheelhouse.places import BuildPlace, Ingredients, Work
 from orchestrator.wheelhouse.running import Builds
 from orchestrator.wheelhouse.toolchain import SHARED, Toolchain, find_toolchain

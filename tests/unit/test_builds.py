@@ -16,7 +16,7 @@ from orchestrator.model import LockedWheel, WheelBuild
 from orchestrator.resolve.builds import check_builds, requires_of, targets_of
 from orchestrator.resolve.debian import DebianArchive
 from orchestrator.resolve.lock import Sources, Upgrade, resolve_lock
-from orchestrator.resolve.python.uv import Target
+from orchestrator.resolve.python.offered import Target
 from orchestrator.wheelhouse.locate import measure_files
 from orchestrator.workspace import read_workspace
 from tests.archives import FakeArchive, write_recipe

@@ -11,7 +11,7 @@ import pytest
 
 from orchestrator.engines.assembler.ground import Ground, read_ground
 from orchestrator.errors import AssemblyError
-from orchestrator.resolve.python.uv import Target
+from orchestrator.resolve.python.offered import Target
 from tests.helpers import AMD64
 
 TARGET = Target(AMD64, "3.11", (2, 28))

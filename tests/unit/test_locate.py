@@ -14,13 +14,8 @@ from orchestrator.errors import UnavailableError
 from orchestrator.model import LockedDeb, LockedWheel
 from orchestrator.resolve.debian import DebianArchive
 from orchestrator.resolve.python.indexes import Indexes
-from orchestrator.resolve.python.uv import (
-    DistributionFile,
-    IndexesError,
-    NoSolutionError,
-    Target,
-    Uv,
-)
+from orchestrator.resolve.python.offered import DistributionFile, Target
+from orchestrator.resolve.python.uv import IndexesError, NoSolutionError, Uv
 from orchestrator.wheelhouse.locate import WheelPlaces, deb_artifact, measure_files
 from tests.helpers import wheel_of
 from tests.houses import TARGET, House

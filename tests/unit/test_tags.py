@@ -7,8 +7,8 @@ import itertools
 import pytest
 
 from orchestrator.model import LockedDeb, Platform
+from orchestrator.resolve.python.offered import DistributionFile, Target
 from orchestrator.resolve.python.tags import choose_file, rank_of
-from orchestrator.resolve.python.uv import DistributionFile, Target
 from orchestrator.resolve.target import target_of
 
 AMD64, ARM64 = Platform("linux", "amd64"), Platform("linux", "arm64")

@@ -15,7 +15,8 @@ import pytest
 
 from orchestrator.errors import MissingToolError, OutOfSpaceError
 from orchestrator.model import Platform
-from orchestrator.resolve.python.uv import IndexesError, NoSolutionError, Target, Uv
+from orchestrator.resolve.python.offered import Target
+from orchestrator.resolve.python.uv import IndexesError, NoSolutionError, Uv
 from tests.houses import TARGET, House
 
 ARM = Target(Platform("linux", "arm64"), "3.11", (2, 36))

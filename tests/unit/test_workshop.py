@@ -16,7 +16,7 @@ import pytest
 from orchestrator.errors import ArtifactError, InterruptedByUserError, UnavailableError
 from orchestrator.model import Platform, WheelSettings
 from orchestrator.paths import cache_folder
-from orchestrator.resolve.python.uv import Target
+from orchestrator.resolve.python.offered import Target
 from orchestrator.scratch import SCRATCH
 from orchestrator.wheelhouse import toolchain
 from tests.sdists import COMPILES, HERE, PYTHON, TAG, TARGET, Shop, make_buildable

@@ -37,8 +37,8 @@ from orchestrator.oci.layer import Layer
 from orchestrator.oci.layout import Layout
 from orchestrator.plan import Step
 from orchestrator.ports import Made
+from orchestrator.resolve.python.offered import Target
 from orchestrator.resolve.python.tags import rank_of
-from orchestrator.resolve.python.uv import Target
 from orchestrator.resolve.target import target_of_image
 from orchestrator.usage import note_use
 

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from orchestrator.errors import AssemblyError
 from orchestrator.oci.reading import UNREADABLE, members, opened_layer
-from orchestrator.resolve.python.uv import Target
+from orchestrator.resolve.python.offered import Target
 
 _PYTHON = re.compile(r"(?:.*/)?bin/python(3\.\d+)")
 _LIBC = re.compile(r"(?:.*/)?lib(?:64)?/(?:[^/]+-linux-gnu[^/]*/)?libc\.so\.6")

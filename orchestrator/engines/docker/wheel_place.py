@@ -24,7 +24,7 @@ from orchestrator.errors import (
 )
 from orchestrator.model import LockedWheel, Platform, WheelBuild, WheelSettings
 from orchestrator.oci.reading import members, open_tar
-from orchestrator.resolve.python.uv import Target
+from orchestrator.resolve.python.offered import Target
 from orchestrator.wheelhouse.flags import environment, write_flags
 from orchestrator.wheelhouse.places import Ingredients, Work
 from orchestrator.wheelhouse.running import Builds

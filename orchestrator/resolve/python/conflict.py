@@ -12,8 +12,9 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from orchestrator.errors import ResolutionError
 from orchestrator.graph import Graph
 from orchestrator.resolve.edges import Edges, Need, find_chain
+from orchestrator.resolve.python.offered import Target
 from orchestrator.resolve.python.requirements import RequirementLine
-from orchestrator.resolve.python.uv import NoSolutionError, Target, Uv
+from orchestrator.resolve.python.uv import NoSolutionError, Uv
 
 Pins = Mapping[str, str]
 

@@ -8,7 +8,7 @@ from functools import lru_cache
 from packaging.tags import Tag, compatible_tags, cpython_tags
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
-from orchestrator.resolve.python.uv import DistributionFile, Target
+from orchestrator.resolve.python.offered import DistributionFile, Target
 
 _LEGACY = {(2, 17): "manylinux2014", (2, 12): "manylinux2010", (2, 5): "manylinux1"}
 _OLDEST = {"x86_64": 5, "aarch64": 17}

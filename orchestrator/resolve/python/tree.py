@@ -15,8 +15,9 @@ from packaging.utils import canonicalize_name
 
 from orchestrator.graph import Graph
 from orchestrator.resolve.python.conflict import Dispute, explain_dispute
+from orchestrator.resolve.python.offered import Target
 from orchestrator.resolve.python.requirements import RequirementLine
-from orchestrator.resolve.python.uv import NoSolutionError, Target, Uv
+from orchestrator.resolve.python.uv import NoSolutionError, Uv
 
 _NO_SOURCE = re.compile(
     r"no wheels with a matching|not found in|there is no version of|no usable wheels"

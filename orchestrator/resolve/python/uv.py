@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import errno
 import os
-import re
 import subprocess
 import sys
 import sysconfig
@@ -12,29 +10,25 @@ import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from orchestrator.errors import (
-    FetchError,
-    MissingToolError,
-    OrchError,
-    ResolutionError,
-    disk_error,
-)
+from orchestrator.errors import FetchError, MissingToolError, ResolutionError
 from orchestrator.model import Platform
-from orchestrator.resolve.edges import Edges, turned_round
+from orchestrator.resolve.edges import Edges
+from orchestrator.resolve.python.answers import (
+    disk_error_in,
+    edges_of,
+    pins_of,
+    projects_without_wheels,
+    shorten,
+)
 from orchestrator.resolve.python.indexes import Indexes
+from orchestrator.resolve.python.offered import DistributionFile, Target, files_of
 from orchestrator.scratch import scratch_folder
 
-_PIN = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==(\S+)", re.MULTILINE)
-_VIA = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==\S+ +# via (.+)$", re.MULTILINE)
-_NEEDS_BUILD = re.compile(r"Wheels are required for `([^`]+)` because building")
 _TIMEOUT_S = 900
 _NO_ANSWER = 2
 """What uv ends with where it cannot ask; where the answer is that there is no solution, with 1."""
 
-_OS_ERROR = re.compile(r"\(os error (\d+)\)")
-_OF_DISKS = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EACCES}
 
 _LATER = (
     "check the network and what logs in there, or name another index in pip's configuration or "
@@ -51,38 +45,12 @@ class NoSolutionError(ResolutionError):
 
 
 @dataclass(frozen=True, slots=True)
-class DistributionFile:
-    """A file that an index offers for a version; `url` may be http(s) or file."""
-
-    name: str
-    version: str
-    file: str
-    sha256: str
-    url: str
-    size_bytes: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """What is resolved for: the image's Python, platform and C library."""
-
-    platform: Platform
-    python: str
-    glibc: tuple[int, int]
-
-    @property
-    def uv_platform(self) -> str:
-        """Return the platform as uv names it."""
-        return f"{self.platform.machine}-manylinux_{self.glibc[0]}_{self.glibc[1]}"
-
-
-@dataclass(frozen=True, slots=True)
 class _Question:
     target: Target
     requirements: tuple[str, ...]
     constraints: tuple[str, ...]
     options: tuple[str, ...]
-    output: str
+    output: str = "pins.txt"
     preferred: tuple[str, ...] = ()
     cached: bool = False
 
@@ -122,11 +90,10 @@ class Uv:
             tuple(requirements),
             tuple(constraints),
             ("--no-annotate",),
-            "pins.txt",
-            tuple(f"{name}=={version}" for name, version in (preferred or {}).items()),
-            cached,
+            preferred=_lines_of(preferred or {}),
+            cached=cached,
         )
-        return dict(_PIN.findall(self._compile(question)))
+        return pins_of(self._compile(question))
 
     def compile_edges(
         self,
@@ -147,13 +114,11 @@ class Uv:
             tuple(requirements),
             tuple(constraints),
             ("--annotation-style", "line"),
-            "pins.txt",
-            tuple(f"{name}=={version}" for name, version in (preferred or {}).items()),
+            preferred=_lines_of(preferred or {}),
             cached=True,
         )
         text = self._compile(question)
-        via = [(name, askers.split(", ")) for name, askers in _VIA.findall(text)]
-        return dict(_PIN.findall(text)), turned_round(via)
+        return pins_of(text), edges_of(text)
 
     def find_latest(self, names: Iterable[str], target: Target) -> dict[str, str]:
         """Return the newest version of each project that fits, whatever it needs itself.
@@ -164,8 +129,7 @@ class Uv:
             OrchError: The cache cannot be written.
         """
         options = ("--no-annotate", "--no-deps")
-        text = self._compile(_Question(target, tuple(names), (), options, "pins.txt"))
-        return dict(_PIN.findall(text))
+        return pins_of(self._compile(_Question(target, tuple(names), (), options)))
 
     def find_files(
         self, pins: Mapping[str, str], target: Target
@@ -177,10 +141,9 @@ class Uv:
             IndexesError: The indexes are out of reach.
             OrchError: The cache cannot be written.
         """
-        lines = tuple(f"{name}=={version}" for name, version in pins.items())
         options = ("--no-deps", "--format", "pylock.toml")
-        text = self._compile(_Question(target, lines, (), options, "pylock.toml"))
-        return {row["name"]: _files_of(row) for row in tomllib.loads(text).get("packages", [])}
+        text = self._compile(_Question(target, _lines_of(pins), (), options, "pylock.toml"))
+        return {row["name"]: files_of(row) for row in tomllib.loads(text).get("packages", [])}
 
     def _compile(self, question: _Question) -> str:
         with scratch_folder() as work:
@@ -197,14 +160,14 @@ class Uv:
                 if result.returncode == 0:
                     self._sdists[question.target.platform] = frozenset(sdists)
                     return (work / output).read_text("utf-8")
-                found = _without_wheels(result.stderr) - sdists
+                found = projects_without_wheels(result.stderr) - sdists
                 sdists |= found
                 if found:
                     continue
                 if offline == self._offline:
-                    message = _shorten(result.stderr)
+                    message = shorten(result.stderr)
                     if result.returncode == _NO_ANSWER:
-                        raise _unasked(message)
+                        raise disk_error_in(message) or IndexesError(message, hint=_LATER)
                     raise NoSolutionError(message, hint="change a requirement or a constraint")
                 offline = self._offline
 
@@ -255,6 +218,10 @@ class Uv:
         return {name: value for name, value in places.items() if value}
 
 
+def _lines_of(pins: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(f"{name}=={version}" for name, version in pins.items())
+
+
 def _quoted(place: str) -> str:
     """Return a place without commas, which part places: those of a folder as in its URL."""
     if "," in place and "://" not in place:
@@ -265,19 +232,6 @@ def _quoted(place: str) -> str:
 def _allow(sdists: Iterable[str]) -> list[str]:
     """Return the options that take projects as sdists though wheels are asked for."""
     return [f"--no-binary={name}" for name in sorted(sdists)]
-
-
-def _without_wheels(message: str) -> set[str]:
-    """Return the projects that uv says it would take if it might build them.
-
-    Its hint alone is not enough: it also names projects whose other versions have wheels.
-    """
-    hinted = set(_NEEDS_BUILD.findall(message))
-    return {
-        name
-        for name in hinted
-        if re.search(rf"\b{re.escape(name)}(==\S+)? ha(s|ve) no usable wheels", message)
-    }
 
 
 def _write_lines(file: Path, lines: Iterable[str]) -> None:
@@ -298,40 +252,3 @@ def find_uv() -> str:
             "uv is not installed, and resolving Python packages needs it",
             hint=f"install orch with its dependencies (looked for {beside})",
         ) from None
-
-
-def _files_of(row: Mapping[str, Any]) -> tuple[DistributionFile, ...]:
-    offered = [*row.get("wheels", []), *([row["sdist"]] if "sdist" in row else [])]
-    return tuple(_file_of(row["name"], row["version"], item) for item in offered)
-
-
-def _file_of(name: str, version: str, item: Mapping[str, Any]) -> DistributionFile:
-    """Read one file of a pylock (PEP 751)."""
-    place = item.get("url") or Path(item["path"]).absolute().as_uri()
-    file = item.get("name") or place.rsplit("/", 1)[1].split("#")[0]
-    size = int(item.get("size", 0))
-    return DistributionFile(name, version, _unquoted(file), item["hashes"]["sha256"], place, size)
-
-
-def _unquoted(file: str) -> str:
-    from urllib.parse import unquote  # noqa: PLC0415 - only a lock needs it
-
-    return unquote(file)
-
-
-def _unasked(message: str) -> OrchError:
-    """Return why uv could not ask: what its cache folder's disk did to it, else the indexes."""
-    for number in map(int, _OS_ERROR.findall(message)):
-        if number in _OF_DISKS:
-            error = disk_error(OSError(number, os.strerror(number)))
-            error.message = f"uv: {error.message}: {message}"
-            return error
-    return IndexesError(message, hint=_LATER)
-
-
-def _shorten(message: str) -> str:
-    """Cut uv's explanation down to what a person reads."""
-    lines = [line.strip() for line in message.splitlines() if line.strip()]
-    kept = [line for line in lines if not line.startswith(("warning:", "Resolved"))]
-    text = " ".join(line.removeprefix("error: ").removeprefix("cause: ") for line in kept)
-    return text.replace("No solution found when resolving dependencies ", "")
