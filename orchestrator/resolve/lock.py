@@ -11,6 +11,7 @@ from orchestrator.graph import Graph
 from orchestrator.lockfile import ImageLock, Lock
 from orchestrator.model import LockedDeb, LockedWheel, Platform, Workspace
 from orchestrator.resolve.builds import BuildSources, ReadRequires, pin_builds, requires_of
+from orchestrator.resolve.choosing import choose_files
 from orchestrator.resolve.debian import DebianArchive, move_debs
 from orchestrator.resolve.inputs import (
     asked_of,
@@ -20,10 +21,9 @@ from orchestrator.resolve.inputs import (
     read_tree_requirements,
     wanted_debs,
 )
-from orchestrator.resolve.python.offered import DistributionFile, Target
+from orchestrator.resolve.python.offered import DistributionFile
 from orchestrator.resolve.python.requirements import RequirementLine
-from orchestrator.resolve.python.tags import choose_file, rank_of
-from orchestrator.resolve.python.tree import Pins, Resolved, Tree, resolve_tree
+from orchestrator.resolve.python.tree import Resolved, Tree, resolve_tree
 from orchestrator.resolve.python.uv import Uv
 from orchestrator.resolve.target import target_of_image
 
@@ -136,7 +136,8 @@ class _Asked:
         self.sources.progress(f"Python packages for {platform}")
         tree = self._tree(platform, debs)
         resolved = resolve_tree(tree, self.sources.uv())
-        wheels = _locate(tree, resolved, self.sources, previous, platform)
+        sources = self.sources
+        wheels = choose_files(tree, resolved, previous, platform, sources.uv, sources.measure)
         notes: list[str] = []
         images: dict[tuple[str, Platform], ImageLock] = {}
         for name in graph.locked:
@@ -209,57 +210,6 @@ def _previous_pins(previous: Lock, platform: Platform) -> dict[str, str]:
         if locked_for == platform
         for wheel in adds.wheels
     }
-
-
-def _locate(
-    tree: Tree, resolved: Resolved, sources: Sources, previous: Lock, platform: Platform
-) -> dict[str, tuple[LockedWheel, ...]]:
-    """Choose the file of every pin; what the previous lock chose is taken over."""
-    known = {
-        (wheel.name, wheel.version, adds.python or previous.python): wheel
-        for (_, locked_for), adds in previous.images.items()
-        if locked_for == platform
-        for wheel in adds.wheels
-        if wheel.is_wheel
-    }
-    wanted = _missing(tree, resolved, known)
-    chosen: list[tuple[str, DistributionFile]] = []
-    for target, pins in wanted:
-        offered = sources.uv().find_files(pins, target)
-        for name, version in pins.items():
-            found = choose_file(offered.get(name, ()), target)
-            if found is None:
-                raise ResolutionError(f"{name} {version} has no file that fits {platform}")
-            chosen.append((target.python, found))
-    sizes = sources.measure([file for _, file in chosen])
-    for python, file in chosen:
-        size = file.size_bytes or sizes.get(file.url, 0)
-        wheel = LockedWheel(file.name, file.version, file.file, file.sha256, size)
-        known[wheel.name, wheel.version, python] = wheel
-    return {
-        name: tuple(known[*item, tree.targets[name].python] for item in sorted(pins.items()))
-        for name, pins in resolved.adds.items()
-    }
-
-
-def _missing(
-    tree: Tree, resolved: Resolved, known: Mapping[tuple[str, str, str], LockedWheel]
-) -> list[tuple[Target, Pins]]:
-    """Group the pins whose file must be looked up; a group holds each name once."""
-    groups: list[tuple[Target, dict[str, str]]] = []
-    for name, pins in resolved.adds.items():
-        for item in pins.items():
-            target = tree.targets[name]
-            found = known.get((*item, target.python))
-            if found and rank_of(found.file, target) is not None:
-                continue
-            for group_target, group in groups:
-                if group_target == target and group.get(item[0], item[1]) == item[1]:
-                    group[item[0]] = item[1]
-                    break
-            else:
-                groups.append((target, dict([item])))
-    return [(target, group) for target, group in groups]
 
 
 def _notes(resolved: Resolved, platform: Platform) -> list[str]:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
@@ -15,21 +13,16 @@ from orchestrator.graph import Graph
 from orchestrator.lockfile import Lock
 from orchestrator.model import Platform, Workspace
 from orchestrator.resolve.debian.version import version_key
-from orchestrator.resolve.edges import Edges, find_chain
 from orchestrator.resolve.explained import Kind, Line
 from orchestrator.resolve.inputs import read_constraints, read_tree_requirements, wanted_debs
 from orchestrator.resolve.lock import Sources
+from orchestrator.resolve.objectors import find_objectors
 from orchestrator.resolve.python.markers import marker_environment
 from orchestrator.resolve.python.offered import Target
-from orchestrator.resolve.python.requirements import RequirementLine
 from orchestrator.resolve.python.uv import NoSolutionError, Uv
 from orchestrator.resolve.target import target_of_image
 
 _JOBS = 4
-_ASKS = (
-    r"(?<![\w.-])([A-Za-z0-9][\w.-]*?)(?:\[[^\]]*\])?(?:[<>=!~]\S*)? depends? on "
-    r"{name}(?:\[[^\]]*\])?([<>=!~]\S+)"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +144,7 @@ class _Python:
             )
         indirect = {name: version for name, version in latest.items() if not held[name]}
         lines = [line for lines in asked.values() for line in lines]
-        return held | _indirect_holders(self.sources.uv(), indirect, lines, wanted, target)
+        return held | find_objectors(self.sources.uv(), indirect, lines, wanted, target)
 
     def _is_unavailable(self, name: str) -> bool:
         adds = self.lock.images.get((name, self.platform))
@@ -174,60 +167,6 @@ def _latest(uv: Uv, names: list[str], target: Target) -> dict[str, str]:
         for one in pool.map(ask, [[name] for name in names]):
             found |= one
     return found
-
-
-def _indirect_holders(
-    uv: Uv,
-    latest: Mapping[str, str],
-    lines: list[RequirementLine],
-    pins: Mapping[str, str],
-    target: Target,
-) -> dict[str, tuple[Line, ...]]:
-    """Ask for each latest version beside the pins of all others, and read who objects."""
-    if not latest:
-        return {}
-    wanted = [str(line) for line in lines]
-    exact = {name: f"{name}=={pin}" for name, pin in pins.items()}
-    try:
-        edges = uv.compile_edges(wanted, exact.values(), target)[1]
-    except NoSolutionError:  # images exclude each other
-        return {}
-
-    def ask(item: tuple[str, str]) -> tuple[Line, ...]:
-        name, version = item
-        try:
-            bounds = exact | {name: f"{name}=={version}"}
-            uv.compile_pins(wanted, bounds.values(), target, cached=True)
-        except NoSolutionError as error:
-            return _objector(error.message, name, version, lines, edges)
-        return ()
-
-    with ThreadPoolExecutor(_JOBS) as pool:
-        return dict(zip(latest, pool.map(ask, latest.items()), strict=True))
-
-
-def _objector(
-    said: str, name: str, version: str, lines: list[RequirementLine], edges: Edges
-) -> tuple[Line, ...]:
-    """Return the package that rules a version out, at the line that brings it."""
-    for found in re.finditer(_ASKS.format(name=re.escape(name)), said):
-        asker, clause = canonicalize_name(found[1]), found[2].rstrip(",.")
-        if not _excludes(clause, version):
-            continue
-        text = f"{asker} needs {name}{clause}"
-        chains = [(find_chain(edges, line.name, asker), line) for line in lines]
-        known = [(len(chain), line) for chain, line in chains if chain is not None]
-        where = min(known, key=lambda item: item[0])[1].where if known else ""
-        return (Line(text, where, name=asker),)
-    return ()
-
-
-def _excludes(clause: str, version: str) -> bool:
-    try:
-        specifier = SpecifierSet(clause)
-    except InvalidSpecifier:
-        return False
-    return not specifier.contains(version, prereleases=True)
 
 
 def _versions(lock: Lock, platform: Platform, kind: Kind) -> dict[tuple[str, str], tuple[str, ...]]:
