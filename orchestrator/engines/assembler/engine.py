@@ -7,9 +7,6 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from orchestrator.atomic import write_text
-from orchestrator.engines.assembler.clashes import check_clashes
-from orchestrator.engines.assembler.closure import check_closure, closure_key
 from orchestrator.engines.assembler.contents import Contents, Part, contents_of, package_groups
 from orchestrator.engines.assembler.deb.accounts import User
 from orchestrator.engines.assembler.ground import read_ground
@@ -25,9 +22,10 @@ from orchestrator.engines.assembler.layers import (
 from orchestrator.engines.assembler.published import Earlier, known_layers, notes_of
 from orchestrator.engines.assembler.runtime import runtime_config
 from orchestrator.engines.assembler.segments import Joined, Materials, SegmentWorks
+from orchestrator.engines.assembler.soundness import check_packages, check_tags
 from orchestrator.engines.assembler.store import Store
 from orchestrator.engines.assembler.venv import HOME
-from orchestrator.errors import AssemblyError, FetchError
+from orchestrator.errors import FetchError
 from orchestrator.fetch import Artifact, Downloads
 from orchestrator.graph import Graph
 from orchestrator.lockfile import Lock
@@ -38,9 +36,7 @@ from orchestrator.oci.layout import Layout
 from orchestrator.plan import Step
 from orchestrator.ports import Made
 from orchestrator.resolve.python.offered import Target
-from orchestrator.resolve.python.tags import rank_of
 from orchestrator.resolve.target import target_of_image
-from orchestrator.usage import note_use
 
 
 class Assembler:
@@ -101,7 +97,7 @@ class Assembler:
             OrchError: An input cannot be had, or does not make a sound image.
         """
         contents = self._contents(step)
-        _check_tags(contents, self._target(contents))
+        check_tags(contents, self._target(contents))
         self._check_at_hand(contents)
         store = self._store_for(contents)
         user = self._earlier.find_user(contents, store)
@@ -114,7 +110,8 @@ class Assembler:
         home = self._python_home(contents, next(iter(parents.values()), ""))
         joined = self._own_layers(contents, packages, store, user, home)
         if user is None:
-            self._check(contents, store)
+            # What is checked against hearsay is no news for others, and not remembered.
+            check_packages(contents, store, remember=store is self._store)
         own = [item.layer for item in joined]
         user = user or user_of(contents, store)
         image = self._make_image(contents, own, user, next(iter(parents.values()), ""))
@@ -208,15 +205,6 @@ class Assembler:
         files = self._materials.files.get(own.image.name, ())
         return [*above, *files_layer(store, files, user or user_of(contents, store))]
 
-    def _check(self, contents: Contents, store: Store) -> None:
-        """Check an image's packages against each other; libraries once for the same packages."""
-        check_clashes(contents, store)
-        marker = self._store.folder / "checked" / closure_key(contents)
-        if note_use(marker) is None:
-            check_closure(contents, store)
-            if store is self._store:  # what was checked against hearsay is no news for others
-                write_text(marker, "")
-
     def _make_image(
         self, contents: Contents, own: Sequence[Layer], user: User, parent_digest: str
     ) -> BuiltImage:
@@ -242,20 +230,3 @@ class Assembler:
     def _parent(self, digest: str) -> tuple[list[Layer], dict[str, Any]]:
         """Return the layers and the runtime configuration that a parent hands down."""
         return self._layout.read_image(digest) if digest else ([], {})
-
-
-def _check_tags(contents: Contents, target: Target) -> None:
-    """Make sure that the image can load its wheels (PEP 425, PEP 600).
-
-    Raises:
-        AssemblyError: A wheel is for another platform, Python or newer C library.
-    """
-    for wheel, _ in contents.own.wheels:
-        if rank_of(wheel.file, target) is None:
-            glibc = ".".join(map(str, target.glibc))
-            raise AssemblyError(
-                f"{wheel.file} does not fit {contents.platform} with Python {target.python} "
-                f"and glibc {glibc}",
-                file=str(contents.own.image.file),
-                hint="run: orch lock",
-            )
