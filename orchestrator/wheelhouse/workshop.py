@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
-import json
-import shutil
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from orchestrator import logs
-from orchestrator.atomic import replacing, write_text
 from orchestrator.errors import ArtifactError, OrchError, UnavailableError, disk_error
 from orchestrator.fetch import Artifact, Downloads
-from orchestrator.links import open_shared
 from orchestrator.model import LockedWheel, WheelBuild, WheelSettings
 from orchestrator.resolve.python.offered import Target
 from orchestrator.scratch import scratch_folder
 from orchestrator.wheelhouse.building import build_wheel
 from orchestrator.wheelhouse.host import HostPlace
 from orchestrator.wheelhouse.places import BuildPlace, Ingredients, nowhere
-from orchestrator.wheelhouse.records import BuiltRecord, build_key, read_record
+from orchestrator.wheelhouse.records import BuiltRecord, build_key
 from orchestrator.wheelhouse.running import Builds
+from orchestrator.wheelhouse.shelf import Shelf
 from orchestrator.wheelhouse.toolchain import Toolchain
 
 
@@ -43,7 +37,7 @@ class Workshop:
     `materials` are the downloads that sdists and build requirements come through, and in which
     the wheels are put; a workshop must not be called from within one of their threads. `build_in`
     are the places to build in: the first that gives no reason for doubt is taken. `built`
-    are the sha256 of what was built in this run, `warnings` what a person should know at its end.
+    are the sha256 of what was built in this run.
     """
 
     def __init__(
@@ -62,10 +56,13 @@ class Workshop:
         self._say = say
         self._build_in = build_in
         self._builds = Builds()
-        self._lock = threading.Lock()
-        self._one_by_one: dict[str, threading.Lock] = {}
+        self._shelf = Shelf(places.folder, materials)
         self.built: set[str] = set()
-        self.warnings: list[str] = []
+
+    @property
+    def warnings(self) -> list[str]:
+        """Return what a person should know at the end of a run."""
+        return self._shelf.warnings
 
     def stop(self) -> None:
         """End what is being built."""
@@ -137,8 +134,8 @@ class Workshop:
     ) -> WheelBuild:
         asked = self._settings.get(build.name, WheelSettings())
         key = build_key(build, toolchain, asked)
-        with self._alone(key):
-            record = None if anew else self._known(key)
+        with self._shelf.alone(key):
+            record = None if anew else self._shelf.find(key)
             if record is None:
                 record = self._build(build, target, place, toolchain, key)
         wheel = LockedWheel(
@@ -174,24 +171,6 @@ class Workshop:
             f"here: orch wheels --rebuild {build.name}",
         )
 
-    def _known(self, key: str) -> BuiltRecord | None:
-        """Return what these inputs gave before, if it is still there and whole."""
-        record = read_record(self._record(key))
-        if record is None:
-            return None
-        path = self._materials.path(record.sha256)
-        try:
-            with path.open("rb") as file:
-                is_whole = hashlib.file_digest(file, "sha256").hexdigest() == record.sha256
-        except FileNotFoundError:
-            return None
-        if not is_whole:
-            warning = f"{record.file} was damaged in the cache; thrown away and built again"
-            self.warnings.append(warning)
-            path.unlink(missing_ok=True)
-            return None
-        return record
-
     def _build(
         self,
         build: WheelBuild,
@@ -218,7 +197,7 @@ class Workshop:
         with _scratch() as scratch:
             shown = str(log.relative_to(self._places.root))
             wheel = build_wheel(given, place, self._builds, scratch, log, shown)
-            digest, size = self._keep(wheel)
+            digest, size = self._shelf.keep(wheel)
         logs.event("wheel.built", file=wheel.name, sha256=digest, size_bytes=size)
         record = BuiltRecord(
             build.name,
@@ -233,31 +212,8 @@ class Workshop:
             build.settings,
         )
         self.built.add(digest)
-        write_text(self._record(key), json.dumps(asdict(record), indent=1), sync=True)
+        self._shelf.note(key, record)
         return record
-
-    def _keep(self, wheel: Path) -> tuple[str, int]:
-        """Put a wheel among the materials, under its digest."""
-        with wheel.open("rb") as source:
-            digest = hashlib.file_digest(source, "sha256").hexdigest()
-            source.seek(0)
-            with replacing(self._materials.path(digest), sync=True) as out:
-                shutil.copyfileobj(source, out)
-        return digest, wheel.stat().st_size
-
-    def _record(self, key: str) -> Path:
-        return self._places.folder / "built" / f"{key}.json"
-
-    @contextmanager
-    def _alone(self, key: str) -> Iterator[None]:
-        """Keep other threads and processes from building the same until the block ends."""
-        file = self._record(key).with_suffix(".lock")
-        with self._lock:
-            mine = self._one_by_one.setdefault(key, threading.Lock())
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with mine, open_shared(file) as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
 
 
 @contextmanager
