@@ -21,7 +21,8 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from orchestrator.fetch import Artifact, Downloads
+from orchestrator.fetch import Downloads
+from orchestrator.supply import Artifact
 
 SIZES_BYTES = (5_000, 20_000, 60_000, 150_000, 400_000)
 

@@ -3,57 +3,32 @@
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import os
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
-from urllib.parse import urlsplit
+from typing import Any
 
 from orchestrator import logs
 from orchestrator.errors import (
-    FetchError,
     InterruptedByUserError,
     OrchError,
-    UnreachableError,
     disk_error,
 )
 from orchestrator.levels import Levels
 from orchestrator.links import is_file, open_shared, refuse_foreign_links
-from orchestrator.transfer import GoneError, Transfers
-
-_ATTEMPTS = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Artifact:
-    """A file that is known by its content; `size_bytes` 0 means unknown.
-
-    `locate` gives the URLs to try, best first; it is asked only when the file must be fetched.
-    `fallback` gives places to try when none of these has it any more: archives that need not be
-    reachable. `gone_hint` says what to do when no place has the file any more. The shared levels
-    are asked before all these for what `is_shared`.
-    """
-
-    name: str
-    sha256: str
-    size_bytes: int
-    locate: Callable[[], Sequence[str]]
-    gone_hint: str = ""
-    fallback: Callable[[], Sequence[str]] = tuple
-    is_shared: bool = False
+from orchestrator.supply import Artifact, Supply, sha256_of
+from orchestrator.transfer import Transfers
 
 
 class Downloads:
     """The cache of downloaded files, addressed by sha256, and the way to fill it.
 
     Safe for several threads and processes: a file appears under its name complete or not at
-    all, and who comes second waits for who came first. `sources` tells, by sha256, which shared
-    level or host gave a file; `damaged` are files that were here, but not whole.
+    all, and who comes second waits for who came first. `damaged` are files that were here, but
+    not whole.
     """
 
     def __init__(
@@ -66,15 +41,28 @@ class Downloads:
         levels: Levels | None = None,
     ) -> None:
         self._folder = folder
-        self.is_offline = offline
         self._levels = levels or Levels()
-        self.sources: dict[str, str] = {}
         self._transfers = Transfers(on_bytes)
+        self._supply = Supply(self._transfers, self._levels, offline=offline)
         self._pool = ThreadPoolExecutor(jobs, thread_name_prefix="fetch")
         self._running: dict[str, Future[Path]] = {}
-        self.gone: set[str] = set()
         self.damaged: list[str] = []
         self._lock = threading.Lock()
+
+    @property
+    def is_offline(self) -> bool:
+        """Tell whether what is neither here nor at a shared level at hand is not fetched."""
+        return self._supply.is_offline
+
+    @property
+    def sources(self) -> dict[str, str]:
+        """Return which shared level or host gave a file, by sha256."""
+        return self._supply.sources
+
+    @property
+    def gone(self) -> set[str]:
+        """Return the sha256 of files that no place has any more."""
+        return self._supply.gone
 
     @property
     def warnings(self) -> list[str]:
@@ -142,7 +130,7 @@ class Downloads:
                     self.damaged.append(artifact.name)
                     logs.event("file.damaged", file=artifact.name)
                 began_s = time.monotonic()
-                self._fill(artifact, part)
+                self._supply.fill(artifact, part)
                 logs.event(
                     "file.fetched",
                     file=artifact.name,
@@ -156,84 +144,6 @@ class Downloads:
         except OSError as error:
             raise disk_error(error, path) from error
         return path
-
-    def _fill(self, artifact: Artifact, part: BinaryIO) -> None:
-        """Try the shared levels, then each place where the file may lie."""
-        if artifact.is_shared and self._fill_shared(artifact, part):
-            return
-        if self.is_offline:
-            raise FetchError(
-                f"{artifact.name} is not in the cache, and --offline forbids fetching it",
-                hint="run once without --offline",
-            )
-        problems: list[FetchError] = []
-        for url in self._locate(artifact):
-            if self._takes(artifact, url, part, problems, _ATTEMPTS):
-                return
-        if all(isinstance(error, GoneError) for error in problems):
-            for url in artifact.fallback():
-                if self._takes(artifact, url, part, [], 1):
-                    return
-        tried = "; ".join(error.message for error in problems) or "no configured source offers it"
-        tried = "; ".join((tried, *self._level_problems(artifact)))
-        message = f"{artifact.name} cannot be fetched: {tried}"
-        altered = [error for error in problems if isinstance(error, AlteredError)]
-        if altered:
-            raise altered[0]
-        if not all(isinstance(error, GoneError) for error in problems):
-            raise UnreachableError(message, hint="see to the network, or try again later")
-        self.gone.add(artifact.sha256)
-        raise GoneError(message, hint=artifact.gone_hint)
-
-    def _fill_shared(self, artifact: Artifact, part: BinaryIO) -> bool:
-        level = self._levels.fill(artifact.sha256, artifact.name, part, self._transfers.received)
-        if level is not None:
-            self.sources[artifact.sha256] = level.name
-        return level is not None
-
-    def _locate(self, artifact: Artifact) -> Sequence[str]:
-        try:
-            return artifact.locate()
-        except OrchError as error:
-            error.message = "; ".join((error.message, *self._level_problems(artifact)))
-            raise
-
-    def _level_problems(self, artifact: Artifact) -> list[str]:
-        return self._levels.problems if artifact.is_shared else []
-
-    def _takes(
-        self,
-        artifact: Artifact,
-        url: str,
-        part: BinaryIO,
-        problems: list[FetchError],
-        attempts: int,
-    ) -> bool:
-        """Try one place, twice where it gives other bytes than the lock names."""
-        found = ""
-        for _ in range(2):
-            try:
-                self._transfers.fetch(url, part, attempts, artifact.size_bytes)
-            except FetchError as error:
-                problems.append(error)
-                return False
-            found = _sha256_of(Path(part.name))
-            if found == artifact.sha256:
-                self.sources[artifact.sha256] = urlsplit(url).hostname or "a folder"
-                return True
-            part.truncate(0)
-        problems.append(
-            AlteredError(
-                f"{artifact.name} is not what the lock names: expected sha256 "
-                f"{artifact.sha256}, found {found}",
-                hint="a proxy or mirror altered it, or the lock is wrong; nothing was kept of it",
-            )
-        )
-        return False
-
-
-class AlteredError(FetchError):
-    """A place gave other bytes than the lock names, twice."""
 
 
 def may_be_tried_again(future: Future[Any]) -> bool:
@@ -249,7 +159,7 @@ def _is_whole(path: Path, artifact: Artifact) -> bool:
     try:
         if not is_file(path) or artifact.size_bytes not in {0, path.stat().st_size}:
             return False
-        if _sha256_of(path) != artifact.sha256:
+        if sha256_of(path) != artifact.sha256:
             return False
         os.utime(path)
     except FileNotFoundError:
@@ -257,8 +167,3 @@ def _is_whole(path: Path, artifact: Artifact) -> bool:
     except PermissionError:  # another user's cache: readable, and no times can be set
         return True
     return True
-
-
-def _sha256_of(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

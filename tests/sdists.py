@@ -10,9 +10,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from orchestrator.fetch import Artifact, Downloads
+from orchestrator.fetch import Downloads
 from orchestrator.model import LockedWheel, Platform, WheelBuild, WheelSettings
 from orchestrator.resolve.python.offered import Target
+from orchestrator.supply import Artifact
 from orchestrator.wheelhouse.host import HostPlace
 from orchestrator.wheelhouse.places import BuildPlace
 from orchestrator.wheelhouse.workshop import Places, Workshop

@@ -8,11 +8,11 @@ from orchestrator.app.opened import Opened, archive_of, uv_of
 from orchestrator.app.planning import Planned
 from orchestrator.engines.assembler.segments import Materials
 from orchestrator.errors import UnavailableError
-from orchestrator.fetch import Artifact
 from orchestrator.lockfile import Lock
 from orchestrator.model import LockedWheel, Platform
 from orchestrator.resolve.builds import targets_of
 from orchestrator.resolve.python.offered import Target
+from orchestrator.supply import Artifact
 from orchestrator.wheelhouse.locate import WheelPlaces, deb_artifact
 from orchestrator.wheelhouse.workshop import Workshop
 

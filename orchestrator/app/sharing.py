@@ -11,10 +11,11 @@ from orchestrator.app import materials
 from orchestrator.app.opened import Opened, at_work
 from orchestrator.app.planning import BuildOptions, Planned, plan
 from orchestrator.errors import WorkspaceError
-from orchestrator.fetch import Artifact, Downloads
+from orchestrator.fetch import Downloads
 from orchestrator.levels import Level, Levels
 from orchestrator.model import LockedWheel, Platform, SharedPlace
 from orchestrator.select import Selection
+from orchestrator.supply import Artifact
 from orchestrator.wheelhouse.shared import open_levels
 from orchestrator.wheelhouse.shared_transfer import Moved, plan_pull, pull_wheels, push_wheels
 

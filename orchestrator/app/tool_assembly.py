@@ -16,7 +16,7 @@ from orchestrator.engines.assembler.store import Store
 from orchestrator.engines.assembler.venv import venv_entries
 from orchestrator.engines.assembler.wheel.segment import Venv
 from orchestrator.engines.docker.wheel_place import USER, VENV
-from orchestrator.fetch import Artifact, Downloads
+from orchestrator.fetch import Downloads
 from orchestrator.fingerprint import Fingerprint
 from orchestrator.graph import DEBIAN_PREFIX, build_graph
 from orchestrator.lockfile import ImageLock, Lock
@@ -35,6 +35,7 @@ from orchestrator.oci.tar import END_OF_ARCHIVE, padding, tar_header
 from orchestrator.plan import Action, Step
 from orchestrator.ports import Made
 from orchestrator.resolve.python.offered import Target
+from orchestrator.supply import Artifact
 
 TOOLS, REQUIRES = "wheel-tools", "wheel-requires"
 

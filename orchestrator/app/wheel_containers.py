@@ -20,7 +20,7 @@ from orchestrator.engines.docker.exchange import Exchange
 from orchestrator.engines.docker.presence import private_tag
 from orchestrator.engines.docker.wheel_place import ContainerPlace
 from orchestrator.errors import FetchError
-from orchestrator.fetch import Artifact, Downloads
+from orchestrator.fetch import Downloads
 from orchestrator.links import open_shared
 from orchestrator.lockfile import ImageLock, Lock
 from orchestrator.model import LockedDeb, LockedWheel, WheelBuild
@@ -28,6 +28,7 @@ from orchestrator.oci.layout import Layout
 from orchestrator.resolve.python.offered import Target
 from orchestrator.resolve.tools import resolve_tools, wanted_tools
 from orchestrator.scratch import scratch_folder
+from orchestrator.supply import Artifact
 from orchestrator.wheelhouse.locate import deb_artifact
 
 

@@ -14,11 +14,12 @@ from orchestrator.app.opened import Opened, at_work, read_lock
 from orchestrator.app.sharing import levels_of
 from orchestrator.app.wheel_building import build_sdists, changes, open_workshop
 from orchestrator.errors import OrchError, WorkspaceError
-from orchestrator.fetch import Artifact, Downloads
+from orchestrator.fetch import Downloads
 from orchestrator.lockfile import Lock
 from orchestrator.model import LockedWheel, Platform, WheelBuild
 from orchestrator.resolve.builds import check_builds
 from orchestrator.resolve.inputs import check_lock
+from orchestrator.supply import Artifact
 from orchestrator.wheelhouse.places import BuildIn
 from orchestrator.wheelhouse.shared_transfer import Moved, Status
 from orchestrator.wheelhouse.workshop import Workshop

@@ -11,11 +11,11 @@ from urllib.parse import unquote, urlsplit
 
 from orchestrator.atomic import write_text
 from orchestrator.errors import OrchError, UnavailableError
-from orchestrator.fetch import Artifact
 from orchestrator.model import LockedDeb, LockedWheel
 from orchestrator.resolve.debian import DebianArchive
 from orchestrator.resolve.python.offered import DistributionFile, Target
 from orchestrator.resolve.python.uv import IndexesError, Uv
+from orchestrator.supply import Artifact
 from orchestrator.transfer import http_client
 
 _JOBS = 16

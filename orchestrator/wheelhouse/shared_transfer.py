@@ -11,9 +11,10 @@ from pathlib import Path
 
 from orchestrator import logs
 from orchestrator.errors import OrchError
-from orchestrator.fetch import Artifact, Downloads
+from orchestrator.fetch import Downloads
 from orchestrator.levels import Level, Levels
 from orchestrator.model import LockedWheel
+from orchestrator.supply import Artifact
 
 _UPLOADS = 4
 

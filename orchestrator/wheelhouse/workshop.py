@@ -9,10 +9,11 @@ from pathlib import Path
 
 from orchestrator import logs
 from orchestrator.errors import ArtifactError, OrchError, UnavailableError, disk_error
-from orchestrator.fetch import Artifact, Downloads
+from orchestrator.fetch import Downloads
 from orchestrator.model import LockedWheel, WheelBuild, WheelSettings
 from orchestrator.resolve.python.offered import Target
 from orchestrator.scratch import scratch_folder
+from orchestrator.supply import Artifact
 from orchestrator.wheelhouse.building import build_wheel
 from orchestrator.wheelhouse.host import HostPlace
 from orchestrator.wheelhouse.places import BuildPlace, Ingredients, nowhere

@@ -13,8 +13,9 @@ import pytest
 from orchestrator import links
 from orchestrator.atomic import write_text
 from orchestrator.errors import OrchError
-from orchestrator.fetch import Artifact, Downloads
+from orchestrator.fetch import Downloads
 from orchestrator.levels import LevelError
+from orchestrator.supply import Artifact
 from orchestrator.wheelhouse.shared_folder import FolderLevel
 
 CONTENT = b"the file"

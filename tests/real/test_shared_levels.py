@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.fetch import Artifact, Downloads
+from orchestrator.fetch import Downloads
 from orchestrator.levels import Level, LevelError, Levels
+from orchestrator.supply import Artifact
 from orchestrator.wheelhouse.shared_folder import FolderLevel
 from tests.buckets import Bucket, use_credentials
 from tests.fakes import FakeLevel

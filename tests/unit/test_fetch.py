@@ -18,7 +18,8 @@ import pytest
 
 from orchestrator import transfer
 from orchestrator.errors import FetchError, InterruptedByUserError, OutOfSpaceError
-from orchestrator.fetch import Artifact, Downloads
+from orchestrator.fetch import Downloads
+from orchestrator.supply import Artifact
 from orchestrator.transfer import GoneError
 
 CONTENT = bytes(range(256)) * 40

@@ -73,6 +73,7 @@ ROOMS = (
     "tagging",
     "tables",
     "fetch",
+    "supply",
     "transfer",
     "levels",
     "aws",

@@ -11,8 +11,9 @@ import pytest
 
 from orchestrator import logs
 from orchestrator.errors import FetchError, InterruptedByUserError, UnavailableError
-from orchestrator.fetch import Artifact, Downloads
+from orchestrator.fetch import Downloads
 from orchestrator.levels import LevelError, Levels, RefusedFileError
+from orchestrator.supply import Artifact
 from tests.fakes import FakeLevel
 
 CONTENT = bytes(range(256)) * 40

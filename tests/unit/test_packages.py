@@ -17,13 +17,14 @@ from orchestrator.app.planning import Planned
 from orchestrator.app.remote import RemoteLayers
 from orchestrator.engines.assembler.segments import Materials
 from orchestrator.errors import FetchError, InterruptedByUserError
-from orchestrator.fetch import Artifact, Downloads
+from orchestrator.fetch import Downloads
 from orchestrator.files import SourceFile
 from orchestrator.fingerprint import Fingerprint
 from orchestrator.levels import Levels
 from orchestrator.lockfile import ImageLock, Lock
 from orchestrator.model import LockedDeb, LockedWheel
 from orchestrator.plan import Action, Step
+from orchestrator.supply import Artifact
 from tests.helpers import AMD64, image_of, wheel_of
 from tests.wheels import locked, make_wheel
 

@@ -26,7 +26,7 @@ from orchestrator.engines.assembler.soundness import check_packages, check_tags
 from orchestrator.engines.assembler.store import Store
 from orchestrator.engines.assembler.venv import HOME
 from orchestrator.errors import FetchError
-from orchestrator.fetch import Artifact, Downloads
+from orchestrator.fetch import Downloads
 from orchestrator.graph import Graph
 from orchestrator.lockfile import Lock
 from orchestrator.model import Settings
@@ -37,6 +37,7 @@ from orchestrator.plan import Step
 from orchestrator.ports import Made
 from orchestrator.resolve.python.offered import Target
 from orchestrator.resolve.target import target_of_image
+from orchestrator.supply import Artifact
 
 
 class Assembler:

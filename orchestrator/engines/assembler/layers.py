@@ -12,10 +12,11 @@ from orchestrator.engines.assembler.segments import Joined, new_layer
 from orchestrator.engines.assembler.store import Data, FileData, Store, key_of
 from orchestrator.engines.assembler.venv import HOME, venv_entries
 from orchestrator.errors import AssemblyError
-from orchestrator.fetch import Artifact, Downloads
+from orchestrator.fetch import Downloads
 from orchestrator.files import SourceFile
 from orchestrator.model import FileFetch
 from orchestrator.oci.tar import Entry, EntryKind
+from orchestrator.supply import Artifact
 
 
 def system_layer(contents: Contents, store: Store) -> list[Joined]:

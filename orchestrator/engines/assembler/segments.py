@@ -23,10 +23,11 @@ from orchestrator.engines.assembler.jobs import (
     result_of,
 )
 from orchestrator.engines.assembler.store import Store, key_of
-from orchestrator.fetch import Artifact, Downloads, may_be_tried_again
+from orchestrator.fetch import Downloads, may_be_tried_again
 from orchestrator.files import SourceFile
 from orchestrator.model import LockedDeb, LockedWheel
 from orchestrator.oci.layer import Layer
+from orchestrator.supply import Artifact
 
 
 @dataclass(frozen=True, slots=True)
