@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
-from orchestrator.errors import WorkspaceError
+from orchestrator.errors import WorkspaceError, unreadable
 from orchestrator.files import Digests, ReadDigests, SourceFile
 from orchestrator.ignorefile import (
     IgnoreFile,

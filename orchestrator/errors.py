@@ -10,6 +10,11 @@ from enum import IntEnum
 from pathlib import Path
 from types import MappingProxyType
 
+from orchestrator.printable import printable, short
+
+_MOST_CHARS = 20_000
+"""Of a message: the end of a build's log fits in, a name of 10 MB does not."""
+
 
 class ExitCode(IntEnum):
     """Exit codes of every verb."""
@@ -22,7 +27,10 @@ class ExitCode(IntEnum):
 
 
 class OrchError(Exception):
-    """What went wrong, where, and what to do about it."""
+    """What went wrong, where, and what to do about it.
+
+    Whatever a message quotes, it is bounded and fit to be printed.
+    """
 
     exit_code = ExitCode.FAILED
     may_pass = False
@@ -37,8 +45,8 @@ class OrchError(Exception):
         line: int | None = None,
     ) -> None:
         super().__init__(message)
-        self.message = message
-        self.hint = hint
+        self.message = _plain(message)
+        self.hint = _plain(hint)
         self.file = str(file) if file is not None else ""
         self.line = line
 
@@ -47,12 +55,16 @@ class OrchError(Exception):
         if not self.file:
             return self.message
         where = f"{self.file}:{self.line}" if self.line else self.file
-        return f"{where}: {self.message}"
+        return f"{_plain(where)}: {self.message}"
 
     def during(self, doing: str) -> OrchError:
         """Put verb and object before the message, as in "assembling python-web: ..."."""
         self.message = f"{doing}: {self.message}"
         return self
+
+
+def _plain(text: str) -> str:
+    return printable(short(text, _MOST_CHARS))
 
 
 class WorkspaceError(OrchError):
@@ -123,6 +135,19 @@ class OutOfSpaceError(OrchError):
     """The disk is full; what was complete before is still good."""
 
 
+def unreadable(
+    error: OSError | ValueError, file: Path | str, kind: type[OrchError] = WorkspaceError
+) -> OrchError:
+    """Return the error for a file of the user's that cannot be read, or is no UTF-8 text."""
+    if isinstance(error, UnicodeDecodeError):
+        line = error.object.count(b"\n", 0, error.start) + 1
+        return kind("is not UTF-8 text", file=file, line=line, hint="save it as UTF-8")
+    number = error.errno if isinstance(error, OSError) else None
+    why = error.strerror if isinstance(error, OSError) else str(error)
+    hint = _READING_HINTS.get(number or 0, f"see what this says: cat {short(str(file))}")
+    return kind(f"cannot be read: {why}", file=file, hint=hint)
+
+
 def disk_error(error: OSError, path: Path | None = None) -> OrchError:
     """Turn an operating system's error into one with a hint.
 
@@ -135,15 +160,30 @@ def disk_error(error: OSError, path: Path | None = None) -> OrchError:
             hint="free some space (ORCH_CACHE moves the cache, TMPDIR what is temporary); "
             "what is complete is kept",
         )
-    hint = _DISK_HINTS.get(error.errno or 0, "check the file's permissions")
+    hint = _DISK_HINTS.get(error.errno or 0, "run it again; orch doctor tries the disks it uses")
     return OrchError(f"{where}: {error.strerror}" if where else f"{error.strerror}", hint=hint)
 
 
 _DISK_HINTS = MappingProxyType(
     {
         errno.EIO: "the disk may be failing; orch fsck finds what is damaged",
-        errno.EACCES: "check the file's permissions; ORCH_CACHE moves the cache",
+        errno.EACCES: "let the user who runs orch at it; ORCH_CACHE moves the cache",
+        errno.EPERM: "let the user who runs orch at it; ORCH_CACHE moves the cache",
+        errno.EISDIR: "a folder is where a file should be: move it out of the way",
+        errno.ENOTDIR: "a file is where a folder should be: move it out of the way",
+        errno.ENAMETOOLONG: "move what is read or written to a shorter path",
         errno.EROFS: "it is mounted read-only; ORCH_CACHE moves the cache",
         errno.EMFILE: "too many files are open at once; raise the limit (ulimit -n)",
+    }
+)
+
+_READING_HINTS = MappingProxyType(
+    {
+        errno.ENOENT: "correct the path, or put the file there",
+        errno.ENOTDIR: "correct the path: a part of it is a file",
+        errno.EISDIR: "correct the path: a file is wanted there, and that is a folder",
+        errno.EACCES: "let the user who runs orch read it, for example with chmod",
+        errno.ELOOP: "it is a link that leads back to itself: remove it",
+        errno.EIO: "the disk may be failing; restore the file from git or a backup",
     }
 )

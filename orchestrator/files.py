@@ -12,9 +12,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
 
-from orchestrator.errors import WorkspaceError
+from orchestrator.errors import WorkspaceError, unreadable
 from orchestrator.model import FileCopy, Image, Workspace
 
+_START = "from is a path from the recipe's folder, or after // from the root"
+_EXCLUDE = "take it away, or name it in exclude of this [[files]]"
 _NEVER_COPIED = frozenset({"__pycache__", ".git", ".DS_Store"})
 _NEVER_COPIED_ENDS = (".pyc", ".pyo")
 
@@ -114,7 +116,7 @@ class _Reader:
         prefix = f"{target}/" if target else ""
         for path, relative, entry in _walk(str(source), "", excluder(self.copy.exclude)):
             if not _is_utf8(relative):
-                raise self._refused(f"{path!r} has a name that is not UTF-8")
+                raise self._refused(f"{path!r} has a name that is not UTF-8", "rename it")
             if entry.is_symlink():
                 yield self._read_link(str(source), path, prefix + relative)
             else:
@@ -124,19 +126,20 @@ class _Reader:
     def _check_place(self, source: Path) -> None:
         shown = self.copy.source
         if not source.is_relative_to(self.workspace.root):
-            raise self._refused(f"{shown} lies outside the workspace")
+            raise self._refused(f"{shown} lies outside the workspace", _START)
         if not source.exists():
-            raise self._refused(f"{shown} does not exist")
+            raise self._refused(f"{shown} does not exist", _START)
         if not f"{os.path.realpath(source)}/".startswith(f"{_real(self.workspace.root)}/"):
-            raise self._refused(f"{shown} is a link that leads out of the workspace")
+            hint = "let from name what it leads to, moved into the workspace"
+            raise self._refused(f"{shown} is a link that leads out of the workspace", hint)
 
     def _read_file(self, path: str, target: str, status: os.stat_result) -> SourceFile:
         if not stat.S_ISREG(status.st_mode):  # before opening: a pipe would wait for its writer
-            raise self._refused(f"{path} is neither a file nor a link")
+            raise self._refused(f"{path} is neither a file nor a link", _EXCLUDE)
         try:
             digest = self.digests.sha256_of(path, status)
         except OSError as error:
-            raise WorkspaceError(f"cannot be read: {error.strerror}", file=path) from error
+            raise unreadable(error, path) from error
         mode = self.copy.mode
         if mode is None:
             mode = 0o755 if status.st_mode & stat.S_IXUSR else 0o644
@@ -146,13 +149,14 @@ class _Reader:
         link = str(Path(path).readlink())
         leads_to = os.path.normpath(Path(path).parent / link)
         if not _is_utf8(link):
-            raise self._refused(f"the link {path} leads to {link!r}, which is not UTF-8")
+            raise self._refused(f"the link {path} leads to {link!r}, which is not UTF-8", _EXCLUDE)
         if link.startswith("/") or not f"{leads_to}/".startswith(f"{source}/"):
-            raise self._refused(f"the link {path} leads out of {self.copy.source}, to {link}")
+            message = f"the link {path} leads out of {self.copy.source}, to {link}"
+            raise self._refused(message, _EXCLUDE)
         return SourceFile(path, target, 0o777, link=link, owner=self.copy.owner)
 
-    def _refused(self, message: str) -> WorkspaceError:
-        return WorkspaceError(f"[[files]] {message}", file=str(self.image.file))
+    def _refused(self, message: str, hint: str) -> WorkspaceError:
+        return WorkspaceError(f"[[files]] {message}", file=str(self.image.file), hint=hint)
 
 
 @lru_cache(maxsize=8)
@@ -170,7 +174,7 @@ def _walk(
     try:
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     except OSError as error:
-        raise WorkspaceError(f"cannot be read: {error.strerror}", file=folder) from error
+        raise unreadable(error, folder) from error
     for entry in entries:
         name = entry.name
         if is_never_copied(name):

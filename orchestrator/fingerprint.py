@@ -23,7 +23,7 @@ from orchestrator.model import (
     Uses,
 )
 
-FINGERPRINT_VERSION = 3
+FINGERPRINT_VERSION = 4
 """Raised when orch begins to build differently from the same inputs, or to name them otherwise."""
 
 _HIDDEN_DIGITS = 16

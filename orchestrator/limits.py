@@ -21,6 +21,9 @@ def take_gates(table: Table) -> Gates:
         severity=table.take_str("severity", default.severity),
     )
     if gates.severity not in ("", *SEVERITIES):
-        table.fail("severity", f"severity must be one of {', '.join(SEVERITIES)}")
+        known = ", ".join(SEVERITIES)
+        hint = 'write it in quotes: severity = "high"; "none" puts up with every finding'
+        message = f"severity must be one of {known}, not {gates.severity!r}"
+        table.fail("severity", message, hint)
     table.close()
     return gates

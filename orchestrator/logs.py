@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from orchestrator.printable import printable
+
 
 class _Logger(Protocol):
     def info(self, event: str, /, **fields: Any) -> Any: ...
@@ -52,16 +54,25 @@ def configure(log_format: str) -> None:
 
     as_json = log_format == "json" or (log_format == "auto" and bool(os.environ.get("CI")))
     renderer: Any = structlog.processors.JSONRenderer(sort_keys=True)
+    escaping: list[Any] = []
     if not as_json:
+        escaping = [_printable]
         colors = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
         renderer = structlog.dev.ConsoleRenderer(colors=colors)
     structlog.configure(
-        processors=[structlog.processors.TimeStamper(fmt="iso", utc=True), renderer],
+        processors=[structlog.processors.TimeStamper(fmt="iso", utc=True), *escaping, renderer],
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
     global _logger  # noqa: PLW0603 - one process has one log
     _logger = structlog.get_logger()
+
+
+def _printable(_logger: object, _method: str, fields: dict[str, Any]) -> dict[str, Any]:
+    """Let no value reach a terminal as others chose it; JSON escapes by itself."""
+    return {
+        key: printable(value) if isinstance(value, str) else value for key, value in fields.items()
+    }
 
 
 @contextmanager

@@ -61,7 +61,8 @@ def _system(table: Table) -> tuple[tuple[str, ...], tuple[str, ...]]:
     packages = table.take_strs("packages")
     for package in packages:
         if not _PACKAGE.fullmatch(package):
-            table.fail("packages", f"{package!r} is no Debian package name")
+            hint = "a name is of a-z, 0-9 and +.-, and may have its version: curl=7.88.1-10"
+            table.fail("packages", f"{package!r} is no Debian package name", hint)
     optional = table.take_strs("optional-libraries")
     table.close()
     return packages, optional
@@ -72,7 +73,8 @@ def _python(table: Table, file: Path) -> tuple[tuple[str, ...], bool, dict[str, 
     requirements = table.take_strs("requirements", default)
     for name in requirements:
         if not (file.parent / name).is_file():
-            table.fail("requirements", f"{name} does not exist", hint="paths start at the recipe")
+            hint = "write it, or correct its path, which starts at the recipe's folder"
+            table.fail("requirements", f"{name} does not exist", hint)
     bytecode = table.take_bool("bytecode", default=True)
     prefer = table.take_env("prefer")
     table.close()
@@ -88,7 +90,8 @@ def _copy(table: Table) -> FileCopy:
         exclude=table.take_strs("exclude"),
     )
     if not copy.source:
-        table.fail("from", "[[files]] has no 'from'")
+        hint = 'say what is copied, from the recipe\'s folder: from = "app"'
+        table.fail("from", "[[files]] has no 'from'", hint)
     _check_target(table, copy.target)
     table.close()
     return copy
@@ -99,9 +102,12 @@ def _fetch(table: Table) -> FileFetch:
         url=table.take_str("url"), sha256=table.take_str("sha256"), target=table.take_str("to")
     )
     if not fetch.url.startswith(("https://", "http://", "file://")):
-        table.fail("url", f"[[fetch]] url must be http(s) or file, not {fetch.url!r}")
+        hint = "write an address that begins with https://, http:// or file://"
+        table.fail("url", f"[[fetch]] url must be http(s) or file, not {fetch.url!r}", hint)
     if not _SHA256.fullmatch(fetch.sha256):
-        table.fail("sha256", "[[fetch]] needs the file's sha256, 64 hexadecimal digits")
+        hint = "write what this says of the file: sha256sum FILE"
+        message = "[[fetch]] needs the file's sha256, 64 hexadecimal digits in lower case"
+        table.fail("sha256", message, hint)
     _check_target(table, fetch.target)
     table.close()
     return fetch
@@ -109,7 +115,8 @@ def _fetch(table: Table) -> FileFetch:
 
 def _check_target(table: Table, target: str) -> None:
     if not target.startswith("/") or ".." in PurePosixPath(target).parts:
-        table.fail("to", f"'to' must be an absolute path in the image, not {target!r}")
+        hint = 'say where it lies in the image, without ..: to = "/app"'
+        table.fail("to", f"'to' must be an absolute path in the image, not {target!r}", hint)
 
 
 def _config(table: Table) -> ImageConfig:
@@ -125,10 +132,14 @@ def _config(table: Table) -> ImageConfig:
         stop_signal=table.take_str("stop-signal"),
     )
     if config.workdir and not config.workdir.startswith("/"):
-        table.fail("workdir", f"workdir must be an absolute path, not {config.workdir!r}")
+        hint = f'begin it with a slash: workdir = "/{config.workdir}"'
+        table.fail("workdir", f"workdir must be an absolute path, not {config.workdir!r}", hint)
     for port in config.expose:
         if not re.fullmatch(r"\d{1,5}(/(tcp|udp))?", port):
-            table.fail("expose", f'expose holds ports such as "8000" or "53/udp", not {port!r}')
+            hint = 'write ports in quotes: expose = ["8000", "53/udp"]'
+            table.fail(
+                "expose", f'expose holds ports such as "8000" or "53/udp", not {port!r}', hint
+            )
     table.close()
     return config
 
@@ -148,6 +159,7 @@ def _healthcheck(table: Table) -> Healthcheck | None:
         retries=inner.take_int("retries", default.retries),
     )
     if bool(check.http) == bool(check.command):
-        table.fail("healthcheck", "[healthcheck] needs either http or command")
+        hint = 'write http = "http://localhost:8000/health", or command = ["...", "..."]'
+        table.fail("healthcheck", "[healthcheck] needs either http or command", hint)
     inner.close()
     return check

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.atomic import replacing
-from orchestrator.errors import WorkspaceError
+from orchestrator.errors import WorkspaceError, unreadable
 
 _UNENDED = "\\ No newline at end of file\n"
 
@@ -52,7 +52,7 @@ def read_source(path: Path, name: str) -> str:
     try:
         return path.read_bytes().decode()
     except (OSError, UnicodeDecodeError) as error:
-        raise WorkspaceError(f"cannot be read: {error}", file=name) from error
+        raise unreadable(error, name) from error
 
 
 def unified_diff(name: str, before: str, after: str) -> str:

@@ -33,7 +33,7 @@ from orchestrator.settings_ecr import take_ecr
 from orchestrator.settings_gc import take_gc
 from orchestrator.settings_report import take_report
 from orchestrator.tables import Table
-from orchestrator.tagging import PLACEHOLDERS, template_problem
+from orchestrator.tagging import TEMPLATE_HINT, template_problem
 
 SETTINGS_FILE = "orch.toml"
 _MOST_KEPT = 100_000
@@ -135,7 +135,8 @@ def _image(name: str, table: Table) -> ImageSettings:
     for key, version in (("python", image.python), ("glibc", image.glibc)):
         if version and not re.fullmatch(r"\d+\.\d+", version):
             example = "3.11" if key == "python" else "2.36"
-            table.fail(key, f"{key} must be a version such as {example}, not {version!r}")
+            hint = f'write its first two numbers in quotes: {key} = "{example}"'
+            table.fail(key, f"{key} must be a version, not {version!r}", hint)
         if version and image.requirements is None:
             hint = 'add: requirements = ["requirements.txt"], or take it out'
             table.fail(key, f"{key} says what requirements are locked for", hint=hint)
@@ -165,7 +166,8 @@ def _options(table: Table) -> BuildKitOptions:
     )
     if options.network not in ("", *_NETWORKS):
         known = ", ".join(_NETWORKS)
-        table.fail("network", f"network must be one of {known}, not {options.network!r}")
+        message = f"network must be one of {known}, not {options.network!r}"
+        table.fail("network", message, "leave it out to have what the builder does by itself")
     return options
 
 
@@ -191,7 +193,8 @@ def _wheel(table: Table) -> WheelSettings:
             Requirement(line)
         except InvalidRequirement as error:
             reason = str(error).splitlines()[0]
-            table.fail("requires", f"{line!r} is no requirement: {reason}")
+            hint = 'write NAME or NAME>=1.2: requires = ["setuptools>=61", "cython"]'
+            table.fail("requires", f"{line!r} is no requirement: {reason}", hint)
     table.close()
     return wheel
 
@@ -200,15 +203,15 @@ def _kind(table: Table) -> ImageKind | None:
     kind = table.take_str("kind")
     known = [one.value for one in ImageKind]
     if kind and kind not in known:
-        table.fail("kind", f"kind must be {' or '.join(known)}, not {kind!r}")
+        hint = "leave it out where bases and services say it"
+        table.fail("kind", f"kind must be {' or '.join(known)}, not {kind!r}", hint)
     return ImageKind(kind) if kind else None
 
 
 def _tags(table: Table, default: tuple[str, ...] = ()) -> tuple[str, ...]:
     tags = table.take_strs("tags", default)
     for problem in filter(None, map(template_problem, tags)):
-        known = ", ".join(f"{{{name}}}" for name in PLACEHOLDERS)
-        table.fail("tags", problem, hint=f"placeholders are {known}")
+        table.fail("tags", problem, hint=TEMPLATE_HINT)
     return tags
 
 
@@ -233,9 +236,11 @@ def _python(table: Table) -> PythonSettings:
     )
     parts = python.version.split(".")
     if len(parts) != 2 or not all(part.isdigit() for part in parts):
-        table.fail("version", f"version must be a minor version such as 3.11, not {python.version}")
+        hint = 'write its first two numbers in quotes: version = "3.11"'
+        table.fail("version", f"version must be a minor version, not {python.version!r}", hint)
     if not python.venv.startswith("/"):
-        table.fail("venv", f"venv must be an absolute path, not {python.venv!r}")
+        hint = 'say where it lies in the images: venv = "/opt/venv"'
+        table.fail("venv", f"venv must be an absolute path, not {python.venv!r}", hint)
     table.close()
     return python
 
@@ -279,7 +284,8 @@ def _history(table: Table) -> HistorySettings:
     )
     for key, value in (("runs", history.runs), ("days", history.days)):
         if not 0 <= value <= _MOST_KEPT:
-            table.fail(key, f"{key} must be 0, for all, to {_MOST_KEPT}, not {value}")
+            hint = f"write a number up to {_MOST_KEPT}; 0 keeps all"
+            table.fail(key, f"{key} must not be {value}", hint)
     table.close()
     return history
 
@@ -301,7 +307,9 @@ def _wheelhouse(table: Table) -> WheelhouseSettings:
         hint = "write https://HOST:PORT, and give credentials as the AWS tools take them"
         table.fail("endpoint-url", "endpoint-url must be an http address without a user", hint=hint)
     if wheelhouse.sse not in {"", "AES256", "aws:kms"}:
-        table.fail("sse", f'sse must be "AES256" or "aws:kms", not {wheelhouse.sse!r}')
+        hint = "leave it out to have what the bucket does by itself"
+        message = f'sse must be "AES256" or "aws:kms", not {wheelhouse.sse!r}'
+        table.fail("sse", message, hint)
     if wheelhouse.kms_key and wheelhouse.sse != "aws:kms":
         table.fail("kms-key", "kms-key goes with sse", hint='add: sse = "aws:kms"')
     table.close()

@@ -35,7 +35,7 @@ def _exception(table: Table) -> CheckException:
         hint = 'write reason = "...": somebody will have to decide about it again'
         table.fail("reason", f"the exception from {exception.rule} needs a reason", hint=hint)
     if exception.until and not re.fullmatch(DAY, exception.until):
-        hint = 'the last day on which it holds, in quotes: until = "2027-01-31"'
+        hint = 'write the last day on which it holds, in quotes: until = "2027-01-31"'
         table.fail("until", f"until is no day: {exception.until!r}", hint=hint)
     table.close()
     return exception

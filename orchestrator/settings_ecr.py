@@ -45,7 +45,8 @@ def take_ecr(table: Table) -> EcrSettings:
 
 def _check(table: Table, ecr: EcrSettings) -> None:
     if not re.fullmatch(r"(\d{12})?", ecr.account):
-        table.fail("account", f"account must be twelve digits in quotes, not {ecr.account!r}")
+        hint = "aws sts get-caller-identity shows that of a user; zeros in front count"
+        table.fail("account", f"account must be twelve digits in quotes, not {ecr.account!r}", hint)
     if not re.fullmatch(r"(https?://[^/@]+(/[^@]*)?)?", ecr.endpoint_url):
         hint = "write https://HOST:PORT, and give credentials as the AWS tools take them"
         table.fail("endpoint-url", "endpoint-url must be an http address without a user", hint=hint)
@@ -61,9 +62,13 @@ def _check(table: Table, ecr: EcrSettings) -> None:
     for pattern in ecr.keep_tags:
         _check_pattern(table, pattern)
     if len(ecr.tags) > _MOST_TAGS:
-        table.fail("tags", f"a repository has {_MOST_TAGS} tags at most")
+        hint = f"take {len(ecr.tags) - _MOST_TAGS} of them out"
+        table.fail("tags", f"a repository has {_MOST_TAGS} tags at most", hint)
     if ecr.severity not in SEVERITIES:
-        table.fail("severity", f"severity must be one of {', '.join(SEVERITIES)}")
+        known = ", ".join(SEVERITIES)
+        hint = 'write it in quotes: severity = "high"; "none" puts up with every finding'
+        message = f"severity must be one of {known}, not {ecr.severity!r}"
+        table.fail("severity", message, hint)
 
 
 def _check_pattern(table: Table, pattern: str) -> None:
@@ -83,12 +88,13 @@ def _exception(table: Table) -> ScanException:
         images=table.take_strs("images"),
     )
     if not exception.finding:
-        table.fail("finding", "an exception needs a finding", hint='such as "CVE-2026-1234"')
+        hint = 'name what is put up with: finding = "CVE-2026-1234"'
+        table.fail("finding", "an exception needs a finding", hint)
     if not re.fullmatch(DAY, exception.until):
-        hint = 'the last day on which it holds, in quotes: until = "2027-01-31"'
+        hint = 'write the last day on which it holds, in quotes: until = "2027-01-31"'
         table.fail("until", f"the exception of {exception.finding} needs until", hint=hint)
     if not exception.reason:
-        hint = "somebody will have to decide about it again"
+        hint = 'write reason = "...": somebody will have to decide about it again'
         table.fail("reason", f"the exception of {exception.finding} needs a reason", hint=hint)
     table.close()
     return exception

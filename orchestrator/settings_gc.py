@@ -19,6 +19,7 @@ def take_gc(table: Table) -> GcSettings:
         days=table.take_int("days", default.days), max_size_bytes=table.take_size("max-size")
     )
     if not 0 <= gc.days <= _MOST_DAYS:
-        table.fail("days", f"days must be 0, for ever, to {_MOST_DAYS}, not {gc.days}")
+        hint = f"write a number up to {_MOST_DAYS}; 0 keeps for ever"
+        table.fail("days", f"days must not be {gc.days}", hint)
     table.close()
     return gc

@@ -11,7 +11,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
-from orchestrator.errors import WorkspaceError
+from orchestrator.errors import WorkspaceError, unreadable
+from orchestrator.printable import short
 
 DAY = r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])"
 """A day as settings write it, YYYY-MM-DD; a pattern."""
@@ -29,6 +30,11 @@ _BYTES = {
     "MiB": 2**20,
     "GiB": 2**30,
 }
+
+
+_A_DURATION = 'write a number and its unit, ms, s, m or h: "30s", "1.5h"'
+_A_SIZE = 'write a number and its unit, kB, MB, GB, KiB, MiB or GiB: "200 MB"'
+_HOW_KINDS_ARE_WRITTEN = "texts stand in quotes, lists in [ ]; true, false and numbers in neither"
 
 
 class Table:
@@ -59,14 +65,14 @@ class Table:
         try:
             text = file.read_text(encoding="utf-8")
             raw: Any = tomllib.loads(text)
-        except OSError as error:
-            raise WorkspaceError(f"cannot be read: {error.strerror}", file=file) from error
-        except UnicodeDecodeError as error:
-            raise WorkspaceError("is not UTF-8 text", file=file, hint="save it as UTF-8") from error
+        except (OSError, UnicodeDecodeError) as error:
+            raise unreadable(error, file) from error
         except (ValueError, RecursionError) as error:  # beyond bad TOML: the parser's limits
             line = re.search(r"at line (\d+)", str(error))
             number = int(line.group(1)) if line else None
-            raise WorkspaceError(f"is not valid TOML: {error}", file=file, line=number) from error
+            hint = "texts stand in quotes, lists in [ ], and a key stands once in its table"
+            message = f"is not valid TOML: {error}"
+            raise WorkspaceError(message, file=file, line=number, hint=hint) from error
         for key in path:
             raw = raw.get(key, {}) if isinstance(raw, dict) else {}
         return cls(raw if isinstance(raw, dict) else {}, file, text, path)
@@ -79,7 +85,7 @@ class Table:
         """Take a list of strings."""
         value = self._take(key, list, "a list of strings", list(default))
         if not all(isinstance(item, str) for item in value):
-            self.fail(key, f"{key} must be a list of strings")
+            self.fail(key, f"{key} must be a list of strings", hint=f'write {key} = ["...", "..."]')
         return tuple(value)
 
     def take_command(self, key: str) -> tuple[str, ...] | None:
@@ -113,10 +119,16 @@ class Table:
         if isinstance(value, str):
             match = _DURATION.fullmatch(value)
             if not match:
-                self.fail(key, f'{key} must be a duration such as "30s", not {value!r}')
+                self.fail(
+                    key,
+                    f'{key} must be a duration such as "30s", not {_quoted(value)}',
+                    _A_DURATION,
+                )
             return float(match.group(1)) * _SECONDS[match.group(2)]
         if not 0 <= value < math.inf:
-            self.fail(key, f'{key} must be a duration such as "30s", not {value!r}')
+            self.fail(
+                key, f'{key} must be a duration such as "30s", not {_quoted(value)}', _A_DURATION
+            )
         return float(value)
 
     def take_size(self, key: str) -> int | None:
@@ -125,10 +137,12 @@ class Table:
         if isinstance(value, str):
             match = _SIZE.fullmatch(value)
             if not match:
-                self.fail(key, f'{key} must be a size such as "200 MB", not {value!r}')
+                self.fail(
+                    key, f'{key} must be a size such as "200 MB", not {_quoted(value)}', _A_SIZE
+                )
             return int(float(match.group(1)) * _BYTES[match.group(2)])
         if value is not None and value < 0:
-            self.fail(key, f'{key} must be a size such as "200 MB", not {value!r}')
+            self.fail(key, f'{key} must be a size such as "200 MB", not {_quoted(value)}', _A_SIZE)
         return None if value is None else int(value)
 
     def take_percent(self, key: str) -> float | None:
@@ -138,7 +152,8 @@ class Table:
             return None
         match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*%?", str(value))
         if not match:
-            self.fail(key, f'{key} must be a share such as "10%", not {value!r}')
+            hint = 'write a share in percent: "10%", or 10'
+            self.fail(key, f'{key} must be a share such as "10%", not {_quoted(value)}', hint)
         return float(match.group(1))
 
     def take_mode(self, key: str) -> int | None:
@@ -150,7 +165,10 @@ class Table:
         if value is None:
             return None
         if not re.fullmatch(r"0?o?[0-7]{3,4}", value):
-            self.fail(key, f'{key} must be permission bits such as "0755", not {value!r}')
+            hint = 'write octal digits in quotes: "0755", or "0644"'
+            self.fail(
+                key, f'{key} must be permission bits such as "0755", not {_quoted(value)}', hint
+            )
         return int(value.replace("o", ""), 8)
 
     def take_table(self, key: str) -> Table:
@@ -162,7 +180,8 @@ class Table:
         """Take the tables below a table, `[key.NAME]`, by name."""
         raw = self._take(key, dict, "a table of tables", {})
         if not all(isinstance(item, dict) for item in raw.values()):
-            self.fail(key, f"{key} must hold tables, written [{key}.NAME]")
+            message = f"{key} must hold tables, written [{key}.NAME]"
+            self.fail(key, message, hint="give each of them a name")
         return {
             name: Table(item, self._file, self._text, (*self._path, key, name))
             for name, item in raw.items()
@@ -172,7 +191,8 @@ class Table:
         """Take an array of tables, written with double brackets."""
         raw = self._take(key, list, "an array of tables", [])
         if not all(isinstance(item, dict) for item in raw):
-            self.fail(key, f"{key} must be an array of tables, written [[{key}]]")
+            message = f"{key} must be an array of tables, written [[{key}]]"
+            self.fail(key, message, hint="double brackets begin each of them")
         path = (*self._path, key)
         return tuple(Table(item, self._file, self._text, path, n) for n, item in enumerate(raw))
 
@@ -207,9 +227,9 @@ class Table:
                 hint = (
                     f"did you mean {near[0]!r}?" if near else f"known: {', '.join(sorted(known))}"
                 )
-                self.fail(key, f"{where}unknown key {key!r}", hint=hint)
+                self.fail(key, f"{where}unknown key {_quoted(key)}", hint=hint)
 
-    def fail(self, key: str, message: str, hint: str = "") -> NoReturn:
+    def fail(self, key: str, message: str, hint: str) -> NoReturn:
         """Raise an error that points at the key's line, or its table's where it is missing.
 
         Raises:
@@ -232,8 +252,12 @@ class Table:
         value = self._raw[key]
         allowed = kinds if isinstance(kinds, tuple) else (kinds,)
         if not isinstance(value, allowed) or (isinstance(value, bool) and bool not in allowed):
-            self.fail(key, f"{key} must be {wanted}, not {value!r}")
+            self.fail(key, f"{key} must be {wanted}, not {_quoted(value)}", _HOW_KINDS_ARE_WRITTEN)
         return value
+
+
+def _quoted(value: object) -> str:
+    return short(repr(value))
 
 
 def line_of(text: str, path: tuple[str, ...]) -> int | None:

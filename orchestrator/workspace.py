@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 
 from orchestrator.dockerfile import find_uses, parse_dockerfile
-from orchestrator.errors import WorkspaceError
+from orchestrator.errors import WorkspaceError, unreadable
 from orchestrator.ignorefile import clean
 from orchestrator.model import (
     Definition,
@@ -219,7 +219,7 @@ def _read_text(file: Path) -> str:
         hint = "[image.NAME] dockerfile names it, from the folder of the context"
         raise WorkspaceError(f"cannot be read: {error.strerror}", file=file, hint=hint) from error
     except UnicodeDecodeError as error:
-        raise WorkspaceError("is not UTF-8 text", file=file, hint="save it as UTF-8") from error
+        raise unreadable(error, file) from error
 
 
 def _join(uses: list[Uses]) -> Uses:

@@ -15,7 +15,7 @@ from orchestrator.app.registries import connected
 from orchestrator.app.tag_values import TagValues, templates_of
 from orchestrator.deployments.intents import Intent, Meant
 from orchestrator.deployments.pinning import Pinned
-from orchestrator.errors import OrchError, WorkspaceError
+from orchestrator.errors import OrchError, WorkspaceError, unreadable
 from orchestrator.publish.crew import Crew
 from orchestrator.publish.reference import Namespace, Reference, Repository
 
@@ -151,7 +151,7 @@ def _read_push_report(file: Path) -> dict[str, Reported]:
         push = document if document["schema"] == "orch.push/1" else document["push"]
         return dict(_reported(push))
     except OSError as error:
-        raise WorkspaceError(f"cannot be read: {error.strerror}", file=file) from error
+        raise unreadable(error, file) from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         hint = "orch push --report FILE writes one, and so does orch build --push --report FILE"
         raise WorkspaceError("is no report of a push", file=file, hint=hint) from error

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
-from orchestrator.errors import LockError
+from orchestrator.errors import LockError, unreadable
 from orchestrator.foundations import check_foundations
 from orchestrator.graph import Graph, build_graph
 from orchestrator.lockfile import LOCK_FILE, Lock, parse_lock
@@ -88,7 +88,7 @@ def read_lock_text(opened: Opened) -> str | None:
             return None
         raise LockError("there is no orch.lock", hint="run: orch lock") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise LockError(f"orch.lock cannot be read: {error}") from error
+        raise unreadable(error, opened.paths.lock, LockError) from error
 
 
 @contextmanager

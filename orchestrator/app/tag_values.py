@@ -9,7 +9,7 @@ from pathlib import Path
 from orchestrator.errors import WorkspaceError
 from orchestrator.git import commit_annotations, describe, is_dirty
 from orchestrator.model import Settings
-from orchestrator.tagging import expand_template, template_problem
+from orchestrator.tagging import TEMPLATE_HINT, expand_template, template_problem
 
 _COMMIT_DIGITS = 12
 
@@ -32,7 +32,7 @@ class TagValues:
         """
         for template in templates:
             if problem := template_problem(template):
-                raise WorkspaceError(problem, hint="see the tags of the settings")
+                raise WorkspaceError(problem, hint=TEMPLATE_HINT)
         values = {
             "version": lambda: self._from_git("version"),
             "commit": lambda: self._from_git("commit"),
@@ -56,7 +56,7 @@ class TagValues:
         if not self._git[what]:
             missing = "a commit" if what == "commit" else "a tag of git's (git tag v1.0)"
             raise WorkspaceError(
-                f"a tag needs {{{what}}}, and there is none", hint=f"make {missing}"
+                f"a tag needs {{{what}}}, and there is none", hint=f"make {missing}, or take it out"
             )
         return self._git[what]
 

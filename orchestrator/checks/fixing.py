@@ -10,7 +10,7 @@ from pathlib import Path
 
 from orchestrator.atomic import replacing
 from orchestrator.checks.finding import Edit, Finding
-from orchestrator.errors import WorkspaceError
+from orchestrator.errors import WorkspaceError, unreadable
 from orchestrator.rewriting import unified_diff
 
 
@@ -92,11 +92,12 @@ def _read(root: Path, file: str) -> str:
     """
     path = Path(os.path.normpath(root / file))
     if not path.is_relative_to(root):
-        raise WorkspaceError("lies outside the workspace, and is not edited", file=file)
+        hint = "edit it by hand"
+        raise WorkspaceError("lies outside the workspace, and is not edited", file=file, hint=hint)
     if path.resolve() != root.resolve() / path.relative_to(root):
         hint = "edit what it leads to by hand"
         raise WorkspaceError("is a link, and is not edited", file=file, hint=hint)
     try:
         return path.read_bytes().decode()
     except (OSError, UnicodeDecodeError) as error:
-        raise WorkspaceError(f"cannot be read: {error}", file=file) from error
+        raise unreadable(error, file) from error

@@ -12,7 +12,7 @@ from orchestrator.checks.dockerfile_requirements import with_installed
 from orchestrator.checks.finding import Finding, Region, Severity
 from orchestrator.checks.sources import Sources
 from orchestrator.checks.subject import Subject
-from orchestrator.errors import LockError, OrchError
+from orchestrator.errors import LockError, OrchError, unreadable
 from orchestrator.foundations import check_foundations
 from orchestrator.graph import Graph, build_graph
 from orchestrator.lockfile import LOCK_FILE, Lock, parse_lock
@@ -149,5 +149,5 @@ class _Reading:
         except OrchError as error:
             self._note(error)
         except (OSError, UnicodeDecodeError) as error:
-            self._note(LockError(f"cannot be read: {error}", file=LOCK_FILE))
+            self._note(unreadable(error, LOCK_FILE, LockError))
         return None

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from orchestrator import __version__, logs
-from orchestrator.cli.output import Session, print_error
+from orchestrator.cli.output import Session, print_error, print_usage_error
 from orchestrator.errors import ExitCode, OrchError, disk_error
 
 _VERBS = {
@@ -117,7 +117,7 @@ def main(arguments: list[str] | None = None) -> None:
             print_error(disk_error(error))
         sys.exit(ExitCode.FAILED)
     except click.ClickException as error:
-        error.show()
+        print_usage_error(error)
         sys.exit(ExitCode.WRONG_REQUEST)
     except (click.Abort, KeyboardInterrupt):  # click turns the one into the other
         print_error(OrchError("interrupted"))

@@ -18,7 +18,7 @@ from orchestrator.cli.options import (
     report_option,
     selection_options,
 )
-from orchestrator.cli.output import Session
+from orchestrator.cli.output import Session, tell
 from orchestrator.cli.plan import build_options, platform_option, show_plan
 from orchestrator.errors import ExitCode
 from orchestrator.ports import Outcome, Status
@@ -195,7 +195,7 @@ def _show_settled(session: Session, outcomes: dict[str, Outcome]) -> None:
         if outcome.status is Status.UNAVAILABLE:
             session.warn(format_outcome(outcome))
         elif outcome.status in {Status.FAILED, Status.SKIPPED, Status.CANCELLED}:
-            click.echo(format_outcome(outcome), err=True)
+            tell(format_outcome(outcome))
 
 
 def _exit_code(

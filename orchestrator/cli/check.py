@@ -13,7 +13,7 @@ from orchestrator.checks.finding import Severity
 from orchestrator.checks.registry import choose_rules, read_rules
 from orchestrator.checks.run import Checked
 from orchestrator.cli.options import selection_of, selection_options
-from orchestrator.cli.output import Session
+from orchestrator.cli.output import Session, say
 from orchestrator.errors import ExitCode
 from orchestrator.report import checks
 from orchestrator.report.rules import page_of
@@ -59,7 +59,7 @@ def check(session: Session, /, format_: str, explain: str | None, **options: Any
         return ExitCode.DONE
     if options.pop("list_rules"):
         for line in checks.rule_lines(read_rules()):
-            click.echo(line)
+            say(line)
         return ExitCode.DONE
     strict = options.pop("strict")
     selection = selection_of(options)
@@ -102,7 +102,7 @@ def _print(session: Session, checked: Checked, format_: str) -> None:
         click.echo(json.dumps(checks.check_document(checked), indent=2))
     else:
         for line in checks.check_lines(checked):
-            click.echo(line)
+            say(line)
     for rule, why in checked.not_run.items():
         session.warn(f"{rule} was not checked: {why}")
     session.note(checks.summary(checked))

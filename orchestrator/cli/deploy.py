@@ -10,7 +10,7 @@ import click
 
 from orchestrator.app.opened import open_workspace
 from orchestrator.cli.options import format_option
-from orchestrator.cli.output import Session, print_error
+from orchestrator.cli.output import Session, print_error, say
 from orchestrator.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -80,7 +80,8 @@ def deploy(
     elif dry_run:
         click.echo("".join(file.diff() for file in run.rewritten), nl=False)
     else:
-        click.echo("".join(f"{line}\n" for line in shown.deploy_lines(run)), nl=False)
+        for line in shown.deploy_lines(run):
+            say(line)
     _tell(session, run)
     session.note(shown.deploy_summary(run, is_written=is_written))
     return ExitCode.FAILED if not run.ok or (check and run.rewritten) else ExitCode.DONE

@@ -8,7 +8,7 @@ import click
 
 from orchestrator.app.opened import open_workspace
 from orchestrator.app.planning import default_platform
-from orchestrator.cli.output import Session
+from orchestrator.cli.output import Session, say
 from orchestrator.errors import ExitCode
 from orchestrator.model import Platform
 
@@ -45,7 +45,7 @@ def diff(session: Session, /, old: str, new: str, platform: str | None, format_:
         click.echo(shown.difference_markdown(found), nl=False)
     else:
         for line in shown.difference_lines(found):
-            click.echo(line)
+            say(line)
     if found.is_empty:
         session.note("nothing differs")
     return ExitCode.DONE

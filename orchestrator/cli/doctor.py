@@ -7,7 +7,7 @@ import json
 import click
 
 from orchestrator.cli.options import format_option
-from orchestrator.cli.output import Session
+from orchestrator.cli.output import Session, say
 from orchestrator.errors import ExitCode
 
 
@@ -39,6 +39,6 @@ def doctor(session: Session, offline: bool, format_: str) -> int:  # noqa: FBT00
     if format_ == "json":
         click.echo(json.dumps(document, indent=2))
     else:
-        click.echo("\n".join(fitness_lines(found)))
+        say("\n".join(fitness_lines(found)))
     session.note(fitness_summary(found))
     return ExitCode.DONE if document["ok"] else ExitCode.FAILED

@@ -12,7 +12,7 @@ from orchestrator.app.explaining import chain_of
 from orchestrator.app.opened import open_workspace
 from orchestrator.app.planning import BuildOptions, default_platform, plan
 from orchestrator.cli.options import complete_images, format_option
-from orchestrator.cli.output import Session
+from orchestrator.cli.output import Session, say
 from orchestrator.errors import ExitCode
 from orchestrator.model import Platform
 from orchestrator.report.documents import affected_document, explain_document
@@ -45,7 +45,7 @@ def explain(session: Session, /, image: str, platform: str | None, format_: str)
     if format_ == "json":
         click.echo(json.dumps(explain_document(steps), indent=2))
     else:
-        click.echo("\n".join(explain_lines(steps)))
+        say("\n".join(explain_lines(steps)))
     return ExitCode.DONE
 
 

@@ -8,7 +8,7 @@ import click
 
 from orchestrator.app.opened import open_workspace
 from orchestrator.cli.options import format_option, parse_age, parse_size
-from orchestrator.cli.output import Session
+from orchestrator.cli.output import Session, say
 from orchestrator.errors import ExitCode
 
 
@@ -58,7 +58,7 @@ def gc(
     if format_ == "json":
         click.echo(json.dumps(collected_document(collected), indent=2))
     else:
-        click.echo("\n".join(collected_lines(collected)))
+        say("\n".join(collected_lines(collected)))
     for note in collected.notes:
         session.note(note)
     session.note(collected_summary(collected))

@@ -7,7 +7,7 @@ import json
 import click
 
 from orchestrator.cli.options import format_option
-from orchestrator.cli.output import Session
+from orchestrator.cli.output import Session, say
 from orchestrator.errors import ExitCode
 
 
@@ -43,7 +43,7 @@ def fsck(session: Session, mends: bool, format_: str) -> int:  # noqa: FBT001 - 
     if format_ == "json":
         click.echo(json.dumps(fsck_document(checked, left), indent=2))
     elif checked.findings:
-        click.echo("\n".join(fsck_lines(checked)))
+        say("\n".join(fsck_lines(checked)))
     for finding, why in (left or {}).items():
         session.warn(f"{finding.path} stays: {why}")
     count = len(checked.findings)

@@ -11,7 +11,7 @@ import click
 
 from orchestrator.app.recording import past_runs
 from orchestrator.cli.options import complete_images, format_option
-from orchestrator.cli.output import Session
+from orchestrator.cli.output import Session, say
 from orchestrator.errors import ExitCode
 from orchestrator.history import Kind, Result, Wanted
 from orchestrator.report.history import history_document, history_lines, run_lines
@@ -95,7 +95,7 @@ def history(
     runs = past_runs(session.directory, wanted)
     if export == "-":
         for line in run_lines(runs):
-            click.echo(line)
+            say(line)
     elif export:
         from orchestrator.atomic import write_text  # noqa: PLC0415 - only when asked
 

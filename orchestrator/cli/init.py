@@ -8,7 +8,7 @@ import click
 
 from orchestrator.app.initialising import initialise
 from orchestrator.cli.options import format_option
-from orchestrator.cli.output import Session
+from orchestrator.cli.output import Session, say
 from orchestrator.discovery.proposal import Proposal
 from orchestrator.errors import ExitCode
 from orchestrator.git import lacks_ignore
@@ -42,7 +42,7 @@ def init(session: Session, format_: str, *, dry_run: bool, force: bool) -> int:
         for path, text in proposal.files.items():
             click.echo(unified_diff(path, "", text), nl=False)
     else:
-        click.echo("\n".join(lines))
+        say("\n".join(lines))
         _tell_written(session, proposal)
     return ExitCode.DONE
 

@@ -10,7 +10,7 @@ from packaging.utils import canonicalize_name
 
 from orchestrator.app.opened import open_workspace
 from orchestrator.cli.options import format_option, parse_age, parse_size
-from orchestrator.cli.output import Session
+from orchestrator.cli.output import Session, say
 from orchestrator.errors import ExitCode
 
 
@@ -42,7 +42,7 @@ def list_(session: Session, verify: bool, format_: str) -> int:  # noqa: FBT001 
         }
         click.echo(json.dumps(document, indent=2))
     elif kept:
-        click.echo("\n".join(kept_lines(kept)))
+        say("\n".join(kept_lines(kept)))
     for item in damaged:
         session.warn(f"{item.file} was damaged; thrown away")
     session.note(kept_summary(kept))
@@ -93,7 +93,7 @@ def gc(session: Session, /, format_: str, **values: Any) -> int:
         click.echo(json.dumps(document, indent=2))
     else:
         for item in gone:
-            click.echo(item.file)
+            say(item.file)
     verb = "would be removed" if unwanted.dry_run else "removed"
     session.note(f"{verb}: {kept_summary(gone)}; left: {kept_summary(left)}")
     return ExitCode.DONE
@@ -120,5 +120,5 @@ def why(session: Session, name: str, format_: str) -> int:
         click.echo(json.dumps(document, indent=2))
     else:
         for item in found:
-            click.echo("\n".join(why_lines(item)))
+            say("\n".join(why_lines(item)))
     return ExitCode.DONE

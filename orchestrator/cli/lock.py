@@ -10,7 +10,7 @@ import click
 
 from orchestrator.app import lock_check, lock_explain, lock_outdated, locking
 from orchestrator.cli.options import format_option
-from orchestrator.cli.output import Session
+from orchestrator.cli.output import Session, say
 from orchestrator.errors import ExitCode, LockBehindError
 from orchestrator.report import locks
 
@@ -131,4 +131,4 @@ def _print(lines: Iterable[str], document: Mapping[str, Any], *, as_json: bool) 
         click.echo(json.dumps(document, indent=2))
         return
     for line in lines:
-        click.echo(line)
+        say(line)

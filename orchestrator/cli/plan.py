@@ -12,7 +12,7 @@ from orchestrator.app.opened import Opened, open_workspace
 from orchestrator.app.planning import Asking, BuildOptions, Deps, Planned, default_platform
 from orchestrator.app.planning import plan as make_plan
 from orchestrator.cli.options import selection_of, selection_options
-from orchestrator.cli.output import Session
+from orchestrator.cli.output import Session, say
 from orchestrator.errors import BaseMovedError, ExitCode, MissingToolError
 from orchestrator.model import Platform
 from orchestrator.report.documents import plan_document
@@ -119,7 +119,7 @@ def _check_bases(session: Session, opened: Opened, selection: Selection, format_
         click.echo(json.dumps(bases_document(bases), indent=2))
     else:
         for line in bases_lines(bases):
-            click.echo(line)
+            say(line)
     by_status = {
         status: [base.external.reference for base in bases if base.status is status]
         for status in BaseStatus
@@ -207,9 +207,9 @@ def show_plan(session: Session, opened: Opened, options: BuildOptions, format_: 
     elif format_ == "markdown":
         from orchestrator.report.plan_markdown import plan_markdown  # noqa: PLC0415 - rarely asked
 
-        click.echo("\n".join(plan_markdown(planned.plan)))
+        say("\n".join(plan_markdown(planned.plan)))
     else:
-        click.echo("\n".join(plan_lines(opened.graph, planned.plan)))
+        say("\n".join(plan_lines(opened.graph, planned.plan)))
     return ExitCode.DONE
 
 

@@ -10,7 +10,7 @@ import click
 
 from orchestrator.app.opened import open_workspace
 from orchestrator.cli.options import complete_images
-from orchestrator.cli.output import Session
+from orchestrator.cli.output import Session, say
 from orchestrator.errors import ExitCode
 from orchestrator.select import Selection
 
@@ -68,7 +68,7 @@ def report(
     else:
         text = _written(evidence_of(opened, Selection(names=images)), format_)
     if output is None:
-        click.echo(text)
+        say(text)
     else:
         write_text(output, text + "\n")
     return ExitCode.DONE

@@ -11,7 +11,7 @@ from orchestrator.app.opened import open_workspace
 from orchestrator.app.planning import default_platform
 from orchestrator.app.sharing import Shared, Sharing
 from orchestrator.cli.options import format_option, selection_of, selection_options
-from orchestrator.cli.output import Session
+from orchestrator.cli.output import Session, say
 from orchestrator.errors import ExitCode
 from orchestrator.model import Platform
 from orchestrator.report.sharing import moved_document, moved_lines, moved_summary
@@ -94,7 +94,7 @@ def _show(session: Session, verb: str, shared: Shared, format_: str, *, dry_run:
         click.echo(json.dumps(document, indent=2))
     elif shared.moved:
         for line in moved_lines(shared.moved):
-            click.echo(line)
+            say(line)
     for name in shared.unbuilt:
         session.warn(f"{name} has no wheel yet: build it with: orch wheels")
     session.note(("would be: " if dry_run else "") + moved_summary(shared.moved))

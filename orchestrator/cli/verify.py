@@ -18,7 +18,7 @@ from orchestrator.cli.options import (
     selection_of,
     selection_options,
 )
-from orchestrator.cli.output import Session
+from orchestrator.cli.output import Session, say
 from orchestrator.errors import ExitCode
 from orchestrator.settings import find_settings
 
@@ -136,7 +136,7 @@ def _show(session: Session, run: VerifyRun, format_: str) -> None:
     else:
         for image in run.images:
             is_alone = len(run.images) == 1
-            click.echo("\n".join(verification.verified_lines(image, sizes=is_alone)))
+            say("\n".join(verification.verified_lines(image, sizes=is_alone)))
     for line in verification.unchecked_lines(run.images):
         session.note(line)
     session.note(verification.summary_line(run.images, run.duration_s))

@@ -12,7 +12,7 @@ from orchestrator.app.opened import open_workspace
 from orchestrator.app.planning import default_platform
 from orchestrator.cli.kept import gc, list_, why
 from orchestrator.cli.options import format_option
-from orchestrator.cli.output import Session, print_error
+from orchestrator.cli.output import Session, print_error, say
 from orchestrator.cli.sharing import pull, push
 from orchestrator.errors import ExitCode
 from orchestrator.model import Platform
@@ -88,7 +88,7 @@ def _gather(session: Session, values: dict[str, Any]) -> int:
         click.echo(json.dumps(document | changed, indent=2))
     else:
         for line in moved_lines([item for item in gathered.moved if item.error is None]):
-            click.echo(line)
+            say(line)
     for item in gathered.failed:
         if item.error is not None:
             print_error(item.error)

@@ -46,7 +46,8 @@ def helper_programs() -> set[str]:
         except (FileNotFoundError, NotADirectoryError):
             continue
         except (OSError, ValueError):  # says nothing of the content, which is secret
-            raise OrchError("cannot be read as JSON", file=file, hint="log in anew") from None
+            hint = "mend it, or move it away and run: docker login HOST"
+            raise OrchError("cannot be read as JSON", file=file, hint=hint) from None
         if isinstance(config, dict):
             helpers = [*(config.get("credHelpers") or {}).values(), config.get("credsStore")]
             names |= {f"docker-credential-{name}" for name in helpers if name}

@@ -14,12 +14,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from orchestrator.errors import MissingToolError, OrchError, WorkspaceError
+from orchestrator.errors import MissingToolError, OrchError, WorkspaceError, unreadable
 from orchestrator.publish.reference import DOCKER_HUB, Repository
 from orchestrator.publish.untrusted import read_object
 
 _HELPER_TIMEOUT_S = 60
 _HUB_KEYS = ("https://index.docker.io/v1/", "index.docker.io", DOCKER_HUB)
+_ANEW = "mend it, or move it away and run: docker login HOST"
 _NOT_FOUND = "credentials not found"
 
 
@@ -105,9 +106,9 @@ def _read(file: Path) -> Mapping[str, Any]:
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except OSError as error:
-        raise WorkspaceError(f"cannot be read: {error.strerror}", file=file) from error
+        raise unreadable(error, file) from error
     except (ValueError, RecursionError):  # says nothing of the content, which is secret
-        raise WorkspaceError("is not valid JSON", file=file, hint="log in anew") from None
+        raise WorkspaceError("is not valid JSON", file=file, hint=_ANEW) from None
     return value if isinstance(value, dict) else {}
 
 
@@ -136,9 +137,7 @@ def _parse_entry(entry: Any, file: Path) -> Credentials | None:
         try:
             user, _, secret = base64.b64decode(str(packed), validate=True).decode().partition(":")
         except (binascii.Error, ValueError):
-            raise WorkspaceError(
-                "holds an unreadable auth", file=file, hint="log in anew"
-            ) from None
+            raise WorkspaceError("holds an unreadable auth", file=file, hint=_ANEW) from None
     if token := entry.get("identitytoken"):
         return Credentials(user, str(token), is_identity_token=True)
     return Credentials(user, secret.rstrip("\0")) if secret else None
@@ -150,6 +149,7 @@ def _ask(helper: str, key: str, file: Path) -> Credentials | None:
     Source: docker-credential-helpers, "Development".
     """
     program = f"docker-credential-{helper}"
+    try_it = f"see what this says: echo {key} | {program} get"
     try:
         done = subprocess.run(
             [program, "get"],
@@ -164,23 +164,25 @@ def _ask(helper: str, key: str, file: Path) -> Credentials | None:
         raise MissingToolError(
             f"{program}, which is to know the credentials for {key}, is not on the PATH",
             file=file,
-            hint="install it, or take it out of the file and log in anew",
+            hint="install it, or take it out of the file and run: docker login HOST",
         ) from None
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise OrchError(f"{program} does not answer: {type(error).__name__}", file=file) from None
+        why = type(error).__name__
+        raise OrchError(f"{program} does not answer: {why}", file=file, hint=try_it) from None
     if done.returncode:
         if _NOT_FOUND in (done.stdout + done.stderr).lower():
             return None
         raise OrchError(
             f"{program} fails with {done.returncode} for {key}",
             file=file,
-            hint=f"see what this says: echo {key} | {program} get",
+            hint=try_it,
         )
     try:
         answer = read_object(done.stdout)
         user, secret = str(answer["Username"]), str(answer["Secret"])
     except (ValueError, KeyError):
-        raise OrchError(f"{program} answers something else than credentials", file=file) from None
+        message = f"{program} answers something else than credentials for {key}"
+        raise OrchError(message, file=file, hint=try_it) from None
     if not secret:
         return None
     return Credentials(user, secret, is_identity_token=user == "<token>")

@@ -9,6 +9,7 @@ from typing import Any, Protocol, TextIO
 
 from orchestrator.plan import Action, Step
 from orchestrator.ports import Observer, Outcome
+from orchestrator.printable import printable
 from orchestrator.report.showing import JsonLines, Showing, Shown, live_bars
 from orchestrator.report.text import format_bytes, format_outcome
 
@@ -105,7 +106,9 @@ class LiveProgress(SilentProgress):
 
     def started(self, step: Step) -> None:
         """Show an image that is being built."""
-        task = self._bars.add_task(step.image.name, total=None, note=str(step.reasons[0])[:60])
+        task = self._bars.add_task(
+            step.image.name, total=None, note=printable(str(step.reasons[0])[:60])
+        )
         self._tasks[step.image.name] = task
 
     def fetched(self, size_bytes: int) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from orchestrator.publish.findings import Finding, Verdict
 from orchestrator.publish.outgoing import Attached, ImageDetails, Pushed, PushStatus, Transfer
 from orchestrator.publish.promote import Promoted
-from orchestrator.report.text import format_bytes
+from orchestrator.report.text import format_bytes, format_error
 
 _SHOWN_AS = {Transfer.UPLOADED: "uploaded", Transfer.MOUNTED: "mounted", Transfer.SKIPPED: "there"}
 
@@ -148,8 +148,7 @@ def format_pushed(pushed: Pushed) -> str:
     """Return what came of an image as one line, an error with its hint below."""
     text = f"{pushed.status.value} {pushed.image.name}"
     if pushed.error is not None:
-        text += f": {pushed.error}"
-        return f"{text}\n  hint: {pushed.error.hint}" if pushed.error.hint else text
+        return format_error(text, pushed.error)
     if pushed.status is PushStatus.CANCELLED:
         return f"{text}: not tagged, as others failed"
     shown = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from orchestrator.errors import OrchError
 from orchestrator.graph import Graph
 from orchestrator.plan import Action, Plan, Step
 from orchestrator.ports import Outcome, Status
@@ -33,9 +34,14 @@ def format_outcome(outcome: Outcome) -> str:
         )
     text = f"{status} {name}"
     if outcome.error is not None:
-        text += f": {outcome.error}"
-        return f"{text}\n  hint: {outcome.error.hint}" if outcome.error.hint else text
+        return format_error(text, outcome.error)
     return f"{text}: {outcome.because}" if outcome.because else text
+
+
+def format_error(doing: str, error: OrchError) -> str:
+    """Return an error with its hint below; its own further lines stand deeper than that."""
+    text = f"{doing}: {error}".replace("\n", "\n    ")
+    return f"{text}\n  hint: {error.hint}" if error.hint else text
 
 
 def format_summary(outcomes: Mapping[str, Outcome], duration_s: float) -> str:

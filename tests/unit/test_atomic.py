@@ -78,7 +78,7 @@ def test_the_umask_holds_for_the_mode(tmp_path: Path) -> None:
     [
         (errno.EIO, "the disk may be failing"),
         (errno.EROFS, "mounted read-only"),
-        (errno.EACCES, "check the file's permissions"),
+        (errno.EACCES, "let the user who runs orch at it"),
     ],
 )
 def test_an_error_of_the_disk_says_what_to_do_about_it(

@@ -19,7 +19,7 @@ from orchestrator.oci.segment import CHUNK, SegmentInfo, SegmentWriter
 from orchestrator.oci.tar import Entry
 from orchestrator.usage import note_use
 
-FORMAT = 4
+FORMAT = 5
 """Part of every key; raised when segments or layers are written differently."""
 
 _BUFFER_BYTES = 1 << 18

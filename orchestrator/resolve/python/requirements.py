@@ -11,7 +11,8 @@ from pathlib import Path
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
-from orchestrator.errors import WorkspaceError
+from orchestrator.errors import WorkspaceError, unreadable
+from orchestrator.printable import short
 
 _COMMENT = re.compile(r"(^|\s)#.*$")
 _INCLUDE = re.compile(r"(?:-r|--requirement)[ =]+(\S+)")
@@ -85,13 +86,12 @@ def requirement_files(file: Path) -> tuple[Path, ...]:
 def _read(file: Path, root: Path, within: tuple[Path, ...]) -> Iterator[RequirementLine]:
     shown = _shown(file, root)
     if file in within:
-        raise WorkspaceError("includes itself", file=shown)
+        hint = "take out the -r line that leads back to it"
+        raise WorkspaceError("includes itself", file=shown, hint=hint)
     try:
         text = file.read_text("utf-8")
     except (OSError, ValueError) as error:
-        raise WorkspaceError(
-            f"cannot be read: {error}", file=shown, hint="is that the file that was meant?"
-        ) from error
+        raise unreadable(error, shown) from error
     for number, line in logical_lines(text):
         if include := _INCLUDE.fullmatch(line):
             included = Path(os.path.normpath(file.parent / include.group(1)))
@@ -119,7 +119,7 @@ def logical_lines(text: str) -> Iterator[tuple[int, str]]:
 def _parse(line: str, shown: str, number: int | None) -> Requirement:
     if line.startswith("-"):
         raise WorkspaceError(
-            f"the option {line.split(maxsplit=1)[0]!r} is not taken in requirement files",
+            f"the option {line.partition('=')[0].split()[0]!r} is not taken in requirement files",
             file=shown,
             line=number,
             hint="indexes and find-links belong in pip's configuration or [python] of orch.toml",
@@ -128,7 +128,10 @@ def _parse(line: str, shown: str, number: int | None) -> Requirement:
         requirement = Requirement(line)
     except InvalidRequirement as error:
         raise WorkspaceError(
-            f"{line!r} is no requirement: {str(error).splitlines()[0]}", file=shown, line=number
+            f"{short(line)!r} is no requirement: {short(str(error).splitlines()[0])}",
+            file=shown,
+            line=number,
+            hint="write NAME, NAME==1.2 or NAME[extra]>=1.2,<2; python_version < '3.12'",
         ) from error
     if requirement.url:
         raise WorkspaceError(
