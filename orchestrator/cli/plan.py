@@ -18,7 +18,7 @@ from orchestrator.model import Platform
 from orchestrator.report.documents import plan_document
 from orchestrator.report.text import plan_lines
 from orchestrator.select import Selection
-from orchestrator.settings_ci import MOST_JOBS
+from orchestrator.settings.ci import MOST_JOBS
 
 _MOST_NEEDS = {"github": MOST_JOBS, "gitlab": 49}
 """How many jobs a job may wait for; of GitLab's 50 one is that which planned."""
