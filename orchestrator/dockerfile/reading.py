@@ -70,9 +70,10 @@ class _Reading:
         stages = self._dockerfile.stages
         found = self._stage(name, stages) if name else stages[-1]
         if found is None:
-            known = ", ".join(stage.name for stage in stages if stage.name) or "none has a name"
+            known = ", ".join(stage.name for stage in stages if stage.name)
+            hint = f"its stages are: {known}" if known else "name one: FROM IMAGE AS STAGE"
             message = f"has no stage {name!r}"
-            raise WorkspaceError(message, file=self._dockerfile.file, hint=f"stages: {known}")
+            raise WorkspaceError(message, file=self._dockerfile.file, hint=hint)
         return found
 
     def uses(self, target: Stage) -> Uses:
@@ -148,7 +149,7 @@ class _Reading:
         self, word: str, instruction: Instruction, scope: Scope, uses: _StageUses
     ) -> None:
         expansion = scope.expand(word)
-        if expansion is None or expansion.unset:
+        if expansion is None or expansion.unset or expansion.missing:
             uses.whole_context = f"{word!r} in line {instruction.line} is not known beforehand"
         elif instruction.name != "ADD" or not _REMOTE.match(expansion.text):
             uses.sources.append(ContextSource(expansion.text, instruction.line))

@@ -41,6 +41,8 @@ class Scope:
                 self._set(self.args, name, self.expand(default))
             elif self.outer and name in self.outer and name not in self.args:
                 self.args[name] = self.outer[name]
+            if name in self.env and self.args.get(name, self.env[name]) != self.env[name]:
+                del self.args[name], self.env[name]  # builders differ in which of them counts
 
     def set_environment(self, instruction: Instruction) -> None:
         """Take an ENV."""

@@ -234,7 +234,15 @@ def test_variables_in_sources_come_from_arg_and_env_of_the_stage_and_its_base_st
 
 
 @pytest.mark.parametrize(
-    "lines", ["COPY $X /", "ARG X\nCOPY $X /", "ARG A=$X\nCOPY $A /", "ENV A=$X\nADD ${A:-a} /"]
+    "lines",
+    [
+        "COPY $X /",
+        "ARG X\nCOPY $X /",
+        "ARG A=$X\nCOPY $A /",
+        "ENV A=$X\nADD ${A:-a} /",
+        "ARG A=a.gz\nCOPY ${A^^} /",
+        "ENV A=a\nARG A=b\nCOPY $A /",
+    ],
 )
 def test_a_source_with_a_variable_without_value_makes_the_whole_context_count(lines: str) -> None:
     assert uses_of(f"FROM one\n{lines}\n").whole_context
