@@ -22,6 +22,11 @@ _NETWORKS = ("default", "none", "host")
 
 
 def take_image(name: str, table: Table) -> ImageSettings:
+    """Take the keys of an image's table.
+
+    Raises:
+        WorkspaceError: They are not valid.
+    """
     if not is_image_name(name):
         hint = "use lower-case letters, digits and single separators (., _, -)"
         table.fail("path", f"{name!r} cannot name an image", hint=hint)
@@ -56,6 +61,11 @@ def take_image(name: str, table: Table) -> ImageSettings:
 
 
 def take_buildkit(table: Table) -> BuildKitSettings:
+    """Take the table's keys.
+
+    Raises:
+        WorkspaceError: They are not valid.
+    """
     buildkit = BuildKitSettings(
         builder=table.take_str("builder"),
         build_args=table.take_env("build-args"),
@@ -103,6 +113,11 @@ def _kind(table: Table) -> ImageKind | None:
 
 
 def take_tags(table: Table, default: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """Take templates of tags.
+
+    Raises:
+        WorkspaceError: They are not valid.
+    """
     tags = table.take_strs("tags", default)
     for problem in filter(None, map(template_problem, tags)):
         table.fail("tags", problem, hint=TEMPLATE_HINT)
@@ -112,6 +127,11 @@ def take_tags(table: Table, default: tuple[str, ...] = ()) -> tuple[str, ...]:
 def take_platforms(
     table: Table, default: tuple[str, ...] = ("linux/amd64",)
 ) -> tuple[Platform, ...]:
+    """Take platforms, each once; `default` where the key is absent.
+
+    Raises:
+        WorkspaceError: They are not valid.
+    """
     keys = table.take_strs("platforms", default)
     if not keys and table.has("platforms"):
         table.fail("platforms", "platforms is empty", hint='give at least "linux/amd64"')

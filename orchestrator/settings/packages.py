@@ -18,6 +18,11 @@ from orchestrator.tables import Table
 
 
 def take_wheel(table: Table) -> WheelSettings:
+    """Take the keys of a project's table: how its sdist is built.
+
+    Raises:
+        WorkspaceError: They are not valid.
+    """
     wheel = WheelSettings(
         system=table.take_strs("system"),
         requires=table.take_strs("requires"),
@@ -35,6 +40,11 @@ def take_wheel(table: Table) -> WheelSettings:
 
 
 def take_python(table: Table) -> PythonSettings:
+    """Take the table's keys.
+
+    Raises:
+        WorkspaceError: They are not valid.
+    """
     default = PythonSettings()
     python = PythonSettings(
         version=table.take_str("version", default.version),
@@ -55,6 +65,11 @@ def take_python(table: Table) -> PythonSettings:
 
 
 def take_debian(table: Table) -> DebianSettings:
+    """Take the table's keys.
+
+    Raises:
+        WorkspaceError: They are not valid.
+    """
     default = DebianSettings()
     debian = DebianSettings(
         suite=table.take_str("suite", default.suite),
@@ -70,6 +85,11 @@ def take_debian(table: Table) -> DebianSettings:
 
 
 def take_wheelhouse(table: Table) -> WheelhouseSettings:
+    """Take the table's keys: where wheels are shared.
+
+    Raises:
+        WorkspaceError: They are not valid.
+    """
     try:
         shared = tuple(SharedPlace.parse(text) for text in table.take_strs("shared"))
     except OrchError as error:
