@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-import math
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -13,27 +12,8 @@ from typing import Any, NoReturn
 
 from orchestrator.errors import WorkspaceError, unreadable
 from orchestrator.printable import short
+from orchestrator.quantities import MODE, PERCENT, SECONDS, SIZE, Number, Quantity
 
-DAY = r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])"
-"""A day as settings write it, YYYY-MM-DD; a pattern."""
-
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h)")
-_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(B|kB|KB|MB|GB|KiB|MiB|GiB)")
-_BYTES = {
-    "B": 1,
-    "kB": 10**3,
-    "KB": 10**3,
-    "MB": 10**6,
-    "GB": 10**9,
-    "KiB": 2**10,
-    "MiB": 2**20,
-    "GiB": 2**30,
-}
-
-
-_A_DURATION = 'write a number and its unit, ms, s, m or h: "30s", "1.5h"'
-_A_SIZE = 'write a number and its unit, kB, MB, GB, KiB, MiB or GiB: "200 MB"'
 _HOW_KINDS_ARE_WRITTEN = "texts stand in quotes, lists in [ ]; true, false and numbers in neither"
 
 
@@ -115,61 +95,23 @@ class Table:
 
     def take_seconds(self, key: str, default: float) -> float:
         """Take a duration, such as "30s" or 30, in seconds."""
-        value = self._take(key, (str, int, float), 'a duration such as "30s"', default)
-        if isinstance(value, str):
-            match = _DURATION.fullmatch(value)
-            if not match:
-                self.fail(
-                    key,
-                    f'{key} must be a duration such as "30s", not {_quoted(value)}',
-                    _A_DURATION,
-                )
-            return float(match.group(1)) * _SECONDS[match.group(2)]
-        if not 0 <= value < math.inf:
-            self.fail(
-                key, f'{key} must be a duration such as "30s", not {_quoted(value)}', _A_DURATION
-            )
-        return float(value)
+        taken = self._take_quantity(key, SECONDS)
+        return default if taken is None else taken
 
     def take_size(self, key: str) -> int | None:
         """Take a size, such as "200 MB", in bytes; None where the key is absent."""
-        value = self._take(key, (str, int), 'a size such as "200 MB"', None)
-        if isinstance(value, str):
-            match = _SIZE.fullmatch(value)
-            if not match:
-                self.fail(
-                    key, f'{key} must be a size such as "200 MB", not {_quoted(value)}', _A_SIZE
-                )
-            return int(float(match.group(1)) * _BYTES[match.group(2)])
-        if value is not None and value < 0:
-            self.fail(key, f'{key} must be a size such as "200 MB", not {_quoted(value)}', _A_SIZE)
-        return None if value is None else int(value)
+        return self._take_quantity(key, SIZE)
 
     def take_percent(self, key: str) -> float | None:
         """Take a share, such as "10%" or 10, in percent; None where the key is absent."""
-        value = self._take(key, (str, int, float), 'a share such as "10%"', None)
-        if value is None:
-            return None
-        match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*%?", str(value))
-        if not match:
-            hint = 'write a share in percent: "10%", or 10'
-            self.fail(key, f'{key} must be a share such as "10%", not {_quoted(value)}', hint)
-        return float(match.group(1))
+        return self._take_quantity(key, PERCENT)
 
     def take_mode(self, key: str) -> int | None:
         """Take permission bits, written as "0755"; None where the key is absent.
 
         A number is refused: 755 and 0o755 are both meant by people, and only one is octal.
         """
-        value = self._take(key, str, 'permission bits such as "0755"', None)
-        if value is None:
-            return None
-        if not re.fullmatch(r"0?o?[0-7]{3,4}", value):
-            hint = 'write octal digits in quotes: "0755", or "0644"'
-            self.fail(
-                key, f'{key} must be permission bits such as "0755", not {_quoted(value)}', hint
-            )
-        return int(value.replace("o", ""), 8)
+        return self._take_quantity(key, MODE)
 
     def take_table(self, key: str) -> Table:
         """Take a table; an empty one where the key is absent."""
@@ -254,6 +196,16 @@ class Table:
         if not isinstance(value, allowed) or (isinstance(value, bool) and bool not in allowed):
             self.fail(key, f"{key} must be {wanted}, not {_quoted(value)}", _HOW_KINDS_ARE_WRITTEN)
         return value
+
+    def _take_quantity(self, key: str, quantity: Quantity[Number]) -> Number | None:
+        value = self._take(key, quantity.kinds, quantity.title, None)
+        if value is None:
+            return None
+        parsed = quantity.parse(value)
+        if parsed is None:
+            message = f"{key} must be {quantity.title}, not {_quoted(value)}"
+            self.fail(key, message, quantity.hint)
+        return parsed
 
 
 def _quoted(value: object) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 from orchestrator.model import CheckException, CheckSettings
-from orchestrator.tables import DAY, Table
+from orchestrator.quantities import DAY
+from orchestrator.tables import Table
 
 
 def take_checks(table: Table) -> CheckSettings:

@@ -6,7 +6,8 @@ import fnmatch
 import re
 
 from orchestrator.model import SEVERITIES, EcrSettings, ScanException
-from orchestrator.tables import DAY, Table
+from orchestrator.quantities import DAY
+from orchestrator.tables import Table
 from orchestrator.tagging import content_tag
 
 _PATTERN = r"[A-Za-z0-9_.*-]{1,128}"
