@@ -7,6 +7,8 @@ from collections.abc import Sequence
 
 from orchestrator.errors import BuildError, OrchError, OutOfSpaceError, UnreachableError
 
+_WIDEST = 500
+"""What of a line is shown, in characters."""
 _PLACE = re.compile(r"^\S.*:(\d+)$")
 _ERROR = re.compile(r"^(?:ERROR|error): (?:failed to (?:build|solve): )*(.+)$")
 _PARSE = re.compile(r"parse error (?:(?:on|at|in) )?line (\d+)", re.IGNORECASE)
@@ -38,12 +40,16 @@ def find_failure(file: str, said: Sequence[str], output: Sequence[str], hint: st
     run = _RUN.fullmatch(message)
     if run:
         message = f"RUN {run[1]}: {run[2]}"
-    shown = "".join(f"\n  | {text}" for text in output)
+    shown = "".join(f"\n  | {_clipped(text)}" for text in output)
     passing = _PASSING.search("\n".join([message, *output]))
     kind: type[OrchError] = UnreachableError if passing else BuildError
     if is_out_of_space([message, *output]):
         kind = OutOfSpaceError
     return kind(message + shown, file=file, line=line, hint=hint)
+
+
+def _clipped(line: str) -> str:
+    return line if len(line) <= _WIDEST else f"{line[:_WIDEST]}..."
 
 
 def is_out_of_space(said: Sequence[str]) -> bool:
