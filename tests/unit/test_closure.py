@@ -41,6 +41,13 @@ def test_a_missing_library_is_named_with_the_file_that_needs_it(chain: Chain) ->
     assert "optional-libraries" in caught.value.hint
 
 
+def test_the_packages_that_are_known_to_have_missing_libraries_are_named(chain: Chain) -> None:
+    chain.wheel("one", needs("libstdc++.so.6"), COMPILED)
+    with pytest.raises(AssemblyError) as caught:
+        check_closure(chain.image("web"), chain.store)
+    assert "[system] packages: libstdc++6;" in caught.value.hint
+
+
 def test_a_library_that_may_be_missing_is_not_missed(chain: Chain) -> None:
     chain.wheel("one", needs("libgone.so.1"), COMPILED)
     recipe = Recipe("", optional_libraries=("libgone.so.1",))

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
-
 from orchestrator.engines.assembler.elf import ElfFile
 from orchestrator.engines.assembler.linking import (
     MissingLibrary,
     foreign_files,
     missing_libraries,
-    require_libraries,
 )
 from orchestrator.engines.assembler.tree import Tree
-from orchestrator.errors import AssemblyError
 from tests.debs import segment_of
 
 FOLDERS = ["/usr/local/lib", "/lib/x86_64-linux-gnu"]
@@ -80,20 +76,6 @@ def test_libraries_that_may_be_missing_are_given_as_patterns() -> None:
 
 def test_a_plugin_may_miss_what_its_package_only_recommends() -> None:
     assert missing(elf("usr/lib/x86_64-linux-gnu/tc/q_atm.so", "libatm.so.1")) == []
-
-
-def test_the_error_names_each_library_once_and_the_package_that_has_it() -> None:
-    rows = [MissingLibrary(f"opt/{name}.so", "libstdc++.so.6") for name in "abc"]
-    with pytest.raises(
-        AssemblyError, match=r"libstdc\+\+.so.6, which opt/a.so and 2 more"
-    ) as caught:
-        require_libraries([*rows, MissingLibrary("opt/a.so", "libz9.so.9")])
-    assert "libz9.so.9, which opt/a.so needs" in caught.value.message
-    assert "add libstdc++6 to" in caught.value.hint
-
-
-def test_an_image_that_lacks_nothing_is_not_refused() -> None:
-    require_libraries([])
 
 
 def test_a_program_needs_its_interpreter() -> None:

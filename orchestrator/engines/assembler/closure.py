@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from orchestrator.engines.assembler.contents import Contents, Part, infos
 from orchestrator.engines.assembler.deb.finalise import final_state
 from orchestrator.engines.assembler.deb.ldcache import library_folders
 from orchestrator.engines.assembler.deb.libraries import elf_files
-from orchestrator.engines.assembler.linking import foreign_files, missing_libraries
+from orchestrator.engines.assembler.linking import (
+    MissingLibrary,
+    foreign_files,
+    missing_libraries,
+    packages_with,
+)
 from orchestrator.engines.assembler.store import Store, key_of
 from orchestrator.engines.assembler.tree import Tree
 from orchestrator.errors import AssemblyError
@@ -54,17 +61,23 @@ def check_closure(contents: Contents, store: Store) -> None:
     )
     file = str(contents.own.image.file)
     if missing:
-        shown = "; ".join(f"/{row.path} needs {row.library}" for row in missing[:_SHOWN])
-        more = f" and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
-        libraries = sorted({row.library for row in missing})
-        raise AssemblyError(
-            f"libraries are nowhere in the image: {shown}{more}",
-            file=file,
-            hint="add the Debian package that has them to [system] packages, or, if the code "
-            f"does without, [system] optional-libraries = {libraries[:_SHOWN]}",
-        )
+        raise _missing_error(missing, file)
     if foreign := foreign_files(files, machine):
         raise AssemblyError(f"/{foreign[0]} is not for {contents.platform}", file=file)
+
+
+def _missing_error(missing: Sequence[MissingLibrary], file: str) -> AssemblyError:
+    shown = "; ".join(f"/{row.path} needs {row.library}" for row in missing[:_SHOWN])
+    more = f" and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
+    libraries = sorted({row.library for row in missing})
+    packages = ", ".join(packages_with(libraries))
+    known = f": {packages}" if packages else ""
+    return AssemblyError(
+        f"libraries are nowhere in the image: {shown}{more}",
+        file=file,
+        hint=f"add the Debian package that has them to [system] packages{known}; or, if the code "
+        f"does without, [system] optional-libraries = {libraries[:_SHOWN]}",
+    )
 
 
 def _elf_wheels(part: Part) -> list[tuple[LockedWheel, str]]:

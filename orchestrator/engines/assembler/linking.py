@@ -10,7 +10,6 @@ from types import MappingProxyType
 
 from orchestrator.engines.assembler.elf import ElfFile
 from orchestrator.engines.assembler.tree import Tree
-from orchestrator.errors import AssemblyError
 
 PLUGINS: Mapping[str, str] = MappingProxyType(
     {
@@ -95,28 +94,9 @@ def missing_libraries(
     )
 
 
-def require_libraries(missing: Sequence[MissingLibrary]) -> None:
-    """Refuse an image that lacks libraries.
-
-    Raises:
-        AssemblyError: There are such; each is named once, with a file that needs it.
-    """
-    if not missing:
-        return
-    needed_by: dict[str, list[str]] = {}
-    for row in missing:
-        needed_by.setdefault(row.library, []).append(row.path)
-    lines = []
-    for library, paths in sorted(needed_by.items()):
-        others = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
-        lines.append(f"{library}, which {paths[0]}{others} needs")
-    packages = sorted({_DEBIAN_PACKAGES[name] for name in needed_by if name in _DEBIAN_PACKAGES})
-    add = f"add {', '.join(packages)} to" if packages else "add the Debian package of each to"
-    raise AssemblyError(
-        f"the image has no {'; no '.join(lines)}",
-        hint=f"{add} [system] packages; where the program works without, name the library in"
-        " [system] optional-libraries",
-    )
+def packages_with(libraries: Iterable[str]) -> list[str]:
+    """Return the Debian packages that are known to have some of these libraries, sorted."""
+    return sorted({_DEBIAN_PACKAGES[name] for name in libraries if name in _DEBIAN_PACKAGES})
 
 
 def foreign_files(own: Iterable[ElfFile], machine: str) -> list[str]:
