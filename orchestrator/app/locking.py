@@ -16,6 +16,7 @@ from orchestrator.app.opened import (
     uv_of,
     writing_lock,
 )
+from orchestrator.errors import ResolutionError
 from orchestrator.externals import LockedExternal, find_externals
 from orchestrator.lockfile import Lock
 from orchestrator.usage import working_in
@@ -29,13 +30,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class LockWritten:
-    """What `orch lock` did: versions and pins that moved, notes for a person, images left out."""
+    """What `orch lock` did: versions and pins that moved, notes for a person, images left out.
+
+    `unknown` is the error where some of these want what no index has.
+    """
 
     moves: tuple[Move, ...]
     base_moves: tuple[BaseMove, ...]
     notes: tuple[str, ...]
     unavailable: tuple[str, ...]
     summary: str
+    unknown: ResolutionError | None = None
 
 
 def lock(
@@ -59,8 +64,10 @@ def lock(
     from orchestrator.atomic import write_text  # noqa: PLC0415 - used by this verb alone
     from orchestrator.fetch import Downloads  # noqa: PLC0415 - likewise
     from orchestrator.lockwriting import format_lock  # noqa: PLC0415 - likewise
+    from orchestrator.resolve.inputs import read_tree_requirements  # noqa: PLC0415
     from orchestrator.resolve.lock import Sources, Upgrade, resolve_lock  # noqa: PLC0415
     from orchestrator.resolve.pinning import find_base_moves  # noqa: PLC0415
+    from orchestrator.resolve.unknown import find_unknown  # noqa: PLC0415
     from orchestrator.resolve.upgrading import (  # noqa: PLC0415
         explain_stays,
         find_moves,
@@ -102,7 +109,8 @@ def lock(
     unpinned = {row.reference for row in externals if not row.digest}
     found = find_externals(opened.graph)
     without = [name for item in found if item.reference in unpinned for name in item.recipes]
-    return _written(new, moves, base_moves, (*resolution.notes, *stays, *said), without)
+    written = _written(new, moves, base_moves, (*resolution.notes, *stays, *said), without)
+    return replace(written, unknown=find_unknown(new, read_tree_requirements(opened.workspace)))
 
 
 def _pin(

@@ -75,6 +75,8 @@ def lock(session: Session, /, format_: str, **options: Any) -> int:
     document = locks.lock_document(written.moves, written.base_moves)
     _print(lines, document, as_json=as_json)
     session.note(written.summary)
+    if written.unknown:
+        raise written.unknown
     strictly = options["strict"] and written.unavailable
     return ExitCode.MISSING_TOOL if strictly else ExitCode.DONE
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import tomllib
 from typing import Any
 
 import pytest
@@ -174,3 +176,59 @@ def test_a_debian_package_is_explained_and_one_of_python_of_the_same_name_too(
         ("python", "wheel", "api"),
     ]
     assert [step["text"] for step in held[0]["chains"][0]["steps"]] == ["tool", "libdemo1"]
+
+
+def test_a_project_that_no_index_has_ends_with_1_and_names_its_line_and_all_else_is_locked(
+    repo: Monorepo,
+) -> None:
+    repo.write("services/api/requirements.txt", "gamma\nGama==1.0\n")
+    repo.write("base/web/requirements.txt", "beta>=1\n")
+    done = repo.orch("lock", code=1)
+    assert (
+        "error: no package index has gama (services/api/requirements.txt:2); "
+        "what wants it is unavailable\nhint: mend the name" in done.stderr
+    )
+    locked = tomllib.loads(text_of(repo))
+    assert "gama was not found" in locked["image"]["api"]["linux/amd64"]["unavailable"]
+    assert locked["image"]["web"]["linux/amd64"]["python"] == {"beta": "1.0"}
+    assert "beta>=1" in locked["asked"]["web"]["python"]
+
+
+def test_a_project_that_another_needs_and_no_index_has_ends_with_1_too(repo: Monorepo) -> None:
+    repo.python.add_wheel("delta", requires=["gama"])
+    repo.write("services/api/requirements.txt", "delta\n")
+    done = repo.orch("lock", "--dry-run", code=1)
+    assert "error: no package index has gama; " in done.stderr
+
+
+@pytest.mark.parametrize("line", ["native", "gamma==9.0"])
+def test_a_project_without_a_file_or_a_version_that_will_do_is_a_warning(
+    repo: Monorepo, line: str
+) -> None:
+    repo.python.add_wheel("native", tag="cp39-cp39-manylinux_2_17_x86_64")
+    repo.write("services/api/requirements.txt", f"{line}\n")
+    done = repo.orch("lock")
+    assert "warning: api cannot be locked for linux/amd64: " in done.stderr
+    assert "error" not in done.stderr
+    repo.orch("lock", "--strict", code=3)
+
+
+def test_what_was_locked_before_stays_on_a_machine_whose_index_lacks_it(repo: Monorepo) -> None:
+    before = text_of(repo)
+    shutil.rmtree(repo.home / "python/simple/gamma")
+    done = repo.orch("lock", "--upgrade-package", "beta")
+    assert "api for linux/amd64 is left as it was locked" in done.stderr
+    assert text_of(repo) == before
+
+
+def test_a_debian_package_that_the_archive_lacks_ends_with_1_and_nothing_is_written(
+    repo: Monorepo,
+) -> None:
+    before = text_of(repo)
+    recipe = repo.path("base/root/image.toml")
+    recipe.write_text(recipe.read_text().replace('"tool"', '"tol"'))
+    done = repo.orch("lock", code=1)
+    assert "base/root/image.toml: " in done.stderr
+    assert "tol: no such package in bookworm" in done.stderr
+    assert "hint: did you mean tool" in done.stderr
+    assert text_of(repo) == before
