@@ -133,8 +133,18 @@ class Connections:
         with self._lock:
             if host not in self._clients:
                 context = trusting(host, self._certificates)
-                self._clients[host] = http_client(self._timeout_s, context)
+                client = http_client(self._timeout_s, context)
+                client.event_hooks = {"request": [_refuse_plain]}  # also where one redirects to
+                self._clients[host] = client
             return self._clients[host]
+
+
+def _refuse_plain(request: httpx.Request) -> None:
+    if request.url.scheme != "https" and not is_loopback(request.url.netloc.decode()):
+        raise RegistryError(
+            f"{request.url.host} is to be spoken to in the clear, as an answer has it",
+            hint="the registry, or the proxy before it, must name https:// addresses",
+        )
 
 
 @contextlib.contextmanager

@@ -172,7 +172,10 @@ class Wire:
         self.check_wanted()
         base = self._connections.base(request.repository.host)
         url = urljoin(f"{base}/v2/{request.repository.name}/", request.target)
-        if urlsplit(url).netloc != urlsplit(base).netloc:  # storage elsewhere gets no secrets
+        scheme, host, *_ = urlsplit(base)
+        if urlsplit(url).netloc == host:
+            url = urlsplit(url)._replace(scheme=scheme).geturl()  # whatever a proxy made of it
+        else:  # storage elsewhere gets no secrets
             with self._connections.begun(request, url, "") as response:
                 yield response
             return

@@ -15,7 +15,7 @@ from orchestrator.publish.credentials import Credentials
 from orchestrator.publish.exchange import Answer
 from orchestrator.publish.http_registry import HttpRegistry
 from orchestrator.publish.reference import Repository
-from orchestrator.publish.registry import CredentialsError
+from orchestrator.publish.registry import CredentialsError, RegistryError
 from orchestrator.publish.wire import Wire
 from tests.registries import PASSWORD, TOKEN, USER, TinyRegistry, answering
 from tests.registry_contract import blob_of
@@ -194,6 +194,33 @@ def test_storage_on_another_host_gets_no_authorisation(
             (tmp_path / "blob").write_bytes(b"x")
             registry.write_blob(place(tiny), blob_of(b"x"), tmp_path / "blob")
     assert seen == [None]
+
+
+def test_nothing_is_sent_in_the_clear_to_another_machine(
+    tiny: TinyRegistry, wire_for: Connect, tmp_path: Path
+) -> None:
+    registry = HttpRegistry(wire_for(ANN))
+    registry.find_manifest(place(tiny), "latest")
+    (tmp_path / "blob").write_bytes(b"x")
+    elsewhere = "http://storage.example.com/v2/x/blobs/uploads/key"
+    tiny.faults = [answering(status, Location=elsewhere) for status in (307, 202)]
+    with pytest.raises(RegistryError, match="in the clear"):
+        registry.has_blob(place(tiny), DIGEST)
+    with pytest.raises(RegistryError, match="in the clear"):
+        registry.write_blob(place(tiny), blob_of(b"x"), tmp_path / "blob")
+
+
+def test_a_registry_that_names_itself_by_another_scheme_is_spoken_to_as_before(
+    tiny: TinyRegistry, wire_for: Connect, tmp_path: Path
+) -> None:
+    registry = HttpRegistry(wire_for(ANN))
+    (tmp_path / "blob").write_bytes(b"x")
+    tiny.uploads["key"] = bytearray()
+    itself = f"https://{tiny.address}/v2/team/api/blobs/uploads/key"
+    registry.find_manifest(place(tiny), "latest")
+    tiny.faults = [answering(202, Location=itself)]
+    registry.write_blob(place(tiny), blob_of(b"x"), tmp_path / "blob")
+    assert registry.has_blob(place(tiny), DIGEST)
 
 
 def test_secrets_are_masked_wherever_a_registry_echoes_them(
