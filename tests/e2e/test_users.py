@@ -11,12 +11,14 @@ from pathlib import Path
 
 import pytest
 
+import orchestrator
 from tests.conftest import give_up
 from tests.e2e.monorepo import IMAGES, ORCH, TIMEOUT_S, Monorepo
 from tests.real.parts import MissingPartError, find_tool
 
 POWERLESS = ("--bounding-set=-all", "--inh-caps=-all", "--no-new-privs")
 NOBODY = (*POWERLESS, "--reuid=65534", "--regid=65534", "--clear-groups")
+_NO_MOUNT = 99
 
 
 @pytest.fixture
@@ -67,23 +69,43 @@ def test_without_root_s_powers_and_with_a_read_only_home_all_is_built(
 def test_another_user_builds_the_same(
     repo: Monorepo, home: Path, setpriv: str, undisturbed: dict[str, str]
 ) -> None:
-    python = Path(sys.executable)
-    if not all(_is_open(path) for path in (*python.parents, *python.resolve().parents)):
-        pytest.skip("the Python of these tests is in a folder that other users may not enter")
-    for path in (repo.home, *repo.home.parents):
-        if not _is_open(path):
-            path.chmod(path.stat().st_mode | stat.S_IXOTH | stat.S_IROTH)
     for path in (repo.root, *repo.root.rglob("*")):
         os.chown(path, 65534, 65534)
     repo.cache.mkdir()
     os.chown(repo.cache, 65534, 65534)
-    done = run(repo, home, (setpriv, *NOBODY), "build", "--report", "report.json")
+    source = Path(orchestrator.__file__).parent
+    entering = entering_all(Path(sys.prefix), Path(sys.base_prefix), source, repo.home, home)
+    done = run(repo, home, (*entering, setpriv, *NOBODY), "build", "--report", "report.json")
+    if "unshare failed" in done.stderr or done.returncode == _NO_MOUNT:
+        give_up(MissingPartError("a mount namespace", done.stderr.strip()))
     assert done.returncode == 0, done.stderr
+    assert {path.stat().st_uid for path in repo.layout.rglob("*")} == {65534}
     assert repo.digests() == undisturbed
 
 
-def _is_open(folder: Path) -> bool:
-    return bool(folder.stat().st_mode & stat.S_IXOTH)
+def entering_all(*needed: Path) -> list[str]:
+    """Return the words before a command that let any user enter these folders.
+
+    Python, or what pytest makes, may be in a home that is its user's alone. What is closed has
+    in its place, for the command, an open folder that has what is needed and nothing else.
+    """
+    closed = {top: number for number, path in enumerate(needed) if (top := _closed_above(path))}
+    steps = ["mount -t tmpfs none /mnt"]
+    for top, number in closed.items():
+        steps += [f"mkdir /mnt/{number}", f"mount --rbind {top} /mnt/{number}"]
+        steps.append(f"mount -t tmpfs -o mode=755 none {top}")
+        for path in needed:
+            if path.is_relative_to(top):
+                aside = f"/mnt/{number}/{path.relative_to(top)}"
+                steps += [f"mkdir -p {path}", f"mount --rbind {aside} {path}"]
+    script = f'{{ {" && ".join(steps)}; }} || exit {_NO_MOUNT}; cd "$PWD" && exec "$@"'
+    return ["unshare", "--mount", "sh", "-c", script, "sh"]
+
+
+def _closed_above(path: Path) -> Path | None:
+    """Return the highest folder above one that others may not enter."""
+    above = (folder for folder in reversed(path.parents))
+    return next((one for one in above if not one.stat().st_mode & stat.S_IXOTH), None)
 
 
 def test_a_home_without_a_cache_that_can_be_written_is_an_error_with_the_way_out(

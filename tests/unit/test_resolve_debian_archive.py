@@ -22,14 +22,18 @@ from orchestrator.errors import FetchError, MissingToolError, UnreachableError
 from orchestrator.model import DebianSettings, Platform
 from orchestrator.resolve.debian import DebianArchive, fetch, open_archive
 from orchestrator.resolve.debian.fetch import Fetcher
+from tests.conftest import give_up
+from tests.real.parts import MissingPartError
 
 AMD64, ARM64 = Platform("linux", "amd64"), Platform("linux", "arm64")
 NOW = datetime(2026, 7, 12, tzinfo=UTC)
 NEEDED = ("gpg", "gpgv", "gpgconf")
 
-pytestmark = pytest.mark.skipif(
-    any(shutil.which(tool) is None for tool in NEEDED), reason="gpg or gpgv is not installed"
-)
+
+@pytest.fixture(scope="module", autouse=True)
+def _programs() -> None:
+    if missing := [tool for tool in NEEDED if shutil.which(tool) is None]:
+        give_up(MissingPartError(", ".join(missing)))
 
 
 @dataclass(frozen=True)
