@@ -183,6 +183,7 @@ _READING_HINTS = MappingProxyType(
         errno.ENOTDIR: "correct the path: a part of it is a file",
         errno.EISDIR: "correct the path: a file is wanted there, and that is a folder",
         errno.EACCES: "let the user who runs orch read it, for example with chmod",
+        errno.EINVAL: "put a file in its place",
         errno.ELOOP: "it is a link that leads back to itself: remove it",
         errno.EIO: "the disk may be failing; restore the file from git or a backup",
     }

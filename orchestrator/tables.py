@@ -13,7 +13,9 @@ from typing import Any, NoReturn
 from orchestrator.errors import WorkspaceError, unreadable
 from orchestrator.printable import short
 from orchestrator.quantities import MODE, PERCENT, SECONDS, SIZE, Number, Quantity
+from orchestrator.texts import CONFLICT, conflict_line, read_text
 
+_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\(u0{4}|U0{8})")
 _HOW_KINDS_ARE_WRITTEN = "texts stand in quotes, lists in [ ]; true, false and numbers in neither"
 
 
@@ -43,16 +45,17 @@ class Table:
             WorkspaceError: The file cannot be read or is no TOML.
         """
         try:
-            text = file.read_text(encoding="utf-8")
-            raw: Any = tomllib.loads(text)
+            text = read_text(file)
         except (OSError, UnicodeDecodeError) as error:
             raise unreadable(error, file) from error
+        if nul := _NUL.search(text):
+            number = text.count("\n", 0, nul.start()) + 1
+            hint = "no path, name or variable can have it: take it out"
+            raise WorkspaceError("holds the character NUL", file=file, line=number, hint=hint)
+        try:
+            raw: Any = tomllib.loads(text)
         except (ValueError, RecursionError) as error:  # beyond bad TOML: the parser's limits
-            line = re.search(r"at line (\d+)", str(error))
-            number = int(line.group(1)) if line else None
-            hint = "texts stand in quotes, lists in [ ], and a key stands once in its table"
-            message = f"is not valid TOML: {error}"
-            raise WorkspaceError(message, file=file, line=number, hint=hint) from error
+            raise _not_toml(error, file, text) from error
         for key in path:
             raw = raw.get(key, {}) if isinstance(raw, dict) else {}
         return cls(raw if isinstance(raw, dict) else {}, file, text, path)
@@ -65,7 +68,8 @@ class Table:
         """Take a list of strings."""
         value = self._take(key, list, "a list of strings", list(default))
         if not all(isinstance(item, str) for item in value):
-            self.fail(key, f"{key} must be a list of strings", hint=f'write {key} = ["...", "..."]')
+            message = f"{key} must be a list of strings, not {_quoted(value)}"
+            self.fail(key, message, hint=f'write {key} = ["...", "..."]')
         return tuple(value)
 
     def take_command(self, key: str) -> tuple[str, ...] | None:
@@ -206,6 +210,18 @@ class Table:
             message = f"{key} must be {quantity.title}, not {_quoted(value)}"
             self.fail(key, message, quantity.hint)
         return parsed
+
+
+def _not_toml(error: Exception, file: Path, text: str) -> WorkspaceError:
+    if conflict := conflict_line(text):
+        return WorkspaceError(CONFLICT, file=file, line=conflict, hint="settle it in the file")
+    line = re.search(r"at line (\d+)", str(error))
+    return WorkspaceError(
+        f"is not valid TOML: {error}",
+        file=file,
+        line=int(line.group(1)) if line else None,
+        hint="texts stand in quotes, lists in [ ], and a key stands once in its table",
+    )
 
 
 def _quoted(value: object) -> str:

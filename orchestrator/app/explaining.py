@@ -20,6 +20,7 @@ from orchestrator.model import Image
 from orchestrator.plan import Step
 from orchestrator.resolve.python.requirements import names_that_differ, requirement_files
 from orchestrator.resolve.slices import pinned_in, what_matters
+from orchestrator.texts import read_text
 
 
 def chain_of(planned: Planned, name: str) -> tuple[Step, ...]:
@@ -56,7 +57,7 @@ def _reached_by_pins(opened: Opened, path: Path, warn: Callable[[str], None]) ->
     if path != opened.paths.lock and path not in requirement_files(constraints):
         return set()
     try:
-        before, now, lock = committed_text(path), path.read_text("utf-8"), read_lock(opened)
+        before, now, lock = committed_text(path), read_text(path), read_lock(opened)
         if before == now:
             raise NoComparisonError("it is as it was committed, so what changed is not known")
         if path == opened.paths.lock:
@@ -76,7 +77,7 @@ def _spared_by_slices(opened: Opened, path: Path) -> set[str]:
     if path != opened.paths.root / opened.workspace.settings.constraints:
         return set()
     try:
-        before, now, lock = committed_text(path), path.read_text("utf-8"), read_lock(opened)
+        before, now, lock = committed_text(path), read_text(path), read_lock(opened)
         names = names_that_differ(before, now, path.name)
         pinned = pinned_in(before) & pinned_in(now)
     except (OrchError, OSError, UnicodeDecodeError):  # which is warned of already

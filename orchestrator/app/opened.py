@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 from orchestrator.errors import LockError, unreadable
 from orchestrator.foundations import check_foundations
 from orchestrator.graph import Graph, build_graph
-from orchestrator.lockfile import LOCK_FILE, Lock, parse_lock
+from orchestrator.lockfile import AGAIN, LOCK_FILE, Lock, parse_lock
 from orchestrator.model import Workspace
 from orchestrator.paths import Paths
 from orchestrator.remembered.memory import Memory
 from orchestrator.remembered.parsed import CachedToml
 from orchestrator.remembered.recipes import CachedRecipes
 from orchestrator.settings import read_settings
+from orchestrator.texts import read_text
 from orchestrator.usage import working_in
 from orchestrator.workspace import read_images
 
@@ -82,12 +83,14 @@ def read_lock_text(opened: Opened) -> str | None:
         LockError: There is none, or it cannot be read.
     """
     try:
-        return opened.paths.lock.read_text("utf-8")
+        return read_text(opened.paths.lock)
     except FileNotFoundError:
         if not opened.graph.locked:
             return None
         raise LockError("there is no orch.lock", hint="run: orch lock") from None
-    except (OSError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise LockError("is not UTF-8 text", file=LOCK_FILE, hint=AGAIN) from error
+    except OSError as error:
         raise unreadable(error, opened.paths.lock, LockError) from error
 
 

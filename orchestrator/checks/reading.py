@@ -17,11 +17,13 @@ from orchestrator.foundations import check_foundations
 from orchestrator.graph import Graph, build_graph
 from orchestrator.lockfile import LOCK_FILE, Lock, parse_lock
 from orchestrator.model import Image, Settings, Workspace
+from orchestrator.resolve.inputs import constraints_file
 from orchestrator.resolve.python.requirements import (
     RequirementLine,
     read_requirements,
     requirement_files,
 )
+from orchestrator.texts import read_text
 from orchestrator.workspace import read_images
 
 _LONGEST = 500
@@ -126,8 +128,8 @@ class _Reading:
         return tuple(found)
 
     def _constraints(self, sources: Sources) -> tuple[RequirementLine, ...]:
-        file = self.root / self.settings.constraints
-        return self._read_lines(sources, file) if file.is_file() else ()
+        file = constraints_file(self.root, self.settings)
+        return self._read_lines(sources, file) if file else ()
 
     def _read_lines(
         self, sources: Sources, file: Path, image: str = ""
@@ -145,7 +147,7 @@ class _Reading:
         if not file.exists():
             return None if graph.locked else Lock()
         try:
-            return parse_lock(file.read_text("utf-8"))
+            return parse_lock(read_text(file))
         except OrchError as error:
             self._note(error)
         except (OSError, UnicodeDecodeError) as error:

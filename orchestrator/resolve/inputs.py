@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 from orchestrator.errors import LockError, WorkspaceError
 from orchestrator.graph import DEBIAN_PREFIX, Graph
@@ -31,9 +33,19 @@ def read_tree_requirements(workspace: Workspace) -> dict[str, tuple[RequirementL
 
 
 def read_constraints(workspace: Workspace) -> tuple[RequirementLine, ...]:
-    """Read the workspace's constraints; none where the file is absent."""
-    file = workspace.root / workspace.settings.constraints
-    return read_requirements(file, workspace.root) if file.is_file() else ()
+    """Read the workspace's constraints; none where the file is absent.
+
+    Raises:
+        WorkspaceError: A line is no requirement, or the file cannot be read.
+    """
+    file = constraints_file(workspace.root, workspace.settings)
+    return read_requirements(file, workspace.root) if file else ()
+
+
+def constraints_file(root: Path, settings: Settings) -> Path | None:
+    """Return the file of constraints; None where there is nothing of its name, not even a link."""
+    file = root / settings.constraints
+    return file if settings.constraints and os.path.lexists(file) else None
 
 
 def inputs_digest(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -153,3 +154,29 @@ def test_an_index_out_of_reach_is_one_error(repo: Monorepo) -> None:
     done = repo.orch("lock", code=1)
     assert "127.0.0.1:9" in done.stderr
     assert "hint: " in done.stderr
+
+
+def test_a_lock_that_is_a_pipe_is_not_waited_for(repo: Monorepo) -> None:
+    repo.path("orch.lock").unlink()
+    os.mkfifo(repo.path("orch.lock"))
+    for verb in (["plan"], ["lock"], ["lock", "--check"]):
+        assert "orch.lock: cannot be read" in repo.orch(*verb, code=2).stderr
+
+
+def test_constraints_that_lead_nowhere_are_an_error(repo: Monorepo) -> None:
+    repo.path("constraints.txt").unlink()
+    repo.path("constraints.txt").symlink_to("moved.txt")
+    assert "constraints.txt: cannot be read" in repo.orch("lock", code=2).stderr
+    assert "constraints.txt" in repo.orch("check", code=1).stdout
+
+
+def test_requirements_with_a_byte_order_mark_say_the_same(repo: Monorepo) -> None:
+    file = repo.path("base/root/requirements.txt")
+    file.write_text(f"\ufeff{file.read_text()}")
+    repo.orch("lock", "--check")
+
+
+def test_a_conflict_in_requirements_is_named_with_its_line(repo: Monorepo) -> None:
+    repo.write("base/root/requirements.txt", "alpha\n<<<<<<< HEAD\nbeta\n=======\n>>>>>>> b\n")
+    message = "base/root/requirements.txt:2: a merge conflict is not settled"
+    assert message in repo.orch("plan", code=2).stderr

@@ -85,6 +85,7 @@ ROOMS = (
     "model",
     "errors",
     "printable",
+    "texts",
 )
 """The rooms of the house from top to bottom; a module may import what stands below it."""
 
@@ -177,6 +178,7 @@ CORE = (
     "model",
     "errors",
     "printable",
+    "texts",
 )
 IMPURE = {
     "asyncio",

@@ -201,3 +201,22 @@ from = "x"
 )
 def test_the_line_of_a_key_is_found(path: tuple[str, ...], line: int | None) -> None:
     assert line_of(TEXT, path) == line
+
+
+def test_a_byte_order_mark_is_no_part_of_toml(table_of: TableOf) -> None:
+    assert table_of('\ufefffrom = "x"\n').take_str("from") == "x"
+
+
+def test_a_conflict_that_is_not_settled_is_named_with_its_line(table_of: TableOf) -> None:
+    with pytest.raises(WorkspaceError, match=r"x\.toml:2: a merge conflict is not settled"):
+        table_of("a = 1\n<<<<<<< HEAD\nb = 1\n=======\nb = 2\n>>>>>>> other\n")
+
+
+@pytest.mark.parametrize("written", [r'"a\u0000b"', r'["\U00000000"]', r'{"\u0000" = "x"}'])
+def test_the_character_nul_is_refused_with_its_line(table_of: TableOf, written: str) -> None:
+    with pytest.raises(WorkspaceError, match=r"x\.toml:2: holds the character NUL"):
+        table_of(f"a = 1\nb = {written}\n")
+
+
+def test_a_backslash_before_an_escape_of_nul_is_no_nul(table_of: TableOf) -> None:
+    assert table_of(r'a = "\\u0000"').take_str("a") == r"\u0000"

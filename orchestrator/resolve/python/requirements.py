@@ -13,6 +13,7 @@ from packaging.utils import canonicalize_name
 
 from orchestrator.errors import WorkspaceError, unreadable
 from orchestrator.printable import short
+from orchestrator.texts import CONFLICT, conflict_line, read_text
 
 _COMMENT = re.compile(r"(^|\s)#.*$")
 _INCLUDE = re.compile(r"(?:-r|--requirement)[ =]+(\S+)")
@@ -74,7 +75,7 @@ def requirement_files(file: Path) -> tuple[Path, ...]:
             continue
         found[path] = None
         try:
-            lines = list(logical_lines(path.read_text("utf-8")))
+            lines = list(logical_lines(read_text(path)))
         except (OSError, ValueError):  # no text, or no name of a file
             continue
         includes = (_INCLUDE.fullmatch(line) for _, line in lines)
@@ -89,9 +90,11 @@ def _read(file: Path, root: Path, within: tuple[Path, ...]) -> Iterator[Requirem
         hint = "take out the -r line that leads back to it"
         raise WorkspaceError("includes itself", file=shown, hint=hint)
     try:
-        text = file.read_text("utf-8")
+        text = read_text(file)
     except (OSError, ValueError) as error:
         raise unreadable(error, shown) from error
+    if conflict := conflict_line(text):
+        raise WorkspaceError(CONFLICT, file=shown, line=conflict, hint="settle it in the file")
     for number, line in logical_lines(text):
         if include := _INCLUDE.fullmatch(line):
             included = Path(os.path.normpath(file.parent / include.group(1)))
