@@ -61,7 +61,7 @@ def observe(runtime: Runtime, tried: Tried, clock: Callable[[], float]) -> Obser
         OrchError: The engine does not do as it is told.
     """
     service, written = None, None
-    if tried.is_service:
+    if tried.is_service and (tried.config.get("Entrypoint") or tried.config.get("Cmd")):
         service = observe_service(runtime, tried, clock)
         if tried.read_only:
             written = observe_writes(runtime, tried, clock)

@@ -15,6 +15,7 @@ from orchestrator.verify.observed import Answer, Loaded, Observed, Service
 
 _OK, _NOT_FOUND, _UNAVAILABLE = 200, 404, 503
 _ENDED_BY_SIGTERM = 143
+_NOTHING = "the image names nothing to start"
 _NOT_THERE = "the service did not start"
 
 
@@ -27,7 +28,7 @@ def _of_service(
         if not subject.is_service:
             return None
         if subject.observed is None or subject.observed.service is None:
-            return not_checked(subject.unobserved)
+            return not_checked(subject.unobserved or _NOTHING)
         return judge(subject, subject.observed.service)
 
     return judged
@@ -127,7 +128,7 @@ def _writes(subject: Subject) -> Verdict | None:
     if not subject.is_service or not subject.gates.read_only:
         return None
     if subject.observed is None or subject.observed.service is None:
-        return not_checked(subject.unobserved)
+        return not_checked(subject.unobserved or _NOTHING)
     refused = read_only_lines(subject.observed.service.log)
     written = list(subject.observed.written or ())
     measured = {"written": written, "refused": refused}

@@ -65,6 +65,19 @@ def test_it_is_run_confined_once_read_only_and_once_not() -> None:
     assert [confined.read_only for confined in runtime.confined] == [True, False]
 
 
+def test_an_image_that_names_nothing_to_start_is_not_run(tmp_path: Path) -> None:
+    runtime = FakeRuntime(LIFE)
+    nothing = {**CONFIG, "Entrypoint": [], "Cmd": None}
+    observed = observe(runtime, tried(config=nothing), runtime.clock)
+    assert runtime.confined == []
+    subject = subject_of(contents_of(tmp_path, []), config=nothing, observed=observed)
+    for gate in ("starts", "writes"):
+        verdict = verdict_of(gate, replace(subject, unobserved=""))
+        assert verdict is not None
+        assert verdict.result is Result.NOT_CHECKED
+        assert verdict.says == "the image names nothing to start"
+
+
 def test_a_service_that_may_write_is_run_once_and_not_asked_about_writes(tmp_path: Path) -> None:
     runtime = FakeRuntime(LIFE)
     observed = observe(runtime, tried(read_only=False), runtime.clock)
