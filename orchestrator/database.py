@@ -57,6 +57,8 @@ STEPS = (
 
 SCHEMA_VERSION = len(STEPS)
 _WAIT_S = 30.0
+_HELD = "another run holds them: try again when it has ended"
+_STUCK = "free space on that disk, and let the user who runs orch write there"
 
 Statement = tuple[str, Sequence[Any]]
 
@@ -141,8 +143,11 @@ class Database:
             with closing(sqlite3.connect(self.file, timeout=self._wait_s)) as database:
                 yield database
         except sqlite3.OperationalError as error:
-            hint = "is the disk full, or may it not be written to?"
-            raise OrchError(f"the records: {error}", file=self.file, hint=hint) from error
+            raise OrchError(
+                f"the records cannot be used: {error}",
+                file=self.file,
+                hint=_HELD if "locked" in str(error) else _STUCK,
+            ) from error
         except sqlite3.DatabaseError as error:
             raise UnusableError(f"the records cannot be read ({error})") from error
 

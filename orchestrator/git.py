@@ -11,6 +11,7 @@ from orchestrator.errors import OrchError
 from orchestrator.scratch import scratch_folder
 
 _TIMEOUT_S = 600
+_FETCH = "fetch it (git fetch origin; git fetch --unshallow), or name another revision"
 
 
 class NoComparisonError(OrchError):
@@ -51,12 +52,19 @@ def merge_base(root: Path, revision: str) -> str:
         NoComparisonError: There is no git, no repository, no such revision or no common commit.
     """
     if not _git(root, "rev-parse", "--git-dir"):
-        raise NoComparisonError(f"{root} is in no git repository, or git is not installed")
+        raise NoComparisonError(
+            f"{root} is in no git repository, or git is not installed",
+            hint="run it in a clone of the repository, with git on the PATH",
+        )
     if not _git(root, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}"):
-        raise NoComparisonError(f"git knows no revision {revision!r}{_if_shallow(root)}")
+        raise NoComparisonError(
+            f"git knows no revision {revision!r}{_if_shallow(root)}", hint=_FETCH
+        )
     found = _git(root, "merge-base", "HEAD", revision)
     if not found:
-        raise NoComparisonError(f"git finds no commit common with {revision!r}{_if_shallow(root)}")
+        raise NoComparisonError(
+            f"git finds no commit common with {revision!r}{_if_shallow(root)}", hint=_FETCH
+        )
     return found.splitlines()[0]
 
 
@@ -81,7 +89,7 @@ def committed_text(file: Path) -> str:
     """
     result = _run(file.parent, "show", f"HEAD:./{file.name}")
     if result is None or result.returncode != 0:
-        raise NoComparisonError(f"git has no last commit with {file.name}")
+        raise NoComparisonError(f"git has no last commit with {file.name}", hint="commit it first")
     return result.stdout
 
 
@@ -120,7 +128,9 @@ def export_tree(root: Path, commit: str, folder: Path) -> None:
             result = _run(top, *arguments, env=index)
             if result is None or result.returncode != 0:
                 why = result.stderr.strip() if result else "git does not answer"
-                raise NoComparisonError(f"the tree at {commit[:12]} cannot be read: {why}")
+                raise NoComparisonError(
+                    f"the tree at {commit[:12]} cannot be read: {why}", hint=_FETCH
+                )
 
 
 def without_credentials(url: str) -> str:

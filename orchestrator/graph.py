@@ -15,6 +15,7 @@ from orchestrator.errors import WorkspaceError
 from orchestrator.model import Image, Reference, Workspace
 from orchestrator.siblings import WHEELS_CONTEXT, SiblingNames, is_wheels_context
 
+_NO_SIBLING = "orch graph shows the images; one from elsewhere needs its tag or digest"
 DEBIAN_PREFIX = "debian:"
 
 
@@ -233,7 +234,7 @@ def _check_external(workspace: Workspace, image: Image) -> None:
     if any(mark in image.parent for mark in ":@/"):
         return
     near = difflib.get_close_matches(image.parent, workspace.images, n=1, cutoff=0.4)
-    hint = f"did you mean {near[0]!r}?" if near else "an external image needs a tag or a digest"
+    hint = f"did you mean {near[0]!r}?" if near else _NO_SIBLING
     raise UnknownParentError(
         f"{image.name} stands on {image.parent!r}, which is no image of this workspace",
         hint=hint,

@@ -118,18 +118,19 @@ def parse_lock(text: str, loads: Callable[[str], dict[str, Any]] = tomllib.loads
             raise LockError(
                 f"is version {raw['version']}, this orch reads up to {LOCK_VERSION}",
                 file=LOCK_FILE,
-                hint="use a newer orch",
+                hint="update orch, or write the lock with this one: orch lock",
             )
         return _parse(raw)
     except tomllib.TOMLDecodeError as error:
-        raise LockError(f"is not valid TOML: {error}", file=LOCK_FILE, hint=_AGAIN) from error
+        raise LockError(f"is not valid TOML: {error}", file=LOCK_FILE, hint=AGAIN) from error
     except (KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise LockError(f"is not a lock: {error!r}", file=LOCK_FILE, hint=_AGAIN) from error
+        why = f"it lacks {error}" if isinstance(error, KeyError) else "a value is of another kind"
+        raise LockError(f"is not a lock: {why}", file=LOCK_FILE, hint=AGAIN) from error
     except ValueError as error:
-        raise LockError(f"is not a whole lock: {error}", file=LOCK_FILE, hint=_AGAIN) from error
+        raise LockError(f"is not a whole lock: {error}", file=LOCK_FILE, hint=AGAIN) from error
 
 
-_AGAIN = "restore it from git, or write it again with: orch lock"
+AGAIN = "restore it from git, or write it again with: orch lock"
 
 _Debs = dict[tuple[str, str, str], LockedDeb]
 """By name, version and architecture."""

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from orchestrator.errors import FetchError, OrchError, UnreachableError
 from orchestrator.levels import Levels
-from orchestrator.transfer import GoneError, Transfers
+from orchestrator.transfer import TRY_LATER, GoneError, Transfers
 
 _ATTEMPTS = 4
 
@@ -102,7 +102,7 @@ class Supply:
         tried += self._level_problems(artifact)
         message = f"{artifact.name} cannot be fetched: {'; '.join(tried)}"
         if not all(isinstance(error, GoneError) for error in problems):
-            return UnreachableError(message, hint="see to the network, or try again later")
+            return UnreachableError(message, hint=TRY_LATER)
         self.gone.add(artifact.sha256)
         return GoneError(message, hint=artifact.gone_hint)
 
@@ -131,7 +131,8 @@ class Supply:
             AlteredError(
                 f"{artifact.name} is not what the lock names: expected sha256 "
                 f"{artifact.sha256}, found {found}",
-                hint="a proxy or mirror altered it, or the lock is wrong; nothing was kept of it",
+                hint="fetch it past the proxy or mirror that altered it; or, where the lock is "
+                "wrong, pin it again with orch lock; nothing of it was kept",
             )
         )
         return False

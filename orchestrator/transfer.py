@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 RETRY_S = 0.5
 """Half of how long the first retry waits; each waits twice as long as the one before."""
 
+TRY_LATER = "try again later; orch doctor tries the network, the indexes and the mirrors"
 _CHUNK = 1 << 20
 _GONE = {404, 410}
 PASSING = {408, 425, 429, 500, 502, 503, 504}
@@ -64,7 +65,8 @@ def reach(url: str, timeout_s: float = 10.0) -> Reached:
             return Reached(response.status_code, response.headers.get("date", ""))
     except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
         host = urlsplit(url).hostname
-        raise FetchError(f"{host} does not answer: {type(error).__name__}: {error}") from error
+        message = f"{host} does not answer: {type(error).__name__}: {error}"
+        raise FetchError(message, hint=TRY_LATER) from error
 
 
 class Transfers:
@@ -124,7 +126,7 @@ class Transfers:
             problem = self._get(url, part, most_bytes)
             if not problem:
                 return
-        raise FetchError(f"{parts.hostname}: {problem}")
+        raise FetchError(f"{parts.hostname}: {problem}", hint=TRY_LATER)
 
     def _copy(self, source: Path, part: BinaryIO) -> None:
         part.truncate(0)
@@ -132,7 +134,7 @@ class Transfers:
             with source.open("rb") as file:
                 shutil.copyfileobj(file, part, _CHUNK)
         except FileNotFoundError as error:
-            raise GoneError(f"{source} does not exist") from error
+            raise GoneError(f"{source} does not exist", hint="put it there again") from error
         part.flush()
         self._on_bytes(part.tell())
 
@@ -162,7 +164,7 @@ class Transfers:
             part.flush()
             return f"{type(error).__name__}: {error}"
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise FetchError(f"{urlsplit(url).hostname}: {error}") from error
+            raise FetchError(f"{urlsplit(url).hostname}: {error}", hint=TRY_LATER) from error
         part.flush()
         return ""
 
@@ -176,4 +178,4 @@ class Transfers:
 def _refuse_error(response: httpx.Response) -> None:
     if response.status_code >= 400:
         kind = GoneError if response.status_code in _GONE else FetchError
-        raise kind(f"{response.url.host} answers {response.status_code}")
+        raise kind(f"{response.url.host} answers {response.status_code}", hint=TRY_LATER)

@@ -136,7 +136,8 @@ def _placed(root: Path, settings: Settings, name: str) -> ImageSettings:
             f"[image.{name}] {why}",
             file=settings.file,
             line=table.line,
-            hint='path is the folder of its context, for example path = "services/api"',
+            hint='let path name the folder of its context, such as path = "services/api"; or take '
+            "the table out",
         )
     return replace(table, path=folder.relative_to(root).as_posix())
 

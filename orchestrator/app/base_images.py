@@ -117,7 +117,10 @@ class BaseImages:
         config = self._layout.read_json(manifest["config"]["digest"])
         made_for = f"{config.get('os')}/{config.get('architecture')}"
         if made_for != platform.key:
-            raise AssemblyError(f"{reference} is for {made_for}, not for {platform}")
+            raise AssemblyError(
+                f"{reference} is for {made_for}, not for {platform}",
+                hint=f"name one for {platform} in from, or take that out of platforms",
+            )
         others = {_form(item) for item in manifest["layers"]} - {"gzip"}
         if others:
             raise AssemblyError(

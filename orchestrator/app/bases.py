@@ -117,7 +117,9 @@ class _Asking:
             self._lost[repository.host] = error
             raise
         if digest is None:
-            raise NotPublishedError(f"{repository} has no {reference.pointer}")
+            raise NotPublishedError(
+                f"{repository} has no {reference.pointer}", hint="name a tag that it has"
+            )
         return Upstream(digest)
 
     def stop(self) -> None:

@@ -78,8 +78,9 @@ def _read_files(opened: Opened, directory: Path, given: Sequence[Path]) -> Itera
     root, settings = opened.paths.root, opened.workspace.settings
     if not given and not settings.deployments:
         raise WorkspaceError(
-            "it is not said which files say what is deployed",
-            hint='name them, or write deployments = ["deploy/**/*.yaml"] into the settings',
+            "neither the command nor the settings name files that are deployed",
+            hint="name them: orch deploy deploy/*.yaml; "
+            'or write deployments = ["deploy/**/*.yaml"] into the settings',
         )
     named = [root / path for path in find_deployment_paths(root, settings, ())]
     paths = [directory / path for path in given] or named

@@ -55,7 +55,7 @@ def evidence_of(opened: Opened, selection: Selection) -> Evidence:
         )
     except (KeyError, TypeError) as error:
         raise WorkspaceError(
-            f"a report there is of another version of orch, or altered: {error!r} is not as it was",
+            f"another version of orch wrote a report there, or it was altered ({error!r})",
             file=reports,
             hint=_AGAIN,
         ) from error
@@ -120,7 +120,9 @@ def _read(file: Path) -> dict[str, Any] | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
-        raise WorkspaceError(f"cannot be read: {error}", file=file, hint=_AGAIN) from error
+        raise WorkspaceError(
+            f"is no report that can be read: {error}", file=file, hint=_AGAIN
+        ) from error
     return document
 
 

@@ -25,6 +25,7 @@ from orchestrator.publish.pull import fetch_image, find_image
 from orchestrator.publish.reference import Namespace, Reference
 from orchestrator.publish.untrusted import read_object
 
+_ANEW = "build its image again with orch build --force, or push it again from where it is whole"
 _KINDS = {PackageKind.DEBIAN: Kind.DEBIAN, PackageKind.PYTHON: Kind.PYTHON}
 
 
@@ -49,7 +50,10 @@ class FactReader:
         built = layout.names().get(text, {})
         digest = built.get(self.platform.key, text if layout.has_image(text) else "")
         if built and not digest:
-            raise WorkspaceError(f"{text} is not built for {self.platform}")
+            raise WorkspaceError(
+                f"{text} is not built for {self.platform}",
+                hint=f"run: orch build --platform {self.platform} {text}",
+            )
         if digest:
             return self._facts(RemoteLayers(self.opened).path, digest)
         return self._published(self._reference(text))
@@ -108,11 +112,11 @@ def _read_json(path: Path) -> dict[str, Any]:
     try:
         return read_object(path.read_bytes())
     except ValueError as error:
-        raise AssemblyError(f"{path.name} is damaged: {error}", hint="what made it?") from error
+        raise AssemblyError(f"the blob {path.name} is damaged: {error}", hint=_ANEW) from error
 
 
 def _read_config(path: Path) -> dict[str, str]:
     try:
         return flat_config(_read_json(path).get("config") or {})
     except (TypeError, AttributeError) as error:
-        raise AssemblyError(f"{path.name} is no image's config", hint="what made it?") from error
+        raise AssemblyError(f"the blob {path.name} is no image's config", hint=_ANEW) from error

@@ -44,7 +44,7 @@ def collect_unwanted(opened: Opened, unwanted: Unwanted) -> tuple[list[Kept], li
     """
     if not unwanted.unlocked and unwanted.older_than_s is None and unwanted.max_bytes is None:
         raise WorkspaceError(
-            "it is not said what may go",
+            "nothing says which wheels may go",
             hint="give --unlocked, --older-than 30d or --max-size 5GB",
         )
     store = store_of(opened)

@@ -12,9 +12,10 @@ from orchestrator.app.opened import Opened
 from orchestrator.app.push_report import KEPT_PUSH
 from orchestrator.app.reporting import KEPT_BUILD
 from orchestrator.atomic import write_text
-from orchestrator.errors import WorkspaceError
+from orchestrator.errors import WorkspaceError, unreadable
 from orchestrator.evidence.merging import JobReport, UnlikeReportsError, merge_reports
 from orchestrator.logs import run_id
+from orchestrator.printable import short
 
 _SCHEMA = "orch.build/1"
 _HINT = "give the files that orch build --report wrote, or folders of nothing else"
@@ -39,7 +40,7 @@ def merge(opened: Opened, places: Iterable[Path]) -> dict[str, Any]:
         ) from error
     except (KeyError, TypeError, ValueError) as error:
         raise WorkspaceError(
-            f"a report is of another version of orch, or altered: {error!r} is not as it was",
+            f"another version of orch wrote one of the reports, or it was altered ({error!r})",
             hint=_HINT,
         ) from error
     write_text(opened.paths.reports / KEPT_BUILD, json.dumps(document))
@@ -57,8 +58,13 @@ def _read(file: Path) -> JobReport:
     try:
         document = json.loads(file.read_bytes())
         schema, began = document["schema"], datetime.fromisoformat(document["started"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise WorkspaceError(f"no report of a build: {error}", file=file, hint=_HINT) from error
+    except OSError as error:
+        raise unreadable(error, file) from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise WorkspaceError(
+            f"is no report of a build ({error!r})", file=file, hint=_HINT
+        ) from error
     if schema != _SCHEMA:
-        raise WorkspaceError(f"no report of a build, but {schema}", file=file, hint=_HINT)
+        message = f"is no report of a build, but has the schema {short(str(schema))!r}"
+        raise WorkspaceError(message, file=file, hint=_HINT)
     return JobReport(str(file), began.timestamp(), document)

@@ -90,7 +90,7 @@ def facts_of(opened: Opened, host: str) -> Facts:
 def _check(opened: Opened, settings: Settings) -> None:
     if not settings.ci.install:
         raise WorkspaceError(
-            "it is not said how a runner gets orch",
+            "nothing says how a runner gets orch",
             file=settings.file,
             hint='write under [ci]: install = ["python -m pip install -r requirements-ci.txt"]',
         )

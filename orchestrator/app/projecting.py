@@ -45,7 +45,8 @@ def propose_projects(root: Path, paths: Sequence[str]) -> Proposal | None:
     if not drafts:
         raise WorkspaceError(
             f"of {len(projects)} Python projects in {root} none is found to start anything",
-            hint="; ".join(f"{item.place}: {item.message}" for item in undecided[:_SHOWN]),
+            hint="; ".join(f"{item.place}: {item.message}" for item in undecided[:_SHOWN])
+            or "say under [project.scripts] of a pyproject.toml what starts it",
         )
     files, guesses = _base_files(), []
     for draft in drafts:

@@ -54,7 +54,8 @@ class RemoteLayers:
         places = {digest: self.elsewhere.place(digest) for digest in digests}
         if homeless := [digest for digest, place in places.items() if not place]:
             raise OrchError(
-                f"nothing has the layer {homeless[0]}", hint="build its image again: --force"
+                f"nothing has the layer {homeless[0]}",
+                hint="build its image again: orch build --force NAME",
             )
         for place, group in itertools.groupby(sorted(places, key=places.__getitem__), places.get):
             self._fetch_from(str(place), list(group))

@@ -54,5 +54,5 @@ def _open_itself(folder: Path) -> Opened:
     """Open the workspace of a folder, and none that the folder is in: caches may be in one."""
     opened = open_workspace(folder)
     if opened.paths.root != folder:
-        raise WorkspaceError(f"there is no {SETTINGS_FILE}")
+        raise WorkspaceError(f"there is no {SETTINGS_FILE}", hint="name one that has it")
     return opened

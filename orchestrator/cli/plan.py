@@ -132,7 +132,7 @@ def _check_bases(session: Session, opened: Opened, selection: Selection, format_
     if unknown := by_status[BaseStatus.UNKNOWN]:
         raise MissingToolError(
             f"it is not known whether these moved: {', '.join(unknown)}",
-            hint="see to their registries, or to the network",
+            hint="above is what each registry said; try again when it answers",
         )
     if unpinned := by_status[BaseStatus.UNPINNED]:
         session.warn(f"not pinned, so they may move unseen: {', '.join(unpinned)}; run: orch lock")

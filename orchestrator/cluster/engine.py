@@ -145,7 +145,7 @@ class ClusterEngine:
         except KilledWorker as error:
             raise OrchError(
                 f"{error.allowed_failures + 1} workers were lost while they built it",
-                hint="their logs may say why; is there enough memory?",
+                hint="the workers' logs say why; where memory ran out, --jobs 1 needs less",
             ) from error
         except concurrent.futures.CancelledError:
             if self._is_stopped or self._fail_fast:

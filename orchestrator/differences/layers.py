@@ -70,7 +70,8 @@ def _read_layer(path: Path) -> _Layer:
     except UNREADABLE as error:
         raise AssemblyError(
             f"layer {path.name} cannot be read: {error}",
-            hint="what made it? an image of this workspace: build it again with --force",
+            hint="build its image again with orch build --force, or push it again from where it is "
+            "whole",
         ) from error
     return layer
 

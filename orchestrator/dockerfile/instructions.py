@@ -71,7 +71,12 @@ def parse_instructions(text: str, file: str) -> tuple[tuple[Instruction, ...], s
             index = _skip_heredoc(lines, index, name, strips_tabs=strips_tabs)
             if index < 0:
                 message = f"the here-document {name!r} has no end"
-                raise WorkspaceError(message, file=file, line=begin + 1, hint=f"close it: {name}")
+                raise WorkspaceError(
+                    message,
+                    file=file,
+                    line=begin + 1,
+                    hint=f"end it with {name} on a line of its own",
+                )
     return tuple(found), escape
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from orchestrator.dockerfile.instructions import Instruction, parse_instructions
 from orchestrator.errors import WorkspaceError
+from orchestrator.printable import short
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,8 @@ def parse_dockerfile(text: str, file: str) -> Dockerfile:
     for item in before:
         if item.name != "ARG":
             hint = "only ARG may stand before the first FROM"
-            raise WorkspaceError(f"{item.name} before FROM", file=file, line=item.line, hint=hint)
+            message = f"{short(item.name)} stands before FROM"
+            raise WorkspaceError(message, file=file, line=item.line, hint=hint)
     stages = []
     for index, start in enumerate(starts):
         end = starts[index + 1] if index + 1 < len(starts) else len(instructions)
@@ -60,7 +62,7 @@ def _parse_from(instruction: Instruction, file: str) -> tuple[str, str]:
     if len(words) == 3 and words[1].upper() == "AS":
         return words[0], words[2]
     raise WorkspaceError(
-        f"FROM {instruction.rest} cannot be read",
+        f"FROM {short(instruction.rest)} cannot be read",
         file=file,
         line=instruction.line,
         hint="write FROM IMAGE or FROM IMAGE AS STAGE",

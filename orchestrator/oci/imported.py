@@ -75,8 +75,8 @@ def import_archive(layout: Layout, archive: Iterator[bytes]) -> str:
             platform = Platform(config["os"], config["architecture"])
         except _MALFORMED as error:
             raise AssemblyError(
-                f"the engine's archive of an image is not sound: {error}",
-                hint="does the engine work? docker save IMAGE",
+                f"the engine's archive of an image is not sound ({error!r})",
+                hint="see what this gives: docker save IMAGE | tar t; restart or update the engine",
             ) from error
     image = make_image(platform, _runtime(config.get("config") or {}), layers, {})
     layout.add_blob(image.config)

@@ -77,7 +77,8 @@ class Layout:
                 f"the layout has no readable {digest}", hint="build again; what lacks is made anew"
             ) from error
         if not isinstance(value, dict):
-            raise AssemblyError(f"{digest} in the layout is no object")
+            hint = "drop it and make it anew: orch fsck --repair, then orch build"
+            raise AssemblyError(f"{digest} in the layout is no JSON object", hint=hint)
         return value
 
     def read_image(self, digest: str) -> tuple[list[Layer], dict[str, Any]]:
@@ -93,7 +94,8 @@ class Layout:
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise AssemblyError(
                 f"{digest} in the layout is no image as the OCI specification has it: {error!r}",
-                hint="if it came from a registry: what made it?",
+                hint="build it again with orch build --force; where it came from a registry, push "
+                "it there again with another tool",
             ) from error
 
     def add_blob(self, blob: Blob) -> None:

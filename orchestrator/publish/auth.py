@@ -13,7 +13,7 @@ from urllib.parse import urlencode, urlsplit
 
 from orchestrator.publish.credentials import Credentials
 from orchestrator.publish.reference import Repository, is_loopback
-from orchestrator.publish.registry import CredentialsError
+from orchestrator.publish.registry import NO_REGISTRY, CredentialsError
 from orchestrator.publish.untrusted import read_object
 
 _DEFAULT_LIFE_S = 60.0
@@ -160,7 +160,7 @@ class Authoriser:
         if realm.scheme != "https" and not is_loopback(realm.netloc):
             raise CredentialsError(
                 f"{repository.host} has tokens asked for in the clear, at {challenge.realm}",
-                hint="the registry must name an https:// realm",
+                hint="let whoever keeps the registry name an https:// realm there",
             )
         known = self._known(repository)
         wanted = [("service", challenge.service)] if challenge.service else []
@@ -188,7 +188,9 @@ class Authoriser:
             who = (
                 f"the credentials of {known.user or 'this user'}" if known else "an anonymous user"
             )
-            raise CredentialsError(f"{host} gives {who} no token", hint="log in: docker login")
+            raise CredentialsError(
+                f"{host} gives {who} no token", hint="log in to the registry: docker login HOST"
+            )
         try:
             answer = read_object(body)
             token = answer.get("token") or answer["access_token"]
@@ -198,7 +200,7 @@ class Authoriser:
         if not (isinstance(token, str) and _TOKEN.fullmatch(token)):
             raise CredentialsError(
                 f"{host} answers {status} and no token",
-                hint="does a token server answer there, and not a page that asks to log in?",
+                hint=NO_REGISTRY,
             )
         self._keep_secret(token)
         return _Token(f"Bearer {token}", asked_at_s + life_s * (1 - _SHARE_LEFT))

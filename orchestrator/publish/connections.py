@@ -17,7 +17,7 @@ from orchestrator import __version__, logs
 from orchestrator.publish.certificates import CERTIFICATES, trusting
 from orchestrator.publish.exchange import Answer, Request
 from orchestrator.publish.reference import DOCKER_HUB, is_loopback
-from orchestrator.publish.registry import RegistryError
+from orchestrator.publish.registry import NO_REGISTRY, RegistryError
 from orchestrator.transfer import http_client
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ class Connections:
             headers["Content-Length"] = str(request.size_bytes)
         client = self._client(urlsplit(url).netloc)
         began_s = time.monotonic()
-        with breaking_off():
+        with breaking_off(urlsplit(url).netloc):
             response = client.send(
                 client.build_request(
                     request.method,
@@ -111,7 +111,7 @@ class Connections:
         """
         client = self._client(urlsplit(url).netloc)
         with (
-            breaking_off(),
+            breaking_off(urlsplit(url).netloc),
             client.stream(
                 method,
                 url,
@@ -148,8 +148,8 @@ def _refuse_plain(request: httpx.Request) -> None:
 
 
 @contextlib.contextmanager
-def breaking_off() -> Iterator[None]:
-    """Turn a connection's failure into an error that may pass, but for what does not pass."""
+def breaking_off(host: str) -> Iterator[None]:
+    """Turn the failure of a connection into an error that may pass, but for what does not pass."""
     import httpx  # noqa: PLC0415 - slow to import
 
     try:
@@ -159,14 +159,16 @@ def breaking_off() -> Iterator[None]:
         while cause is not None:
             if isinstance(cause, ssl.SSLCertVerificationError):
                 raise RegistryError(
-                    f"the certificate is not trusted: {cause.verify_message}",
+                    f"the certificate of {host} is not trusted: {cause.verify_message}",
                     hint="let SSL_CERT_FILE name the certificates to trust, or put the "
-                    "registry's into /etc/docker/certs.d/HOST/ca.crt",
+                    f"registry's into /etc/docker/certs.d/{host}/ca.crt",
                 ) from error
             cause = cause.__cause__ or cause.__context__
         raise BrokenOffError(f"{type(error).__name__}: {error}".rstrip(": ")) from error
     except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
-        raise RegistryError(f"the registry's answer cannot be used: {error}") from error
+        raise RegistryError(
+            f"what {host} answers cannot be used: {error}", hint=NO_REGISTRY
+        ) from error
 
 
 def read_answer(response: httpx.Response) -> Answer:
@@ -176,13 +178,13 @@ def read_answer(response: httpx.Response) -> Answer:
         RegistryError: It is not small.
     """
     body = bytearray()
-    with breaking_off():
+    with breaking_off(response.url.netloc.decode()):
         for chunk in response.iter_bytes():
             body += chunk
             if len(body) > _MOST_BYTES:
                 raise RegistryError(
                     f"{response.url.host} answers more than {_MOST_BYTES} bytes",
-                    hint="does a registry answer there?",
+                    hint=NO_REGISTRY,
                 )
     url = str(response.url)
     return Answer(response.status_code, response.headers, bytes(body), url)

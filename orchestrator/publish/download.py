@@ -54,7 +54,7 @@ def _download_rest(
         if response.status_code == 200:
             out.seek(0)
             out.truncate()
-        with breaking_off():
+        with breaking_off(response.url.netloc.decode()):
             for chunk in response.iter_raw():
                 wire.check_wanted()
                 out.write(chunk)

@@ -65,7 +65,7 @@ class Answer:
         except ValueError as error:
             raise RegistryError(
                 f"{urlsplit(self.url).netloc} names a place that is no address: {error}",
-                hint="does a proxy rewrite what the registry answers?",
+                hint="a proxy may rewrite what the registry answers: name its host in NO_PROXY",
             ) from None
 
 

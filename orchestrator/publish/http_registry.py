@@ -15,6 +15,7 @@ from orchestrator.publish.reference import Repository, is_digest
 from orchestrator.publish.registry import (
     DOCKER_INDEX,
     DOCKER_MANIFEST,
+    NO_REGISTRY,
     BlobInfo,
     Manifest,
     NotPublishedError,
@@ -64,7 +65,8 @@ class HttpRegistry:
         answer = self._wire.send(request)
         if answer.status == 404:
             raise NotPublishedError(
-                f"{repository} has no {pointer}", hint="has it been pushed, and to this place?"
+                f"{repository} has no {pointer}",
+                hint="name a tag or digest that it has; orch push publishes images of a workspace",
             )
         if answer.status != 200:
             raise self._wire.refused(request, answer)
@@ -194,7 +196,7 @@ def _tags(request: Request, answer: Answer) -> list[str]:
     if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
         raise RegistryError(
             f"{request.where} is answered with what is no list of tags",
-            hint="does a registry answer there, and not a page that asks to log in?",
+            hint=NO_REGISTRY,
         )
     return tags
 

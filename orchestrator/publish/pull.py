@@ -99,7 +99,8 @@ def _choose(index: dict[str, Any], reference: Reference, platform: Platform) -> 
     except ValueError as error:
         raise _no_image(reference, error) from error
     raise NotPublishedError(
-        f"{reference} is not there for {platform}", hint=f"there is {', '.join(offered) or 'none'}"
+        f"{reference} is not there for {platform}",
+        hint=f"name an image that is; this one is there for {', '.join(offered) or 'no platform'}",
     )
 
 
@@ -117,4 +118,5 @@ def _platform(item: Mapping[str, Any]) -> str:
 
 
 def _no_image(reference: Reference, why: ValueError) -> RegistryError:
-    return RegistryError(f"{reference} is no image: {why}", hint="what made it?")
+    hint = "name another tag or digest; what made this one does not keep to the specification"
+    return RegistryError(f"{reference} is no image: {why}", hint=hint)

@@ -50,7 +50,7 @@ class Namespace:
         found = _NAMESPACE.fullmatch(text.rstrip("/"))
         if found is None or not _is_host(found["host"]):
             raise WorkspaceError(
-                f"{text!r} is no place in a registry",
+                f"{_without_user(text)!r} is no place in a registry",
                 hint='write HOST/PREFIX, for example "registry.example.com/team"',
             )
         return cls(found["host"], found["path"] or "")
@@ -87,7 +87,7 @@ class Reference:
         found = _REFERENCE.fullmatch(text)
         if found is None:
             raise WorkspaceError(
-                f"{text!r} is no reference of an image",
+                f"{_without_user(text)!r} is no reference of an image",
                 hint="write HOST/NAME:TAG or HOST/NAME@sha256:...",
             )
         host, name = found["host"] or "", found["name"]
@@ -95,7 +95,7 @@ class Reference:
             host, name = "", f"{host}/{name}"
         if not re.fullmatch(_NAME, name):
             raise WorkspaceError(
-                f"{text!r} is no reference of an image", hint="names are lower-case"
+                f"{text!r} is no reference of an image", hint="write its name in lower case"
             )
         if not host or host == DOCKER_HUB:
             host, name = DOCKER_HUB, name if "/" in name else f"library/{name}"
@@ -127,6 +127,11 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(name).is_loopback
     except ValueError:
         return False
+
+
+def _without_user(text: str) -> str:
+    """Return what was meant as a place without the password that somebody wrote into it."""
+    return re.sub(r"[^/\s]*:[^/\s]*@(?!sha256:)", "***@", text)
 
 
 def _is_host(text: str) -> bool:

@@ -96,7 +96,7 @@ def _list(registry: Registry, repository: Repository, tag: str, rows: list[dict[
         )
     raise VerificationError(
         f"{repository}:{tag} does not keep what is added to it",
-        hint="does somebody else push there at this moment? push again",
+        hint="push again; somebody else may push there at this moment",
     )
 
 

@@ -39,6 +39,12 @@ class RefusedError(RegistryError):
         self.codes = codes
 
 
+NO_REGISTRY = (
+    "something else than a registry may answer there, such as a proxy's page that asks to log in: "
+    "curl -i https://HOST/v2/ shows what; a registry answers 200 or 401"
+)
+
+
 class CredentialsError(RegistryError):
     """A registry wants credentials that are not there, or refuses those that are."""
 

@@ -48,5 +48,5 @@ def read_back(registry: Registry, repository: Repository, pointer: str, manifest
     if found.digest != manifest.digest:
         raise VerificationError(
             f"{repository} has {found.digest} as {pointer}, and was sent {manifest.digest}",
-            hint="does somebody else push there at this moment? push again",
+            hint="push again; somebody else may push there at this moment",
         )

@@ -73,7 +73,7 @@ class Upload:
                 self._location = ""
             else:
                 return
-        raise error or RegistryError(f"{self._blob.digest} was not sent")
+        raise error or RegistryError(f"{self._blob.digest} was not sent", hint="push again")
 
     def _open(self) -> str:
         answer = self._wire.expect(Request("POST", self._repository, "blobs/uploads/"), 202)

@@ -43,11 +43,12 @@ ATTEMPTS = 5
 RETRY_S = 0.5
 _LONGEST_WAIT_S = 120.0
 _HINTS = {
-    401: "may this user push there? docker login",
-    403: "may this user push there, and read what it mounts?",
-    404: "some registries want a repository created before it is pushed to",
+    401: "log in as a user who may push there: docker login {host}",
+    403: "let this user push there, and read what is mounted; or log in as another: "
+    "docker login {host}",
+    404: "create the repository there first, where the registry does not by itself",
 }
-_LATER = "see to the network, or try again later: what is there already is not sent again"
+_LATER = "try again later, which sends nothing twice; orch doctor tries the registry"
 
 
 class Wire:
@@ -128,12 +129,12 @@ class Wire:
     def refused(self, request: Request, answer: Answer) -> RefusedError:
         """Return the error of an answer that is none of those expected."""
         message = f"{request.where} is answered {answer.status}{detail_of(answer)}"
-        hint = _HINTS.get(answer.status, "orch -v logs each request")
+        hint = _HINTS.get(answer.status, "run it with orch -v, which logs each request")
         return RefusedError(
             self._auth.masked(message),
             status=answer.status,
             codes=tuple(code for code, _ in problems_of(answer)),
-            hint=hint,
+            hint=hint.format(host=request.repository.host),
         )
 
     def pause(self, attempt: int, error: RegistryUnreachableError | None = None) -> None:

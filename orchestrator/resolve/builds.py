@@ -187,7 +187,10 @@ def _files_of(
         if (name, version) in held:
             files.append(held[name, version])
         elif file is None or not file.file.endswith(".whl"):
-            raise ResolutionError(f"{name} {version}, which it needs, comes as source only")
+            raise ResolutionError(
+                f"{name} {version}, which it needs, comes as source only",
+                hint=f"name a version of {name} with wheels in requires under [wheels.NAME]",
+            )
         else:
             size = file.size_bytes or sizes.get(file.url, 0)
             files.append(LockedWheel(name, version, file.file, file.sha256, size))

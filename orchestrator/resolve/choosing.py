@@ -43,7 +43,11 @@ def choose_files(
         for name, version in pins.items():
             found = choose_file(offered.get(name, ()), target)
             if found is None:
-                raise ResolutionError(f"{name} {version} has no file that fits {platform}")
+                raise ResolutionError(
+                    f"{name} {version} has no file that fits {platform} and Python {target.python}",
+                    hint=f"pin another version of {name} in the constraints, or take {platform} "
+                    "out of platforms",
+                )
             chosen.append((target.python, found))
     sizes = measure([file for _, file in chosen])
     for python, file in chosen:

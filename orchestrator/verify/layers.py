@@ -125,7 +125,8 @@ def read_layer(blob: Path) -> LayerFacts:
                         _read_content(facts, files[-1], content)
     except UNREADABLE as error:
         raise AssemblyError(
-            f"a layer cannot be read: {error}", hint="build the image again with --force"
+            f"layer {blob.name[:12]} cannot be read: {error}",
+            hint="build the image again with orch build --force",
         ) from error
     return LayerFacts(
         tuple(files), tuple(removed), tuple(emptied), facts.texts, facts.elves, facts.secrets

@@ -8,6 +8,8 @@ from pathlib import Path
 from orchestrator.errors import ArtifactError
 from orchestrator.model import Platform
 
+_ANOTHER = "pin another version of the package"
+
 
 def platform_tag(wheel: Path, platform: Platform) -> str | None:
     """Return the platform tag that a wheel's libraries deserve (PEP 600); None if it has none.
@@ -29,9 +31,12 @@ def platform_tag(wheel: Path, platform: Platform) -> str | None:
         found = get_wheel_elfdata(Libc.GLIBC, architecture, wheel, frozenset(), None)
     except NonPlatformWheelError as error:
         if error.message.startswith("Invalid"):
-            raise ArtifactError(f"{wheel.name}: its libraries are not for {platform}") from error
+            raise ArtifactError(
+                f"{wheel.name}: its libraries are not for {platform}", hint=_ANOTHER
+            ) from error
         return None
     except RuntimeError as error:
-        raise ArtifactError(f"{wheel.name}: {' '.join(str(error).split())}") from error
+        why = " ".join(str(error).split())
+        raise ArtifactError(f"{wheel.name}: {why}", hint=_ANOTHER) from error
     policy: str = found.policies.versioned_symbols_policy(found.versioned_symbols).name
     return policy

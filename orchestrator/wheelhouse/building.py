@@ -50,8 +50,9 @@ def build_wheel(
         raise _failure(build, place, log, shown)
     made = sorted(work.out.glob("*.whl"))
     if len(made) != 1:
-        raise FailedBuildError(f"the build of {build.title} left {len(made)} wheels", hint=shown)
-    _check_project(made[0].name, build)
+        message = f"the build of {build.title} left {len(made)} wheels, and one is wanted"
+        raise FailedBuildError(message, hint=f"read {shown}")
+    _check_project(made[0].name, build, shown)
     plain = pack_wheel(made[0], work_in / "plain", None, time_s)  # whose RECORD names every file
     wheel = pack_wheel(plain, work_in / "packed", platform_tag(plain, build.platform), time_s)
     _check_fits(wheel.name, given, place)
@@ -81,13 +82,16 @@ def _failure(build: WheelBuild, place: BuildPlace, log: Path, shown: str) -> Orc
     )
 
 
-def _check_project(file: str, build: WheelBuild) -> None:
+def _check_project(file: str, build: WheelBuild, shown: str) -> None:
+    hint = f"read {shown}; pin another version of {build.name}"
     try:
         name, version, *_ = parse_wheel_filename(file)
     except InvalidWheelFilename as error:
-        raise FailedBuildError(f"the build of {build.title} gave no wheel: {error}") from error
+        message = f"the build of {build.title} gave no wheel: {error}"
+        raise FailedBuildError(message, hint=hint) from error
     if (name, version) != (canonicalize_name(build.name), Version(build.sdist.version)):
-        raise FailedBuildError(f"the build of {build.title} gave {file}, another project")
+        message = f"the build of {build.title} gave {file}, another project"
+        raise FailedBuildError(message, hint=hint)
 
 
 def _check_fits(file: str, given: Ingredients, place: BuildPlace) -> None:

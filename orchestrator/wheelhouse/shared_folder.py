@@ -80,7 +80,7 @@ class FolderLevel:
             )
 
     def _unusable(self, error: OSError) -> LevelError:
-        hint = "check the folder's permissions and where it is mounted"
+        hint = "mount it again, or let the user who runs orch read it"
         return LevelError(f"{self.name} cannot be read: {error.strerror or error}", hint=hint)
 
 

@@ -30,14 +30,17 @@ _SIGN_IN = (
 )
 _PROBLEMS = {
     Trouble.NO_CREDENTIALS: ("{level}: there are no AWS credentials here", _SIGN_IN),
-    Trouble.NO_PROFILE: ("{level}: there is no such AWS profile", "check AWS_PROFILE"),
+    Trouble.NO_PROFILE: (
+        "{level}: there is no such AWS profile",
+        "set AWS_PROFILE to one that aws configure list-profiles shows",
+    ),
     Trouble.UNTRUSTED: (
         "{level}: the certificate of its endpoint is not trusted",
         "name the certificates to trust in SSL_CERT_FILE or AWS_CA_BUNDLE",
     ),
     Trouble.OUT_OF_REACH: (
         "{level} is out of reach ({kind})",
-        "check the network, and endpoint-url and region under [wheelhouse]",
+        "try again when the network is there, or correct endpoint-url under [wheelhouse]",
     ),
     Trouble.UNKNOWN_CREDENTIALS: ("{level} does not know these credentials ({code})", _SIGN_IN),
     Trouble.EXPIRED: ("{level}: the credentials have expired", "sign in again"),
@@ -63,16 +66,16 @@ def explain(error: Exception, level: str, action: str) -> LevelError:
     if not code:
         return LevelError(
             f"{level} cannot be used ({kind})",
-            hint="check the bucket's name, and endpoint-url and region under [wheelhouse]",
+            hint="shared, endpoint-url and region under [wheelhouse] say where it is: correct them",
         )
     if code == "NoSuchBucket":
         return LevelError(
             f"{level}: there is no such bucket",
-            hint="check its name and endpoint-url under [wheelhouse], or create it",
+            hint="create it, or correct shared or endpoint-url under [wheelhouse]",
         )
     if code in _ELSEWHERE:
         return LevelError(f"{level} is in another region", hint=_region_hint(error))
-    hint = "check the bucket's policy, and kms-key under [wheelhouse]"
+    hint = "let the bucket's policy allow it, and kms-key under [wheelhouse] name an enabled key"
     return LevelError(f"{level} refuses {action} ({code})", hint=hint)
 
 

@@ -166,7 +166,7 @@ def test_what_is_kept_is_listed_explained_and_let_go(repo: Monorepo) -> None:
     for part in ("held by     api", row["file"], row["compiler"], "on this machine"):
         assert part in why
     assert "no Python project nobody" in repo.orch("wheels", "why", "nobody", code=2).stderr
-    assert "it is not said what may go" in repo.orch("wheels", "gc", code=2).stderr
+    assert "nothing says which wheels may go" in repo.orch("wheels", "gc", code=2).stderr
     assert repo.orch("wheels", "gc", "--unlocked", "--max-size", "0B").stdout == ""
     gone = repo.orch("wheels", "gc", "--max-size", "0", "--even-locked").stdout.splitlines()
     assert len(gone) == len(listed)

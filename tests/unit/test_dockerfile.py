@@ -207,7 +207,7 @@ def test_one_dockerfile_makes_several_images_by_target_or_argument() -> None:
 def test_an_unknown_target_names_the_stages() -> None:
     with pytest.raises(WorkspaceError, match="no stage 'x'") as raised:
         uses_of("FROM a AS one\nFROM b AS two\n", "x")
-    assert raised.value.hint == "stages: one, two"
+    assert raised.value.hint == "its stages are: one, two"
 
 
 def test_sources_are_those_of_copy_add_and_bind_mounts() -> None:
@@ -260,7 +260,7 @@ def test_a_variable_in_a_copy_s_from_is_an_error(line: str) -> None:
     [
         ("", "has no FROM"),
         ("# nothing\n", "has no FROM"),
-        ("RUN x\nFROM one\n", "RUN before FROM"),
+        ("RUN x\nFROM one\n", "RUN stands before FROM"),
         ("FROM\n", "cannot be read"),
         ("FROM a b\n", "cannot be read"),
         ("FROM ${X\n", "lacks }"),

@@ -20,7 +20,7 @@ from orchestrator import transfer
 from orchestrator.errors import FetchError, InterruptedByUserError, OutOfSpaceError
 from orchestrator.fetch import Downloads
 from orchestrator.supply import Artifact
-from orchestrator.transfer import GoneError
+from orchestrator.transfer import TRY_LATER, GoneError
 
 CONTENT = bytes(range(256)) * 40
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -200,7 +200,7 @@ def test_a_server_that_stays_busy_is_an_error_but_the_file_is_not_gone(
         result(downloads, file_at(site.url("/x", answer(503)), hint="pin another"))
     assert not isinstance(raised.value, GoneError)
     assert downloads.gone == set()
-    assert raised.value.hint == "see to the network, or try again later"
+    assert raised.value.hint == TRY_LATER
     assert len(site.asked) == 4
 
 

@@ -141,7 +141,7 @@ def test_an_index_that_does_not_answer_is_no_reason_to_change_requirements(
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: failed)
     with pytest.raises(IndexesError, match="Failed to fetch") as caught:
         pins(house, "beta")
-    assert "check the network" in caught.value.hint
+    assert "try again later" in caught.value.hint
     assert "requirement" not in caught.value.hint
 
 

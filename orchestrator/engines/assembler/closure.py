@@ -63,7 +63,8 @@ def check_closure(contents: Contents, store: Store) -> None:
     if missing:
         raise _missing_error(missing, file)
     if foreign := foreign_files(files, machine):
-        raise AssemblyError(f"/{foreign[0]} is not for {contents.platform}", file=file)
+        hint = "pick a version of its package for that platform, or take the package out"
+        raise AssemblyError(f"/{foreign[0]} is not for {contents.platform}", file=file, hint=hint)
 
 
 def _missing_error(missing: Sequence[MissingLibrary], file: str) -> AssemblyError:

@@ -79,7 +79,7 @@ def read_ground(layers: Iterable[Path]) -> Ground:
                 _read_layer(archive, found)
         except UNREADABLE as error:
             raise AssemblyError(
-                f"a layer of the image below cannot be read: {error}",
+                f"layer {blob.name[:12]} of the image below cannot be read: {error}",
                 hint="build that image again with --force",
             ) from error
     pythons = sorted(

@@ -129,7 +129,8 @@ def result_of(future: Future[T]) -> T:
         return future.result()
     except BrokenProcessPool as error:
         raise AssemblyError(
-            "a worker process was killed", hint="is there enough memory? --jobs 1 uses less"
+            "a worker process was killed",
+            hint="most often memory ran out, which dmesg tells; orch build --jobs 1 needs less",
         ) from error
 
 

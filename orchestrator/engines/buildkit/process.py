@@ -56,7 +56,10 @@ class Processes:
                     start_new_session=True,
                 )
             except FileNotFoundError as error:
-                raise MissingToolError(f"there is no {words[0]} command") from error
+                raise MissingToolError(
+                    f"there is no {words[0]} command",
+                    hint="install it, and put its folder on the PATH",
+                ) from error
             self._running.add(process)
         try:
             with process:

@@ -49,4 +49,5 @@ def _read(secret: Secret, root: Path, environment: Mapping[str, str]) -> str:
             return stream.read(_LONGEST_BYTES).decode(errors="replace")
     except OSError as error:
         message = f"the secret {secret.id} needs {file}: {error.strerror}"
-        raise BuildError(message, hint="see secrets in the settings") from error
+        hint = "put the file there, or change secrets in the settings"
+        raise BuildError(message, hint=hint) from error

@@ -175,4 +175,7 @@ def read_digest(metadata: Path) -> str:
     try:
         return str(json.loads(metadata.read_bytes())["containerimage.digest"])
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise BuildError(f"buildx did not say what it built: {error}", hint="update it") from error
+        raise BuildError(
+            f"buildx did not say what it built ({error!r})",
+            hint="update Docker's buildx plugin; docker buildx version shows which it is",
+        ) from error

@@ -52,7 +52,7 @@ def check_stands(made: Made, below: Sequence[str], used: Sequence[Used], image: 
             f"the image that was built does not stand on {used[0].name} as it was just made",
             file=str(image.file),
             line=used[0].line,
-            hint="does something else tag images in this engine? build again",
+            hint="build again; if it stays so, something else tags images in this engine",
         )
 
 

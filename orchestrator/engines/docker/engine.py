@@ -210,10 +210,10 @@ class DockerEngine:
             yield self._client.api
         except RequestException as error:
             if "APIError" in type(error).__name__:
-                raise OrchError(f"Docker, {doing}: {error}") from error
+                raise _refused(doing, error) from error
             raise _not_answering(self.address, error) from error
         except DockerException as error:
-            raise OrchError(f"Docker, {doing}: {error}") from error
+            raise _refused(doing, error) from error
 
 
 def _connect(address: Address) -> docker.DockerClient:
@@ -238,6 +238,13 @@ def _connect(address: Address) -> docker.DockerClient:
     except (DockerException, OSError) as error:
         raise _not_answering(address, error) from error
     return client
+
+
+def _refused(doing: str, error: Exception) -> OrchError:
+    return OrchError(
+        f"Docker, {doing}: {error}",
+        hint="the engine's own log says more: journalctl -u docker, or Docker Desktop's",
+    )
 
 
 def _not_answering(address: Address, error: Exception) -> MissingToolError:

@@ -45,7 +45,10 @@ class Exchange:
                 self._engine.load(docker_archive(self._layout, {tag: digest}))
                 image = self._engine.find_image(tag)
             if image is None:
-                raise OrchError(f"Docker did not keep {tag}", hint="is its disk full?")
+                raise OrchError(
+                    f"Docker did not keep {tag}",
+                    hint="see whether its disk is full: docker system df",
+                )
             self._diff_ids[digest] = image.diff_ids
         return tag
 

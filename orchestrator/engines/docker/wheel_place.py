@@ -24,6 +24,7 @@ from orchestrator.errors import (
 )
 from orchestrator.model import LockedWheel, Platform, WheelBuild, WheelSettings
 from orchestrator.oci.reading import members, open_tar
+from orchestrator.printable import short
 from orchestrator.resolve.python.offered import Target
 from orchestrator.wheelhouse.flags import environment, write_flags
 from orchestrator.wheelhouse.places import Ingredients, Work
@@ -140,7 +141,7 @@ def _ask(engine: DockerEngine, image: str, compiler: str, target: Target) -> Too
     try:
         implementation, description = json.loads(said.getvalue())
     except ValueError as error:
-        text = said.getvalue().decode("utf-8", "replace").strip()
+        text = short(said.getvalue().decode("utf-8", "replace").strip())
         raise UnavailableError(
             f"Python does not run in a container ({code}): {text}", hint=SHARED
         ) from error

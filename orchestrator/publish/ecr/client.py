@@ -200,7 +200,10 @@ class BotoEcr:
             raise explain(error, f"{what} of ECR {self._address}") from None
         except (KeyError, ValueError, TypeError, AttributeError) as error:
             kind = type(error).__name__
-            raise EcrError(f"ECR {self._address} answers what cannot be used ({kind})") from None
+            raise EcrError(
+                f"ECR {self._address} answers what cannot be used ({kind})",
+                hint="try again; endpoint-url under [ecr], where it is set, must lead to ECR",
+            ) from None
 
 
 def _creation(name: str, wish: Wish) -> dict[str, Any]:

@@ -17,7 +17,7 @@ _PROBLEMS = {
     Trouble.NO_CREDENTIALS: ("there are no AWS credentials here", _SIGN_IN),
     Trouble.NO_PROFILE: (
         "there is no such AWS profile",
-        "check AWS_PROFILE, and profile under [ecr]",
+        "set AWS_PROFILE, or profile under [ecr], to one that aws configure list-profiles shows",
     ),
     Trouble.UNTRUSTED: (
         "the certificate of its endpoint is not trusted",
@@ -25,7 +25,7 @@ _PROBLEMS = {
     ),
     Trouble.OUT_OF_REACH: (
         "out of reach ({kind})",
-        "check the network, and region and endpoint-url under [ecr]",
+        "try again when the network is there, or correct region and endpoint-url under [ecr]",
     ),
     Trouble.UNKNOWN_CREDENTIALS: ("AWS does not know these credentials ({code})", _SIGN_IN),
     Trouble.EXPIRED: ("the AWS credentials have expired", "sign in again"),
@@ -54,12 +54,15 @@ def explain(error: Exception, what: str) -> EcrError:
         message = known[0].format(code=code, kind=type(error).__name__)
         return EcrError(f"{what}: {message}", hint=known[1])
     if code == "RepositoryNotFoundException":
-        return EcrError(f"{what} is not in ECR", hint="check registry and [ecr] in the settings")
+        hint = "create it, or set create-repositories = true under [ecr]"
+        return EcrError(f"{what} is not in ECR", hint=hint)
     if code == "KmsException":
-        return EcrError(f"{what}: the key cannot be used", hint="check encryption under [ecr]")
+        hint = 'set encryption under [ecr] to an enabled key of its region, or to "AES256"'
+        return EcrError(f"{what}: the key cannot be used", hint=hint)
     action = _action(error)
     said = f"refuses {action} ({code})" if code else f"cannot be asked ({type(error).__name__})"
-    return EcrError(f"{what}: ECR {said}", hint="check registry and [ecr] in the settings")
+    hint = "registry and [ecr] in the settings say what it is asked for: change what it refuses"
+    return EcrError(f"{what}: ECR {said}", hint=hint)
 
 
 def _denied(error: Any, what: str) -> NotAllowedError:

@@ -88,7 +88,7 @@ class Fetcher:
                 if len(found) > most_bytes:
                     raise FetchError(
                         f"{shown(uri)}: more than {most_bytes} bytes came",
-                        hint="is that an archive? set another mirror under [debian]",
+                        hint="it may be no archive of Debian's: set another mirror under [debian]",
                     )
             return bytes(found)
 
@@ -108,7 +108,7 @@ def shown(uri: str) -> str:
 def _out_of_reach(uri: str, error: Exception) -> FetchError:
     return FetchError(
         f"{shown(uri)}: out of reach: {error}",
-        hint="check the network, or set another mirror under [debian]",
+        hint="try again when the network is there, or set another mirror under [debian]",
     )
 
 
@@ -122,5 +122,6 @@ def _read_file(uri: str) -> bytes:
         ) from error
     except OSError as error:
         raise FetchError(
-            f"{shown(uri)}: {error.strerror}", hint="check the local mirror"
+            f"{shown(uri)}: {error.strerror}",
+            hint="let the user who runs orch read it, or set another mirror under [debian]",
         ) from error

@@ -15,6 +15,7 @@ _PACKAGE = b"Package: "
 _PROVIDES = b"\nProvides: "
 _PRIORITIES = ("required", "important", "standard", "optional", "extra")
 _KIB = 1024
+_TELL = "tell who keeps the archive; until then set another mirror under [debian]"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -142,9 +143,10 @@ def _parse_deb(stanza: bytes, architecture: str) -> Deb:
         )
     except KeyError as error:
         name = fields.get("package", "?")
-        raise ArtifactError(f"Packages index: {name} has no field {error}") from error
+        raise ArtifactError(f"Packages index: {name} has no field {error}", hint=_TELL) from error
     except ValueError as error:
-        raise ArtifactError(f"Packages index: {fields['package']}: {error}") from error
+        message = f"Packages index: {fields['package']}: {error}"
+        raise ArtifactError(message, hint=_TELL) from error
 
 
 def _plain(fields: Mapping[str, str], name: str, architecture: str) -> tuple[Relation, ...]:

@@ -15,6 +15,7 @@ from orchestrator.errors import FetchError, MissingToolError
 from orchestrator.resolve.debian.deb822 import parse_paragraphs
 from orchestrator.scratch import scratch_folder
 
+_OTHER = "it may be no archive of Debian's: set another mirror under [debian]"
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _ARMOUR_END = "-----END PGP"
 _ARMOUR_BEGIN = "-----BEGIN PGP"
@@ -81,15 +82,16 @@ def parse_release(text: str, suite: str, where: str) -> Release:
     named = {fields.get("codename", ""), fields.get("suite", "")}
     if suite not in named:
         found = " or ".join(sorted(named - {""})) or "no suite"
-        raise FetchError(f"{where}: it is the release of {found}, not of {suite}")
+        hint = "set suite under [debian] to what the mirror has, or set another mirror there"
+        raise FetchError(f"{where}: it is the release of {found}, not of {suite}", hint=hint)
     try:
         date = _parse_date(fields["date"])
         until = _parse_date(fields["valid-until"]) if "valid-until" in fields else None
         files = {file.path: file for file in _parse_files(fields["sha256"])}
     except KeyError as error:
-        raise FetchError(f"{where}: the release file has no field {error}") from error
+        raise FetchError(f"{where}: the release file has no field {error}", hint=_OTHER) from error
     except (ValueError, OverflowError) as error:
-        raise FetchError(f"{where}: the release file is malformed: {error}") from error
+        raise FetchError(f"{where}: the release file is malformed: {error}", hint=_OTHER) from error
     return Release(suite, date, until, files)
 
 
@@ -102,7 +104,7 @@ def check_valid_until(release: Release, now: datetime, where: str) -> None:
     if release.valid_until is not None and release.valid_until < now:
         raise FetchError(
             f"{where}: the release has expired: Valid-Until is {release.valid_until.isoformat()}",
-            hint="check this machine's clock; use a mirror that is up to date, or say"
+            hint="set this machine's clock; use a mirror that is up to date, or say"
             " Check-Valid-Until: no in its apt source where it is an old one on purpose",
         )
 

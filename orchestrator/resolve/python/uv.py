@@ -31,8 +31,8 @@ _NO_ANSWER = 2
 
 
 _LATER = (
-    "check the network and what logs in there, or name another index in pip's configuration or "
-    "as [python] index-url"
+    "try again later; if it stays so, log in there anew, or name another index in pip's "
+    "configuration or as [python] index-url"
 )
 
 

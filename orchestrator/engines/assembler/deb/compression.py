@@ -82,8 +82,8 @@ def _open_zstd(packed: IO[bytes], name: str) -> IO[bytes]:
         import zstandard  # type: ignore[import-not-found, unused-ignore]  # noqa: PLC0415
     except ImportError as error:
         raise ArtifactError(
-            f"{name}: it is compressed with zstd, which cannot be read here",
-            hint="install the Python package zstandard beside orch",
+            f"{name}: it is compressed with zstd, which needs a Python package that is missing",
+            hint="install it where orch is: pip install zstandard",
         ) from error
     return cast("IO[bytes]", _Zstd(zstandard.ZstdDecompressor().stream_reader(packed), zstandard))
 
