@@ -10,15 +10,25 @@ from typing import TYPE_CHECKING
 
 from orchestrator.app.opened import Opened
 from orchestrator.attest.artifacts import KIND, Artifact, DocumentKind, make_artifact
+from orchestrator.attest.provenance import Member
 from orchestrator.model import Platform
 from orchestrator.oci.image import Blob
 from orchestrator.plan import Step
-from orchestrator.publish.outgoing import Attached, OutgoingImage, PlatformImage
+from orchestrator.publish.outgoing import Attached, OutgoingImage
 from orchestrator.publish.referrers import attach, find_referrers
-from orchestrator.publish.registry import Referrer, RefusedError, Registry, TagTakenError
+from orchestrator.publish.registry import Manifest, Referrer, RefusedError, Registry, TagTakenError
 
 if TYPE_CHECKING:
     from orchestrator.app.told import Told
+
+
+@dataclass(frozen=True, slots=True)
+class _Subject:
+    """A manifest that documents are about: of a platform, or of all together."""
+
+    manifest: Manifest
+    platform: Platform | None
+    kinds: Collection[DocumentKind]
 
 
 @dataclass(frozen=True)
@@ -39,14 +49,14 @@ class Attestations:
     _refused: threading.Event = field(default_factory=threading.Event)
 
     def attach(self, image: OutgoingImage) -> tuple[Attached, ...]:
-        """Attach what an image lacks, to each of its platforms; return what refers to it then.
+        """Attach what an image lacks, to each platform and the index; return what refers to them.
 
         Raises:
             RegistryError: The registry does not answer; or it takes none, and they are required.
             OrchError: The lock or the settings cannot be read any more.
         """
         try:
-            return tuple(item for one in image.platforms for item in self._attach(image, one))
+            return tuple(a for one in self._subjects(image) for a in self._attach(image, one))
         except (RefusedError, TagTakenError) as error:
             if self.required:
                 raise
@@ -55,19 +65,19 @@ class Attestations:
                 self.notes.append(f"published without an SBOM or provenance: {error}")
             return ()
 
-    def _attach(self, image: OutgoingImage, item: PlatformImage) -> Iterator[Attached]:
-        if not self.kinds:
+    def _attach(self, image: OutgoingImage, subject: _Subject) -> Iterator[Attached]:
+        if not subject.kinds:
             return
-        digest, place = item.manifest.digest, image.repository
+        digest, place = subject.manifest.digest, image.repository
         referrers = find_referrers(self.registry, place, digest)
         known = {row.annotations.get(KIND): row for row in referrers.known}
-        lacking = [kind for kind in self.kinds if kind.value not in known]
-        made = {kind: self._make(kind, image, item) for kind in lacking}
+        lacking = [kind for kind in subject.kinds if kind.value not in known]
+        made = {kind: self._make(kind, image, subject) for kind in lacking}
         attach(self.registry, place, digest, made.values(), by_tag=referrers.by_tag)
-        for kind in self.kinds:
+        for kind in subject.kinds:
             row = Referrer.parse(made[kind].descriptor) if kind in made else known[kind.value]
             yield Attached(
-                item.platform,
+                subject.platform,
                 kind.value,
                 row.artifact_type,
                 row.digest,
@@ -75,15 +85,31 @@ class Attestations:
                 is_new=kind in made,
             )
 
-    def _make(self, kind: DocumentKind, image: OutgoingImage, item: PlatformImage) -> Artifact:
-        step, subject = self.steps[image.name][item.platform], image.repository.name
+    def _subjects(self, image: OutgoingImage) -> Iterator[_Subject]:
+        """Yield what gets documents: an index consists of nothing, but it is from somewhere."""
+        for one in image.platforms:
+            yield _Subject(one.manifest, one.platform, self.kinds)
+        if image.index:
+            kinds = [kind for kind in self.kinds if kind is DocumentKind.PROVENANCE]
+            yield _Subject(image.index, None, kinds)
+
+    def _make(self, kind: DocumentKind, image: OutgoingImage, subject: _Subject) -> Artifact:
+        manifest = subject.manifest
         with self._lock:  # it is computing, which threads do not speed up, and reads layers once
-            document = (
-                self._told.sbom(image.name, item.platform, item.manifest.digest)
-                if kind is DocumentKind.SBOM
-                else self._told.provenance(step, subject, item.manifest.digest)
-            )
-        return make_artifact(kind, document, Blob(item.manifest.media_type, item.manifest.data))
+            document = self._document(kind, image, subject)
+        return make_artifact(kind, document, Blob(manifest.media_type, manifest.data))
+
+    def _document(self, kind: DocumentKind, image: OutgoingImage, subject: _Subject) -> bytes:
+        digest, place = subject.manifest.digest, image.repository.name
+        if subject.platform is None:
+            members = [
+                Member(one.platform, one.manifest.digest, one.fingerprint)
+                for one in image.platforms
+            ]
+            return self._told.index_provenance(image.name, place, digest, members)
+        if kind is DocumentKind.SBOM:
+            return self._told.sbom(image.name, subject.platform, digest)
+        return self._told.provenance(self.steps[image.name][subject.platform], place, digest)
 
     @cached_property
     def _told(self) -> Told:

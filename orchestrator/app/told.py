@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -10,7 +10,14 @@ from orchestrator.app.opened import Opened, read_lock
 from orchestrator.app.publishable import collect
 from orchestrator.attest.bill import Bill, Distribution, ExternalBase, Package, Tier, with_found
 from orchestrator.attest.found import LayerReader
-from orchestrator.attest.provenance import Origin, Source, make_provenance
+from orchestrator.attest.provenance import (
+    IndexOrigin,
+    Member,
+    Origin,
+    Source,
+    make_index_provenance,
+    make_provenance,
+)
 from orchestrator.attest.sbom import make_sbom
 from orchestrator.errors import UnavailableError, WorkspaceError
 from orchestrator.externals import pins_of
@@ -67,6 +74,15 @@ class Told:
             self.opened.workspace.settings.attest.builder,
         )
         return make_provenance(self._bill(image.name, step.platform, digest), origin)
+
+    def index_provenance(
+        self, name: str, subject: str, digest: str, members: Sequence[Member]
+    ) -> bytes:
+        """Return what an index is put together from that is published as `subject`."""
+        builder = self.opened.workspace.settings.attest.builder
+        return make_index_provenance(
+            digest, IndexOrigin(subject, name, members, self._source, builder)
+        )
 
     @cached_property
     def _lock(self) -> Lock:
@@ -152,12 +168,15 @@ def sbom_of(opened: Opened, name: str, platform: Platform | None) -> bytes:
     """
     collected = collect(opened, Selection(names=(name,)))
     if reason := collected.unavailable.get(name):
-        raise UnavailableError(f"{name} is unavailable: {reason}")
+        raise UnavailableError(
+            f"{name} is unavailable: {reason}", hint="orch doctor shows what this machine lacks"
+        )
     steps = collected.steps[name]
     step = steps.get(platform) if platform else next(iter(steps.values()))
     if step is None:
         raise WorkspaceError(
             f"{name} was not built for {platform}",
-            hint=f"it was for {', '.join(str(one) for one in steps)}",
+            hint=f"it was for {', '.join(str(one) for one in steps)}; "
+            f"or run: orch build --platform {platform} {name}",
         )
     return Told(opened).sbom(name, step.platform, step.digest)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from orchestrator import __version__
 from orchestrator.attest.artifacts import PREDICATE_TYPE
 from orchestrator.attest.bill import Bill
+from orchestrator.model import Platform
 from orchestrator.oci.image import canonical_json
 
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 BUILD_TYPE = "urn:orch:build:1"
+INDEX_BUILD_TYPE = "urn:orch:index:1"
 BUILDER = "urn:orch:builder"
 
 
@@ -44,6 +46,26 @@ class Origin:
     builder: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Member:
+    """An image for one platform, as an index names it."""
+
+    platform: Platform
+    digest: str
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class IndexOrigin:
+    """What an index of several platforms was put together from; else as in `Origin`."""
+
+    subject: str
+    image: str
+    members: Sequence[Member]
+    source: Source = Source()
+    builder: str = ""
+
+
 def make_provenance(bill: Bill, origin: Origin) -> bytes:
     """Return an unsigned statement; equal origins give equal bytes.
 
@@ -51,27 +73,49 @@ def make_provenance(bill: Bill, origin: Origin) -> bytes:
 
     Source: in-toto attestation framework, Statement v1; SLSA, Provenance v1.
     """
+    definition = {
+        "buildType": BUILD_TYPE,
+        "externalParameters": _parameters(bill, origin),
+        "internalParameters": {"fingerprint": origin.fingerprint},
+        "resolvedDependencies": [
+            *_source(origin.source),
+            *_images(bill, origin),
+            *_packages(bill),
+        ],
+    }
+    return _statement(origin.subject, bill.digest, definition, origin.builder)
+
+
+def make_index_provenance(digest: str, origin: IndexOrigin) -> bytes:
+    """Return an unsigned statement about an index; what its images are made of, theirs say.
+
+    Source: as for `make_provenance`.
+    """
+    members = [{"name": one.platform.key, "digest": _digest(one.digest)} for one in origin.members]
+    definition = {
+        "buildType": INDEX_BUILD_TYPE,
+        "externalParameters": {
+            "image": origin.image,
+            "platforms": [one.platform.key for one in origin.members],
+        },
+        "internalParameters": {
+            "fingerprints": {one.platform.key: one.fingerprint for one in origin.members}
+        },
+        "resolvedDependencies": [*_source(origin.source), *members],
+    }
+    return _statement(origin.subject, digest, definition, origin.builder)
+
+
+def _statement(subject: str, digest: str, definition: Mapping[str, Any], builder: str) -> bytes:
     return canonical_json(
         {
             "_type": STATEMENT_TYPE,
-            "subject": [{"name": origin.subject, "digest": _digest(bill.digest)}],
+            "subject": [{"name": subject, "digest": _digest(digest)}],
             "predicateType": PREDICATE_TYPE,
             "predicate": {
-                "buildDefinition": {
-                    "buildType": BUILD_TYPE,
-                    "externalParameters": _parameters(bill, origin),
-                    "internalParameters": {"fingerprint": origin.fingerprint},
-                    "resolvedDependencies": [
-                        *_source(origin.source),
-                        *_images(bill, origin),
-                        *_packages(bill),
-                    ],
-                },
+                "buildDefinition": definition,
                 "runDetails": {
-                    "builder": {
-                        "id": origin.builder or BUILDER,
-                        "version": {"orch": __version__},
-                    }
+                    "builder": {"id": builder or BUILDER, "version": {"orch": __version__}}
                 },
             },
         }

@@ -115,9 +115,12 @@ class ImageDetails:
 
 @dataclass(frozen=True, slots=True)
 class Attached:
-    """A document that refers to an image on one platform; `is_new` if this push put it there."""
+    """A document that refers to an image on one platform; `is_new` if this push put it there.
 
-    platform: Platform
+    It refers to the index where it is of no platform.
+    """
+
+    platform: Platform | None
     kind: str
     artifact_type: str
     digest: str

@@ -49,7 +49,7 @@ def pushed_document(pushed: Pushed) -> dict[str, Any]:
 
 def _attached_document(attached: Attached) -> dict[str, Any]:
     return {
-        "platform": attached.platform.key,
+        "platform": attached.platform.key if attached.platform else "",
         "kind": attached.kind,
         "artifact_type": attached.artifact_type,
         "digest": attached.digest,

@@ -183,6 +183,24 @@ def test_others_find_the_documents_that_refer_to_an_image(
         assert again[name]["digest"] == image["digest"]
 
 
+def test_others_find_provenance_of_an_index_beside_that_of_its_platforms(
+    workspace: Workspace, namespace: Namespace, inspect: Callable[..., dict[str, Any]]
+) -> None:
+    workspace.orch("build", "--platform", "linux/arm64")
+    (image,) = workspace.push(namespace, "s").values()
+    place = namespace.repository("s")
+    subjects = {"": image["digest"]}
+    subjects |= {one["platform"]: one["digest"] for one in image["platforms"]}
+    assert len(subjects) == 3
+    for platform, digest in subjects.items():
+        listed = inspect(f"{place}:{digest.replace(':', '-')}", "--raw")["manifests"]
+        told = [row for row in image["referrers"] if row["platform"] == platform]
+        assert {row["digest"] for row in listed} == {row["digest"] for row in told}
+        assert "provenance" in {row["kind"] for row in told}
+        for row in listed:
+            assert inspect(f"{place}@{row['digest']}", "--raw")["subject"]["digest"] == digest
+
+
 def test_what_is_uploaded_after_a_change_of_the_base_is_the_new_layers(
     workspace: Workspace, namespace: Namespace
 ) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from orchestrator.attest.artifacts import KIND, DocumentKind, make_artifact
+from orchestrator.attest.provenance import INDEX_BUILD_TYPE
 from orchestrator.cli import main
 from orchestrator.oci.image import Blob, canonical_json
 from orchestrator.publish.http_registry import HttpRegistry
@@ -131,12 +132,52 @@ def test_each_platform_has_its_own_and_the_index_names_the_platforms(
     digests = {row["platform"]: row["digest"] for row in image["platforms"]}
     index = json.loads(tiny.manifests["team/a", image["digest"]][1])
     assert {row["digest"] for row in index["manifests"]} == set(digests.values())
-    assert len(image["referrers"]) == 4
-    assert len({row["digest"] for row in image["referrers"]}) == 4
-    for row in image["referrers"]:
+    rows = [row for row in image["referrers"] if row["platform"]]
+    assert len({row["digest"] for row in rows}) == 4
+    for row in rows:
         _, data = tiny.manifests["team/a", row["digest"]]
         assert json.loads(data)["subject"]["digest"] == digests[row["platform"]]
         assert row["platform"] in held(tiny, "a", row).decode()
+
+
+def test_an_index_has_provenance_of_its_own_that_names_its_images(
+    orch: Orch, tiny: TinyRegistry
+) -> None:
+    assert orch("build", "--platform", "linux/arm64").code == 0
+    image = push(orch, "a")["a"]
+    (row,) = (row for row in image["referrers"] if not row["platform"])
+    assert row["kind"] == "provenance"
+    _, data = tiny.manifests["team/a", row["digest"]]
+    subject = json.loads(data)["subject"]
+    assert (subject["digest"], subject["mediaType"]) == (image["digest"], INDEX)
+    statement = json.loads(held(tiny, "a", row))
+    assert statement["subject"] == [{"name": "team/a", "digest": {"sha256": image["digest"][7:]}}]
+    definition = statement["predicate"]["buildDefinition"]
+    assert definition["buildType"] == INDEX_BUILD_TYPE
+    assert definition["externalParameters"] == {
+        "image": "a",
+        "platforms": ["linux/amd64", "linux/arm64"],
+    }
+    assert definition["internalParameters"] == {
+        "fingerprints": {one["platform"]: one["fingerprint"] for one in image["platforms"]}
+    }
+    assert definition["resolvedDependencies"] == [
+        {"name": one["platform"], "digest": {"sha256": one["digest"][7:]}}
+        for one in image["platforms"]
+    ]
+    again = push(orch, "a", "--tag", "v2")["a"]["referrers"]
+    assert {**row, "status": "there"} in again
+
+
+def test_an_index_has_no_documents_where_only_an_sbom_is_wanted(orch: Orch, ws: Path) -> None:
+    settings = ws / "orch.toml"
+    settings.write_text(settings.read_text() + '[attest]\ndocuments = ["sbom"]\n')
+    assert orch("build", "--platform", "linux/arm64").code == 0
+    rows = push(orch, "a")["a"]["referrers"]
+    assert [(row["platform"], row["kind"]) for row in rows] == [
+        ("linux/amd64", "sbom"),
+        ("linux/arm64", "sbom"),
+    ]
 
 
 def test_pushing_again_asks_for_no_documents(orch: Orch, tiny: TinyRegistry) -> None:
