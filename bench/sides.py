@@ -38,16 +38,6 @@ class Side(Enum):
         return self.name.lower().replace("_", "-")
 
 
-OPTIONS = {
-    Side.ORCH: "`orch build`: recipes, assembled without a daemon",
-    Side.ORCH_DOCKERFILES: "`orch build` on the Dockerfiles, in the same engine",
-    Side.BAKE: "`docker buildx bake` of one file with all targets and `contexts` between them,"
-    " in the engine's own BuildKit, which spares exporting and loading",
-    Side.COMPOSE: "`docker compose build`, tier by tier, each tier at once",
-    Side.MAKE: "`make -j` over `docker build`, a rule an image, in the order of the tiers",
-}
-
-
 @dataclass(frozen=True, slots=True)
 class Workspace:
     """A side's own copy of a tree.

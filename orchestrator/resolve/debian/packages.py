@@ -14,7 +14,6 @@ from orchestrator.resolve.debian.version import satisfies, version_key
 _PACKAGE = b"Package: "
 _PROVIDES = b"\nProvides: "
 _PRIORITIES = ("required", "important", "standard", "optional", "extra")
-_KIB = 1024
 _TELL = "tell who keeps the archive; until then set another mirror under [debian]"
 
 
@@ -33,7 +32,6 @@ class Deb:
     filename: str = ""
     sha256: str = ""
     size_bytes: int = 0
-    installed_bytes: int = 0
     priority: int = len(_PRIORITIES)
 
     def __str__(self) -> str:
@@ -138,7 +136,6 @@ def _parse_deb(stanza: bytes, architecture: str) -> Deb:
             filename=fields["filename"],
             sha256=fields["sha256"],
             size_bytes=int(fields["size"]),
-            installed_bytes=int(fields.get("installed-size", "0")) * _KIB,
             priority=_priority(fields.get("priority", "")),
         )
     except KeyError as error:

@@ -27,7 +27,7 @@ from orchestrator.engines.assembler.deb.status import write_status
 from orchestrator.engines.assembler.elf import ElfFile, is_elf, read_elf
 from orchestrator.errors import ArtifactError, AssemblyError
 from orchestrator.model import LockedDeb
-from orchestrator.oci.segment import SegmentInfo, SegmentWriter
+from orchestrator.oci.segment import SegmentWriter
 from orchestrator.oci.tar import Entry, EntryKind
 
 _MAX_KEPT_BYTES = 1 << 20
@@ -63,17 +63,6 @@ def write_deb_segment(
         rule = RULES.get(deb.name)
         if rule is not None and rule.left_out:
             writer.info.notes["left_out"] = rule.left_out
-
-
-def note_file(info: SegmentInfo, path: str, data: bytes) -> None:
-    """Keep a file's text in a segment's notes where the finaliser wants it (`KEPT_CONTENTS`).
-
-    Raises:
-        Nothing: Bytes that are no UTF-8 are kept with replacement characters.
-    """
-    if keeps_content(path):
-        contents = info.notes.setdefault("contents", {})
-        contents[path] = data.decode("utf-8", "replace")
 
 
 def keeps_content(path: str) -> bool:
