@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,10 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.cli import main
 from tests.registries import TinyRegistry
 from tests.tiny import Tiny
-from tests.unit.test_cli import Ran
+from tests.verbs import Ran, forget_credentials, run_orch
 
 
 @dataclass
@@ -64,23 +62,14 @@ def first_machine(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Iterator[Machine]:
     """Give a machine that has built nothing, of which `elsewhere` makes others."""
-    for name in ("DOCKER_CONFIG", "REGISTRY_AUTH_FILE", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("HOME", str(folder / "home"))
-    handler = signal.getsignal(signal.SIGTERM)
+    forget_credentials(monkeypatch, folder / "home")
 
     def run(machine: Machine, *arguments: str) -> Ran:
-        capsys.readouterr()
         monkeypatch.setenv("ORCH_CACHE", str(machine.tiny.cache))
-        with pytest.raises(SystemExit) as ended:
-            main(["-C", str(machine.tiny.root), *arguments])
-        printed = capsys.readouterr()
-        assert "Traceback" not in printed.err
-        return Ran(int(str(ended.value.code)), printed.out, printed.err)
+        return run_orch(capsys, "-C", machine.tiny.root, *arguments)
 
     with TinyRegistry().running() as registry:
         tiny = Tiny.make(folder / "first", folder / "sources", folder / "first-cache")
         settings = tiny.root / "orch.toml"
         settings.write_text(f'registry = "{registry.address}/team"\n' + settings.read_text())
         yield Machine(tiny, registry, run)
-    signal.signal(signal.SIGTERM, handler)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import signal
 import subprocess
 import sys
 import uuid
@@ -14,7 +13,6 @@ from typing import Any
 
 import pytest
 
-from orchestrator.cli import main
 from tests.buckets import KEY_ID, SECRET, use_credentials
 from tests.buckets import TOKEN as SESSION_TOKEN
 from tests.helpers import ROOT, write_lock, write_tree, write_workspace
@@ -26,7 +24,7 @@ from tests.real.reference import (
     copy_reference,
     skip_unavailable,
 )
-from tests.unit.test_cli import Ran
+from tests.verbs import Orch, Ran, forget_credentials, run_orch
 
 NAMES = ("a", "s", "t")
 WITHIN_S = 60
@@ -44,7 +42,6 @@ PUBLIC_FINDING = {
 CRITICAL = {"enhancedFindings": [PUBLIC_FINDING], "findingSeverityCounts": {"CRITICAL": 1}}
 
 Settings = Callable[[str], None]
-Orch = Callable[..., Ran]
 
 
 @pytest.fixture
@@ -62,9 +59,7 @@ def prefix() -> str:
 
 @pytest.fixture
 def ws(tmp_path: Path, orch_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for name in ("DOCKER_CONFIG", "REGISTRY_AUTH_FILE", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    forget_credentials(monkeypatch, tmp_path / "home")
     recipes = {
         "base/a": f'from = "{ROOT}"\n{FILES}',
         "services/s": f'from = "a"\n{FILES}',
@@ -93,22 +88,16 @@ def settings(ws: Path, site: EcrSite, prefix: str) -> Settings:
 
 
 @pytest.fixture
-def orch(ws: Path, settings: Settings, capsys: pytest.CaptureFixture[str]) -> Iterator[Orch]:
+def orch(ws: Path, settings: Settings, capsys: pytest.CaptureFixture[str]) -> Orch:
     """Return `orch -C WORKSPACE ...` as a function; everything is built."""
-    handler = signal.getsignal(signal.SIGTERM)
 
     def run(*arguments: str, code: int = 0) -> Ran:
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main(["-C", str(ws), *arguments])
-        printed = capsys.readouterr()
-        assert "Traceback" not in printed.err
-        assert ended.value.code == code, printed.err
-        return Ran(code, printed.out, printed.err)
+        ran = run_orch(capsys, "-C", ws, *arguments)
+        assert ran.code == code, ran.err
+        return ran
 
     run("build")
-    yield run
-    signal.signal(signal.SIGTERM, handler)
+    return run
 
 
 def images(ran: Ran) -> dict[str, dict[str, Any]]:

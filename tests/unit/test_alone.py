@@ -15,7 +15,7 @@ from orchestrator.resolve.builds import settings_digest
 from tests.helpers import permitted_order
 from tests.machines import Machine, first_machine
 from tests.tiny import AMD64, digests
-from tests.unit.test_cli import Ran
+from tests.verbs import Ran
 from tests.wheels import locked, make_sdist
 
 NAMES = ("python-base", "python-web", "api", "worker")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,6 @@ import pytest
 
 from orchestrator.attest.artifacts import KIND, DocumentKind, make_artifact
 from orchestrator.attest.provenance import INDEX_BUILD_TYPE
-from orchestrator.cli import main
 from orchestrator.oci.image import Blob, canonical_json
 from orchestrator.publish.http_registry import HttpRegistry
 from orchestrator.publish.reference import Repository
@@ -29,7 +27,7 @@ from tests.fakes import FakeRegistry
 from tests.helpers import ROOT, write_lock, write_tree, write_workspace
 from tests.registries import Fault, TinyRegistry, answering
 from tests.registry_contract import CONTENT, blob_of, manifest_of
-from tests.unit.test_cli import Orch, Ran
+from tests.verbs import Orch, Ran, forget_credentials, run_orch
 
 FILES = "[[files]]\nfrom = 'src'\nto = '/app'\n"
 INDEX = "application/vnd.oci.image.index.v1+json"
@@ -43,9 +41,7 @@ def tiny() -> Iterator[TinyRegistry]:
 
 @pytest.fixture
 def ws(tmp_path: Path, orch_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for name in ("DOCKER_CONFIG", "REGISTRY_AUTH_FILE", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    forget_credentials(monkeypatch, tmp_path / "home")
     recipes = {"base/a": f'from = "{ROOT}"\n{FILES}', "services/s": f'from = "a"\n{FILES}'}
     root = write_workspace(tmp_path / "ws", recipes)
     for folder in recipes:
@@ -57,22 +53,15 @@ def ws(tmp_path: Path, orch_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
 
 
 @pytest.fixture
-def orch(ws: Path, tiny: TinyRegistry, capsys: pytest.CaptureFixture[str]) -> Iterator[Orch]:
+def orch(ws: Path, tiny: TinyRegistry, capsys: pytest.CaptureFixture[str]) -> Orch:
     """Return `orch -C WORKSPACE ...` as a function, in a workspace that is built."""
-    handler = signal.getsignal(signal.SIGTERM)
 
     def run(*arguments: str) -> Ran:
-        capsys.readouterr()
         more = ["--registry", f"{tiny.address}/team"] if arguments[0] == "push" else []
-        with pytest.raises(SystemExit) as ended:
-            main(["-C", str(ws), *arguments, *more])
-        printed = capsys.readouterr()
-        assert "Traceback" not in printed.err
-        return Ran(int(str(ended.value.code)), printed.out, printed.err)
+        return run_orch(capsys, "-C", ws, *arguments, *more)
 
     assert run("build", "--platform", "linux/amd64").code == 0
-    yield run
-    signal.signal(signal.SIGTERM, handler)
+    return run
 
 
 def push(orch: Orch, *arguments: str) -> dict[str, Any]:

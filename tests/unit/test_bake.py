@@ -14,6 +14,7 @@ from orchestrator.externals import LockedExternal
 from orchestrator.lockfile import Lock
 from orchestrator.lockwriting import format_lock
 from tests.helpers import write_tree
+from tests.verbs import run_orch
 
 Bake = Callable[..., tuple[dict[str, Any], str]]
 
@@ -53,10 +54,8 @@ def bake(capsys: pytest.CaptureFixture[str]) -> Bake:
     """Return a function that runs the verb, and returns the document and what was said."""
 
     def run(root: Path, *words: str) -> tuple[dict[str, Any], str]:
-        with pytest.raises(SystemExit) as ended:
-            main(["-C", str(root), "bake", *words])
-        out, err = capsys.readouterr()
-        return (json.loads(out) if ended.value.code == 0 else {}), err
+        ran = run_orch(capsys, "-C", root, "bake", *words)
+        return (ran.data if ran.code == 0 else {}), ran.err
 
     return run
 

@@ -5,56 +5,25 @@ from __future__ import annotations
 import json
 import os
 import signal
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import pytest
 
 import orchestrator.app.building
-from orchestrator.cli import _VERBS, main
+from orchestrator.cli import _VERBS
 from orchestrator.lockfile import ImageLock
 from tests.helpers import ROOT, deb_of, write_lock, write_tree, write_workspace
+from tests.verbs import Orch, orch_in
 
 COPY = "[[files]]\nfrom = 'src'\nto = '/app'\n"
 VERBS = ("build", "plan", "graph", "lock")
 
 
-@dataclass(frozen=True)
-class Ran:
-    """What a run of `orch` came to."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def data(self) -> Any:
-        return json.loads(self.out)
-
-
-Orch = Callable[..., Ran]
-
-
 @pytest.fixture
-def orch(
-    tmp_path: Path, orch_cache: Path, capsys: pytest.CaptureFixture[str]
-) -> Iterator[Callable[..., Ran]]:
+def orch(tmp_path: Path, orch_cache: Path, capsys: pytest.CaptureFixture[str]) -> Orch:
     """Return `orch -C WORKSPACE ...` as a function."""
-    handler = signal.getsignal(signal.SIGTERM)
-
-    def run(*arguments: str) -> Ran:
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main(["-C", str(tmp_path), *arguments])
-        printed = capsys.readouterr()
-        assert "Traceback" not in printed.err
-        assert isinstance(ended.value.code, int)
-        return Ran(int(ended.value.code), printed.out, printed.err)
-
-    yield run
-    signal.signal(signal.SIGTERM, handler)
+    return orch_in(tmp_path, capsys)
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import difflib
 import hashlib
 import json
 import re
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,12 +13,11 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from orchestrator.cli import main
 from orchestrator.deployments import ImageUse, read_deployment
 from tests.deployments import FILES
 from tests.helpers import ROOT, write_tree, write_workspace
 from tests.registries import TinyRegistry
-from tests.unit.test_cli import Orch, Ran
+from tests.verbs import Orch, forget_credentials, orch_in
 
 IMAGES = ("api", "store", "web", "worker")
 
@@ -47,9 +45,7 @@ def ws(
     tmp_path: Path, orch_cache: Path, tiny: TinyRegistry, monkeypatch: pytest.MonkeyPatch
 ) -> Path:
     """Write a workspace with all kinds of files, in a home without credentials."""
-    for name in ("DOCKER_CONFIG", "REGISTRY_AUTH_FILE", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    forget_credentials(monkeypatch, tmp_path / "home")
     images = {f"services/{name}": f'from = "{ROOT}"\n' for name in IMAGES}
     root = write_workspace(tmp_path / "ws", images)
     settings = root / "orch.toml"
@@ -67,19 +63,8 @@ def files_of(tiny: TinyRegistry) -> dict[str, str]:
 
 
 @pytest.fixture
-def orch(ws: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Orch]:
-    handler = signal.getsignal(signal.SIGTERM)
-
-    def run(*arguments: str) -> Ran:
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main(["-C", str(ws), *arguments])
-        printed = capsys.readouterr()
-        assert "Traceback" not in printed.err
-        return Ran(int(ended.value.code or 0), printed.out, printed.err)
-
-    yield run
-    signal.signal(signal.SIGTERM, handler)
+def orch(ws: Path, capsys: pytest.CaptureFixture[str]) -> Orch:
+    return orch_in(ws, capsys)
 
 
 def texts(ws: Path) -> dict[str, str]:

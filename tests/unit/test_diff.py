@@ -12,13 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.cli import main
 from orchestrator.differences.layers import FileReader
 from orchestrator.errors import AssemblyError
 from orchestrator.lockfile import ImageLock
 from tests.helpers import ROOT, deb_of, wheel_of, write_lock, write_tree, write_workspace
 from tests.registries import TinyRegistry
-from tests.unit.test_cli import Orch, Ran
+from tests.verbs import Orch, forget_credentials, orch_in
 
 FILES = "[[files]]\nfrom = 'src'\nto = '/app'\n"
 VENV = "[[files]]\nfrom = 'venv'\nto = '/opt/venv'\n"
@@ -28,9 +27,7 @@ METADATA = "services/s/venv/lib/python3.11/site-packages/demo-{0}.dist-info/META
 @pytest.fixture
 def ws(tmp_path: Path, orch_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Write a locked workspace in a repository of its own, in a home without credentials."""
-    for name in ("DOCKER_CONFIG", "REGISTRY_AUTH_FILE", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    forget_credentials(monkeypatch, tmp_path / "home")
     env = '[config.env]\nTOKEN = "planted"\nMODE = "a"\n'
     root = write_workspace(
         tmp_path / "ws",
@@ -68,15 +65,7 @@ def commit(root: Path, tag: str) -> None:
 
 @pytest.fixture
 def orch(ws: Path, capsys: pytest.CaptureFixture[str]) -> Orch:
-    def run(*arguments: str) -> Ran:
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main(["-C", str(ws), *arguments])
-        printed = capsys.readouterr()
-        assert "Traceback" not in printed.err
-        return Ran(int(ended.value.code or 0), printed.out, printed.err)
-
-    return run
+    return orch_in(ws, capsys)
 
 
 def locked(root: Path, tag: str) -> set[tuple[str, str, str, str]]:

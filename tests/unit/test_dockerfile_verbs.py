@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import json
-import signal
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from orchestrator.app.explaining import affected
 from orchestrator.app.opened import open_workspace
-from orchestrator.cli import main
 from orchestrator.fingerprint import Fingerprint
 from orchestrator.plan import Action, Recorded, plan_builds
 from orchestrator.report.text import explain_lines
 from orchestrator.state import State
 from tests.dockerfiles import prints_of
 from tests.helpers import AMD64, write_lock, write_tree
+from tests.verbs import exit_code
 
 NOWHERE = "unix:///nowhere/docker.sock"
 WHY = (
@@ -45,18 +43,13 @@ def ws(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def as_before(orch_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Give a cache of its own and no Docker; put back what the command line does to SIGTERM."""
+def bare(orch_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give a cache of its own and no Docker."""
     monkeypatch.setenv("DOCKER_HOST", NOWHERE)
-    handler = signal.getsignal(signal.SIGTERM)
-    yield orch_cache
-    signal.signal(signal.SIGTERM, handler)
 
 
 def run(ws: Path, *words: str) -> int:
-    with pytest.raises(SystemExit) as ended:
-        main(["-C", str(ws), *words])
-    return int(ended.value.code or 0)
+    return exit_code("-C", ws, *words)
 
 
 def test_a_dockerfile_s_image_is_not_in_the_lock(ws: Path) -> None:

@@ -33,6 +33,7 @@ from orchestrator.report.fitness import fitness_document, fitness_lines
 from orchestrator.resolve.python.indexes import Indexes
 from tests.helpers import write_tree, write_workspace
 from tests.registries import PASSWORD, USER, TinyRegistry, answering
+from tests.verbs import forget_credentials
 
 GB = 10**9
 NOW = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
@@ -196,9 +197,7 @@ def test_a_buildx_that_is_missing_is_found(monkeypatch: pytest.MonkeyPatch) -> N
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A home without anything, and a PATH of its own."""
-    for name in ("DOCKER_CONFIG", "REGISTRY_AUTH_FILE", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("HOME", str(tmp_path))
+    forget_credentials(monkeypatch, tmp_path)
     monkeypatch.setenv("PATH", f"{tmp_path}/bin:/usr/bin:/bin")
     return tmp_path
 

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import json
 import shutil
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from orchestrator.cli import main
 from orchestrator.oci.layout import Layout
 from tests.bases import diff_id_of, digest_of, publish
 from tests.dockerfiles import prints_of
 from tests.helpers import AMD64, ARM64, write_tree
 from tests.registries import TinyRegistry
 from tests.traps import git
-from tests.unit.test_cli import Orch, Ran
+from tests.verbs import Orch, Ran, forget_credentials, orch_in
 
 ONE, TWO = {"etc/base": "one"}, {"etc/base": "two"}
 NOBODY = "127.0.0.1:9"
@@ -43,24 +41,11 @@ def orch(
     orch_cache: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
-) -> Iterator[Orch]:
+) -> Orch:
     """Return `orch -C WORKSPACE ...` as a function, in a home without credentials or Docker."""
-    for name in ("DOCKER_CONFIG", "REGISTRY_AUTH_FILE", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    forget_credentials(monkeypatch, tmp_path / "home")
     monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
-    handler = signal.getsignal(signal.SIGTERM)
-
-    def run(*arguments: str) -> Ran:
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main(["-C", str(tmp_path / "ws"), *arguments])
-        printed = capsys.readouterr()
-        assert "Traceback" not in printed.err
-        return Ran(int(ended.value.code or 0), printed.out, printed.err)
-
-    yield run
-    signal.signal(signal.SIGTERM, handler)
+    return orch_in(tmp_path / "ws", capsys)
 
 
 @pytest.fixture

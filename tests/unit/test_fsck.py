@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 
 from orchestrator.app.fsck import check_kept, repair
-from orchestrator.cli import main
 from orchestrator.elsewhere import Elsewhere
 from orchestrator.errors import ExitCode
 from orchestrator.fsck.contents import find_contents
@@ -23,6 +22,7 @@ from orchestrator.paths import Paths
 from orchestrator.remembered import stamps
 from orchestrator.report.fsck import SilentCheck
 from tests.tiny import Tiny, digests
+from tests.verbs import run_orch
 
 
 @pytest.fixture
@@ -232,10 +232,8 @@ def test_a_file_that_took_the_place_of_a_bad_one_stays(tmp_path: Path) -> None:
 
 
 def orch(tiny: Tiny, capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
-    with pytest.raises(SystemExit) as ended:
-        main(["-C", str(tiny.root), "fsck", *arguments])
-    said = capsys.readouterr()
-    return int(ended.value.code or 0), said.out, said.err
+    ran = run_orch(capsys, "-C", tiny.root, "fsck", *arguments)
+    return ran.code, ran.out, ran.err
 
 
 def test_the_exit_code_says_whether_something_is_wrong_still(

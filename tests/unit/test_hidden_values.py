@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from orchestrator import logs
 from orchestrator.app.opened import open_workspace
-from orchestrator.cli import main
 from orchestrator.state import State
 from tests.dockerfiles import prints_of
 from tests.helpers import AMD64, ROOT, write_lock, write_tree, write_workspace
+from tests.verbs import exit_code
 
 PLANTED = "hunter2"
 PLACES = (
@@ -28,18 +26,13 @@ PLACES = (
 
 
 @pytest.fixture(autouse=True)
-def as_before(orch_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Give a cache of its own, and put back what the command line does to SIGTERM and logs."""
+def logs_of_its_own(orch_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give a cache of its own, and put back what the command line does to logs."""
     monkeypatch.setattr(logs, "_logger", None)
-    handler = signal.getsignal(signal.SIGTERM)
-    yield orch_cache
-    signal.signal(signal.SIGTERM, handler)
 
 
 def run(ws: Path, *words: str) -> None:
-    with pytest.raises(SystemExit) as ended:
-        main(["-v", "--log-format", "json", "-C", str(ws), *words])
-    assert not ended.value.code
+    assert not exit_code("-v", "--log-format", "json", "-C", ws, *words)
 
 
 def write(ws: Path, place: str, value: str) -> None:

@@ -13,13 +13,13 @@ import pytest
 from orchestrator.app.checking import check
 from orchestrator.app.initialising import initialise
 from orchestrator.app.opened import open_workspace
-from orchestrator.cli import main
 from orchestrator.discovery.proposal import Proposal
 from orchestrator.errors import WorkspaceError
 from orchestrator.git import lacks_ignore
 from orchestrator.report.proposals import proposal_lines
 from orchestrator.select import Selection
 from tests.helpers import write_tree
+from tests.verbs import exit_code
 
 DEBIAN = "FROM debian:12\n"
 
@@ -35,9 +35,7 @@ def init(root: Path, files: Mapping[str, str], *, git: bool = False) -> Proposal
 
 
 def run(root: Path, *words: str) -> int:
-    with pytest.raises(SystemExit) as ended:
-        main(["-C", str(root), *words])
-    return int(ended.value.code or 0)
+    return exit_code("-C", root, *words)
 
 
 def parents(proposal: Proposal) -> dict[str, tuple[str, ...]]:

@@ -14,10 +14,10 @@ from orchestrator.app.checking import check
 from orchestrator.app.new_files import new_files, write_new_files
 from orchestrator.app.opened import open_workspace
 from orchestrator.checks.finding import Severity
-from orchestrator.cli import main
 from orchestrator.errors import WorkspaceError
 from orchestrator.select import Selection
 from tests.helpers import write_tree
+from tests.verbs import exit_code
 
 TREE = {
     "orch.toml": "",
@@ -51,9 +51,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def new(root: Path, *words: str) -> int:
-    with pytest.raises(SystemExit) as ended:
-        main(["-C", str(root), "new", *words])
-    return int(ended.value.code or 0)
+    return exit_code("-C", root, "new", *words)
 
 
 def errors(root: Path) -> list[str]:

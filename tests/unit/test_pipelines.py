@@ -21,9 +21,7 @@ from orchestrator.pipelines.batches import Bounds, Work, spread
 from orchestrator.pipelines.rendering import github_files, gitlab_child, gitlab_files
 from tests.helpers import write_tree
 from tests.schemas import schema_of
-from tests.unit.test_cli import Orch, orch
-
-__all__ = ["orch"]
+from tests.verbs import Orch, orch_in
 
 ROOT = Path(__file__).parents[2]
 ACTIONLINT = Path(sys.executable).with_name("actionlint")
@@ -49,6 +47,11 @@ VARIANTS = {
     ),
 }
 """Settings of workspaces that want something else of their pipelines each."""
+
+
+@pytest.fixture
+def orch(tmp_path: Path, orch_cache: Path, capsys: pytest.CaptureFixture[str]) -> Orch:
+    return orch_in(tmp_path, capsys)
 
 
 def workspace(root: Path, variant: str, *, more: str = "") -> Path:

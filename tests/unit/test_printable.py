@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import errno
-import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,22 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator import logs
-from orchestrator.cli import main
 from orchestrator.cli.output import say
 from orchestrator.errors import OrchError, unreadable
 from orchestrator.printable import printable, short
 from orchestrator.report.text import format_error
 from tests.helpers import write_workspace
+from tests.verbs import run_orch
 
 CLEARS = "\x1b[2J\x1b]0;title\x07"
-
-
-@pytest.fixture
-def handler() -> Iterator[None]:
-    """Put the handler of SIGTERM back, which a run of the command line sets."""
-    before = signal.getsignal(signal.SIGTERM)
-    yield
-    signal.signal(signal.SIGTERM, before)
 
 
 @given(st.text())
@@ -74,24 +64,22 @@ def test_a_second_line_of_a_message_passes_for_no_hint() -> None:
 
 
 def test_an_error_on_the_command_line_is_escaped_and_indented(
-    handler: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_workspace(tmp_path, {"base/a": "from = 'debian:bookworm'"})
-    with pytest.raises(SystemExit):
-        main(["-C", str(tmp_path), "deploy", f"x{CLEARS}\nhint: none"])
-    shown, hint = capsys.readouterr().err.split("\nhint: ")
+    ran = run_orch(capsys, "-C", tmp_path, "deploy", f"x{CLEARS}\nhint: none")
+    shown, hint = ran.err.split("\nhint: ")
     assert shown.startswith("error: ")
     assert "\n  hint: none: cannot be read" in shown
     assert "\x1b" not in f"{shown}{hint}"
 
 
 def test_wrong_words_are_an_error_with_a_hint_like_any_other(
-    handler: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with pytest.raises(SystemExit) as ended:
-        main(["-C", str(tmp_path), "build", "--jobs", "many"])
-    assert ended.value.code == 2
-    assert capsys.readouterr().err == (
+    ran = run_orch(capsys, "-C", tmp_path, "build", "--jobs", "many")
+    assert ran.code == 2
+    assert ran.err == (
         "error: invalid value for '--jobs': 'many' is not a valid integer range\n"
         "hint: see orch build --help\n"
     )

@@ -12,6 +12,7 @@ import pytest
 from orchestrator.errors import MissingToolError, OrchError, WorkspaceError
 from orchestrator.publish.credentials import Credentials, CredentialStore
 from orchestrator.publish.reference import Repository
+from tests.verbs import forget_credentials
 
 API = Repository("registry.example.com", "team/api")
 SECRET = "planted-secret"
@@ -24,9 +25,7 @@ def find_credentials(repository: Repository) -> Credentials | None:
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A home without anything, and a PATH of its own."""
-    for name in ("DOCKER_CONFIG", "REGISTRY_AUTH_FILE", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("HOME", str(tmp_path))
+    forget_credentials(monkeypatch, tmp_path)
     monkeypatch.setenv("PATH", f"{tmp_path}/bin:/usr/bin:/bin")
     return tmp_path
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,10 +12,9 @@ from typing import Any
 import pytest
 
 from orchestrator import logs
-from orchestrator.cli import main
 from tests.helpers import ROOT, write_lock, write_tree, write_workspace
 from tests.registries import PASSWORD, TOKEN, USER, TinyRegistry, interrupt_at
-from tests.unit.test_cli import Orch, Ran
+from tests.verbs import Orch, Ran, forget_credentials, run_orch
 
 FILES = "[[files]]\nfrom = 'src'\nto = '/app'\n"
 
@@ -30,9 +28,7 @@ def tiny() -> Iterator[TinyRegistry]:
 @pytest.fixture
 def ws(tmp_path: Path, orch_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Write a locked workspace whose images are files alone, in a home without credentials."""
-    for name in ("DOCKER_CONFIG", "REGISTRY_AUTH_FILE", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    forget_credentials(monkeypatch, tmp_path / "home")
     root = write_workspace(
         tmp_path / "ws",
         {
@@ -51,22 +47,14 @@ def ws(tmp_path: Path, orch_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
 
 
 @pytest.fixture
-def orch(ws: Path, tiny: TinyRegistry, capsys: pytest.CaptureFixture[str]) -> Iterator[Orch]:
+def orch(ws: Path, tiny: TinyRegistry, capsys: pytest.CaptureFixture[str]) -> Orch:
     """Return `orch -C WORKSPACE ...` as a function; `push` goes to the registry."""
-    handler = signal.getsignal(signal.SIGTERM)
 
     def run(*arguments: str) -> Ran:
-        capsys.readouterr()
         more = ["--registry", f"{tiny.address}/team"] if arguments[0] == "push" else []
-        with pytest.raises(SystemExit) as ended:
-            main(["-C", str(ws), *arguments, *more])
-        printed = capsys.readouterr()
-        assert "Traceback" not in printed.err
-        assert isinstance(ended.value.code, int)
-        return Ran(int(ended.value.code), printed.out, printed.err)
+        return run_orch(capsys, "-C", ws, *arguments, *more)
 
-    yield run
-    signal.signal(signal.SIGTERM, handler)
+    return run
 
 
 def build(orch: Orch, *arguments: str) -> None:
@@ -346,10 +334,9 @@ def test_without_a_registry_the_error_names_the_settings(
     orch: Orch, ws: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     build(orch)
-    with pytest.raises(SystemExit) as ended:
-        main(["-C", str(ws), "push"])
-    assert ended.value.code == 2
-    assert "orch.toml: no registry to push to" in capsys.readouterr().err
+    ran = run_orch(capsys, "-C", ws, "push")
+    assert ran.code == 2
+    assert "orch.toml: no registry to push to" in ran.err
 
 
 def test_the_registry_of_the_settings_is_used(
@@ -358,9 +345,7 @@ def test_the_registry_of_the_settings_is_used(
     settings = ws / "orch.toml"
     settings.write_text(f'registry = "{tiny.address}/own"\ntags = ["t1"]\n' + settings.read_text())
     build(orch)
-    with pytest.raises(SystemExit) as ended:
-        main(["-C", str(ws), "push"])
-    assert ended.value.code == 0
+    assert run_orch(capsys, "-C", ws, "push").code == 0
     assert ("own/a", "t1") in tiny.tags
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.cli import main
 from orchestrator.remembered import digests
 from tests.dockerfiles import prints_of
 from tests.helpers import ROOT, write_lock, write_tree
+from tests.verbs import run_orch
 
 DEFINITIONS = {
     "recipe": ("image.toml", f'from = "{ROOT}"\n[[files]]\nfrom = "src"\nto = "/app"\n'),
@@ -34,25 +33,20 @@ finally:
 
 
 @pytest.fixture(params=DEFINITIONS)
-def ws(request: pytest.FixtureRequest, tmp_path: Path, orch_cache: Path) -> Iterator[Path]:
-    """Write a workspace of one image, and put back what the command line does to SIGTERM."""
+def ws(request: pytest.FixtureRequest, tmp_path: Path, orch_cache: Path) -> Path:
+    """Write a workspace of one image."""
     name, text = DEFINITIONS[request.param]
     files = {"orch.toml": "[debian]\nessential = []\n", f"base/a/{name}": text}
     root = write_tree(tmp_path / "ws", {**files, "base/a/src/sub/x.txt": "x"})
     write_lock(root)
-    handler = signal.getsignal(signal.SIGTERM)
-    yield root
-    signal.signal(signal.SIGTERM, handler)
+    return root
 
 
 def refused(ws: Path, capsys: pytest.CaptureFixture[str]) -> str:
     """Plan, which must end with 2 and without a traceback; return what is said."""
-    with pytest.raises(SystemExit) as ended:
-        main(["-C", str(ws), "plan"])
-    said = capsys.readouterr().err
-    assert ended.value.code == 2
-    assert "Traceback" not in said
-    return said
+    ran = run_orch(capsys, "-C", ws, "plan")
+    assert ran.code == 2
+    return ran.err
 
 
 def test_an_unreadable_file_is_an_error_that_names_it(

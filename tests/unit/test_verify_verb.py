@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-import signal
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
 
-from orchestrator.cli import main
+from tests import verbs
 from tests.helpers import ROOT, write_lock, write_tree, write_workspace
+from tests.verbs import run_orch
 
 SERVICE = """
 from = "a"
@@ -27,14 +26,9 @@ max-growth = "20%"
 """
 
 
-@dataclass(frozen=True)
-class Ran:
-    code: int
-    out: str
-    err: str
-
+class Ran(verbs.Ran):
     def image(self, name: str) -> Any:
-        return next(row for row in json.loads(self.out)["images"] if row["name"] == name)
+        return next(row for row in self.data["images"] if row["name"] == name)
 
     def results(self, name: str) -> dict[str, str]:
         return {gate["id"]: gate["result"] for gate in self.image(name)["gates"]}
@@ -43,25 +37,19 @@ class Ran:
 @pytest.fixture
 def orch(
     tmp_path: Path, orch_cache: Path, capsys: pytest.CaptureFixture[str]
-) -> Iterator[Callable[..., Ran]]:
+) -> Callable[..., Ran]:
     """Return `orch -C WORKSPACE ...` as a function; the workspace is a base and a service."""
     files = '[[files]]\nfrom = "src"\nto = "/srv"\n'
     write_workspace(tmp_path, {"base/a": f'from = "{ROOT}"\n{files}', "services/s": SERVICE})
     write_tree(tmp_path, {"base/a/src/x": "x", "services/s/app/serve": "#!/bin/sh\n" * 100})
     (tmp_path / "services/s/app/serve").chmod(0o755)
     write_lock(tmp_path)
-    handler = signal.getsignal(signal.SIGTERM)
 
     def run(*arguments: str) -> Ran:
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main(["-C", str(tmp_path), *arguments])
-        printed = capsys.readouterr()
-        assert isinstance(ended.value.code, int)
-        return Ran(int(ended.value.code), printed.out, printed.err)
+        ran = run_orch(capsys, "-C", tmp_path, *arguments)
+        return Ran(ran.code, ran.out, ran.err)
 
-    yield run
-    signal.signal(signal.SIGTERM, handler)
+    return run
 
 
 Orch = Callable[..., Ran]

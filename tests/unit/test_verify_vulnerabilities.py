@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from orchestrator.cli import main
 from orchestrator.model import ScanException
 from orchestrator.publish.findings import Severity
 from orchestrator.verify.gate import Result
@@ -19,6 +18,7 @@ from orchestrator.vulnerabilities.merge import Vulnerability
 from orchestrator.vulnerabilities.scanners import Scanned
 from tests.helpers import ROOT, write_lock, write_workspace
 from tests.sarif import check_sarif
+from tests.verbs import exit_code
 
 TODAY = "2026-01-31"
 BAD = Vulnerability("CVE-1", "p", "1", Severity.CRITICAL, ("2",), frozenset({"GHSA-1"}))
@@ -78,17 +78,12 @@ def verified(
     orch_cache: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
-) -> Iterator[Callable[[str], tuple[int, Any, str]]]:
+) -> Callable[[str], tuple[int, Any, str]]:
     """Return a function: what a trivy that runs a script makes of the verdict, SARIF and words."""
     write_workspace(tmp_path / "ws", {"base/a": f'from = "{ROOT}"\n'})
     write_lock(tmp_path / "ws")
     monkeypatch.setattr("sys.executable", str(tmp_path / "bin/python"))
-    handler = signal.getsignal(signal.SIGTERM)
-
-    def run(*words: str) -> int:
-        with pytest.raises(SystemExit) as ended:
-            main(["-C", str(tmp_path / "ws"), *words])
-        return int(ended.value.code or 0)
+    verb = partial(exit_code, "-C", tmp_path / "ws")
 
     def verify(script: str) -> tuple[int, Any, str]:
         (tmp_path / "bin").mkdir(exist_ok=True)
@@ -96,12 +91,11 @@ def verified(
         (tmp_path / "bin/trivy").chmod(0o755)
         capsys.readouterr()
         sarif = tmp_path / "found.sarif"
-        code = run("verify", "--runtime", "none", "--vulnerabilities", str(sarif))
+        code = verb("verify", "--runtime", "none", "--vulnerabilities", sarif)
         return code, json.loads(sarif.read_text("utf-8")), "".join(capsys.readouterr())
 
-    assert run("build") == 0
-    yield verify
-    signal.signal(signal.SIGTERM, handler)
+    assert verb("build") == 0
+    return verify
 
 
 Verify = Callable[[str], tuple[int, Any, str]]
