@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.real.networks import MIDDLE
-from tests.real.parts import start, stop
+from tests.real.parts import start, stop, wait_for_words
 
-_READY_WITHIN_S = 60
-_SCHEDULER = re.compile(r"Scheduler at:\s+(tcp://\S+)")
-_WORKER = re.compile(r"Registered to:")
+_SCHEDULER = r"Scheduler at:\s+(tcp://\S+)"
+_WORKER = r"(Registered to:)"
 
 
 @dataclass
@@ -41,7 +38,7 @@ class DaskCluster:
         command += ["--no-nanny", "--no-dashboard", "--local-directory", str(folder), *options]
         own = {**self.environment, "ORCH_CACHE": str(folder / "cache"), **environment}
         self.workers[number] = start(["env", *_pairs(own), *inside, *command], log)
-        _find(_WORKER, self.workers[number], log)
+        wait_for_words(_WORKER, self.workers[number], log, "Dask")
 
     def kill(self, number: int) -> None:
         """Let a worker be gone at once."""
@@ -73,7 +70,8 @@ def dask_cluster(
         command += ["--dashboard-address", ":0"]
         scheduler = start(["env", *_pairs(neutral), *inside, *command], log)
         resources.callback(stop, scheduler)
-        cluster = DaskCluster(_find(_SCHEDULER, scheduler, log)[1], folder, neutral)
+        address = wait_for_words(_SCHEDULER, scheduler, log, "Dask")
+        cluster = DaskCluster(address, folder, neutral)
         resources.callback(cluster.stop_workers)
         yield cluster
 
@@ -81,12 +79,3 @@ def dask_cluster(
 def _pairs(environment: Mapping[str, str]) -> list[str]:
     known = os.environ
     return [f"{name}={value}" for name, value in environment.items() if known.get(name) != value]
-
-
-def _find(pattern: re.Pattern[str], process: subprocess.Popen[bytes], log: Path) -> re.Match[str]:
-    deadline = time.monotonic() + _READY_WITHIN_S
-    while time.monotonic() < deadline and process.poll() is None:
-        if found := pattern.search(log.read_text(errors="replace")):
-            return found
-        time.sleep(0.05)
-    raise RuntimeError(f"Dask did not start:\n{log.read_text(errors='replace')[-4000:]}")

@@ -15,7 +15,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -24,12 +23,12 @@ from types import MappingProxyType
 
 import docker
 
-from tests.real.parts import HERE, find_root, parts_folder, start, stop
+from tests.real.parts import HERE, find_root, parts_folder, start, stop, wait_for
 
 VERSIONS = ("26", "20")
 NONE: Mapping[str, bool] = MappingProxyType({})
 
-_READY_WITHIN_S = 60
+_ANSWER_WITHIN_S = 60
 _BRIDGES = 256
 
 
@@ -82,7 +81,8 @@ def docker_engine(
         process = start(command, folder / "dockerd.log")
         engine = DockerEngine(version, folder, _bridge_name(number), process)
         try:
-            _wait_until_ready(engine)
+            what = f"docker engine {version}"
+            wait_for(lambda: _is_ready(engine), process, folder / "dockerd.log", what)
             yield engine
         finally:
             stop(process)
@@ -114,22 +114,12 @@ def _command(root: Path, data: Path, folder: Path, number: int) -> list[str | Pa
     ]
 
 
-def _wait_until_ready(engine: DockerEngine) -> None:
-    deadline = time.monotonic() + _READY_WITHIN_S
-    while time.monotonic() < deadline and engine.process.poll() is None:
-        if _is_ready(engine):
-            return
-        time.sleep(0.05)
-    log = (engine.folder / "dockerd.log").read_text(errors="replace")
-    raise RuntimeError(f"docker engine {engine.version} did not start:\n{log[-4000:]}")
-
-
 def _is_ready(engine: DockerEngine) -> bool:
     # Asked without the docker library, which leaves a socket open when none listens.
     with socket.socket(socket.AF_UNIX) as connection:
         try:
             connection.connect(f"{engine.folder}/docker.sock")
-            connection.settimeout(_READY_WITHIN_S)
+            connection.settimeout(_ANSWER_WITHIN_S)
             connection.sendall(b"GET /_ping HTTP/1.0\r\n\r\n")
             return b" 200 OK" in connection.recv(4096)
         except OSError:

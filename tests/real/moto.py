@@ -5,20 +5,15 @@ Alone: `python -m tests.real.moto` prints its address and runs until interrupted
 
 from __future__ import annotations
 
-import re
-import signal
-import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
-from tests.real.parts import start, stop
+from tests.real.parts import keep_until_interrupted, start, stop, wait_for_words
 
-_READY_WITHIN_S = 60
-_RUNNING = re.compile(r"Running on (http://127\.0\.0\.1:\d+)")
+_RUNNING = r"Running on (http://127\.0\.0\.1:\d+)"
 
 
 @contextmanager
@@ -35,28 +30,14 @@ def moto(inside: Sequence[str] = ()) -> Iterator[str]:
         log = Path(name) / "log"
         process = start(command, log)
         try:
-            yield _address(process, log)
+            yield wait_for_words(_RUNNING, process, log, "moto")
         finally:
             stop(process)
 
 
-def _address(process: subprocess.Popen[bytes], log: Path) -> str:
-    deadline = time.monotonic() + _READY_WITHIN_S
-    while time.monotonic() < deadline and process.poll() is None:
-        found = _RUNNING.search(log.read_text(errors="replace"))
-        if found:
-            return found[1]
-        time.sleep(0.05)
-    raise RuntimeError(f"moto did not start:\n{log.read_text(errors='replace')[-4000:]}")
-
-
 def main() -> None:
     """Run a server until interrupted."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with moto() as address, suppress(KeyboardInterrupt):
-        print(address, flush=True)
-        while True:
-            time.sleep(3600)
+    keep_until_interrupted(moto())
 
 
 if __name__ == "__main__":

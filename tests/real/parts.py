@@ -1,18 +1,25 @@
-"""Where the real parts lie, as `tests/real/install` put them."""
+"""Where the real parts lie, as `tests/real/install` put them; starting and stopping daemons."""
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
+from typing import TypeVar
 
 HERE = Path(__file__).parent
 REPOSITORY = HERE.parent.parent
 
+_READY_WITHIN_S = 60
 _STOP_WITHIN_S = 30
+
+_Ready = TypeVar("_Ready")
 
 
 class MissingPartError(Exception):
@@ -68,6 +75,35 @@ def start(command: Sequence[str | Path], log: Path) -> subprocess.Popen[bytes]:
         )
 
 
+def wait_for(
+    ready: Callable[[], _Ready | None], process: subprocess.Popen[bytes], log: Path, what: str
+) -> _Ready:
+    """Return what `ready` gives of a daemon, once it is anything but false.
+
+    Raises:
+        RuntimeError: It ends, or takes too long; the message has the end of its log.
+    """
+    deadline = time.monotonic() + _READY_WITHIN_S
+    while time.monotonic() < deadline and process.poll() is None:
+        if found := ready():
+            return found
+        time.sleep(0.05)
+    raise RuntimeError(f"{what} did not start:\n{log.read_text(errors='replace')[-4000:]}")
+
+
+def wait_for_words(pattern: str, process: subprocess.Popen[bytes], log: Path, what: str) -> str:
+    """Return what the first group of a pattern stands for in a daemon's log, once it is there.
+
+    Raises:
+        RuntimeError: As for `wait_for`.
+    """
+
+    def find() -> re.Match[str] | None:
+        return re.search(pattern, log.read_text(errors="replace"))
+
+    return wait_for(find, process, log, what)[1]
+
+
 def stop(process: subprocess.Popen[bytes]) -> None:
     """Ask a daemon's process group to end, then make it."""
     if process.poll() is not None:
@@ -78,3 +114,12 @@ def stop(process: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+
+
+def keep_until_interrupted(part: AbstractContextManager[str], shown: str = "{}") -> None:
+    """Start a part, print where it is, and stop it when this process is told to end."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with part as address, suppress(KeyboardInterrupt):
+        print(shown.format(address), flush=True)
+        while True:
+            time.sleep(3600)

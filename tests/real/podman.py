@@ -6,17 +6,20 @@ Alone: `python -m tests.real.podman` prints its address and runs until interrupt
 from __future__ import annotations
 
 import os
-import signal
-import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
-from tests.real.parts import MissingPartError, find_tool, start, stop
+from tests.real.parts import (
+    MissingPartError,
+    find_tool,
+    keep_until_interrupted,
+    start,
+    stop,
+    wait_for,
+)
 
-_READY_WITHIN_S = 30
 _CONFIG = '[containers]\ncgroups = "disabled"\nnetns = "none"\n'
 _STORAGE = """\
 [storage]
@@ -52,7 +55,8 @@ def podman() -> Iterator[str]:
         (folder / "storage.conf").write_text(_STORAGE.format(folder=folder))
         process = start(_command(program, folder), folder / "log")
         try:
-            _wait_until_ready(process, folder)
+            # The socket is there as soon as it is listened on; what connects waits to be served.
+            wait_for((folder / "podman.sock").exists, process, folder / "log", "podman")
             yield f"unix://{folder}/podman.sock"
         finally:
             stop(process)
@@ -68,24 +72,9 @@ def _command(program: Path, folder: Path) -> list[str | Path]:
     return ["env", *settings, *namespaces, "sh", "-ec", _IN_NAMESPACES, "sh", program, *service]
 
 
-def _wait_until_ready(process: subprocess.Popen[bytes], folder: Path) -> None:
-    # The socket is there as soon as it is listened on; what connects then waits to be served.
-    deadline = time.monotonic() + _READY_WITHIN_S
-    while time.monotonic() < deadline and process.poll() is None:
-        if (folder / "podman.sock").exists():
-            return
-        time.sleep(0.05)
-    log = (folder / "log").read_text(errors="replace")
-    raise RuntimeError(f"podman did not start:\n{log[-4000:]}")
-
-
 def main() -> None:
     """Run Podman until interrupted."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with podman() as host, suppress(KeyboardInterrupt):
-        print(f"export DOCKER_HOST={host}", flush=True)
-        while True:
-            time.sleep(3600)
+    keep_until_interrupted(podman(), "export DOCKER_HOST={}")
 
 
 if __name__ == "__main__":

@@ -5,20 +5,15 @@ Alone: `python -m tests.real.registry` prints its address and runs until interru
 
 from __future__ import annotations
 
-import re
-import signal
-import subprocess
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
-from tests.real.parts import find_tool, start, stop
+from tests.real.parts import find_tool, keep_until_interrupted, start, stop, wait_for_words
 from tests.real.token_server import TokenServer
 
-_READY_WITHIN_S = 30
-_LISTENING = re.compile(r"listening on ([0-9.]+:\d+)")
+_LISTENING = r"listening on ([0-9.]+:\d+)"
 _CONFIG = """\
 version: 0.1
 log: {{level: info, accesslog: {{disabled: true}}}}
@@ -84,28 +79,14 @@ def registry(
         log = folder / "log"
         process = start([*inside, program, "serve", folder / "config.yml"], log)
         try:
-            yield _address(process, log)
+            yield wait_for_words(_LISTENING, process, log, "the registry")
         finally:
             stop(process)
 
 
-def _address(process: subprocess.Popen[bytes], log: Path) -> str:
-    deadline = time.monotonic() + _READY_WITHIN_S
-    while time.monotonic() < deadline and process.poll() is None:
-        found = _LISTENING.search(log.read_text(errors="replace"))
-        if found:
-            return found[1]
-        time.sleep(0.05)
-    raise RuntimeError(f"the registry did not start:\n{log.read_text(errors='replace')[-4000:]}")
-
-
 def main() -> None:
     """Run a registry until interrupted."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with registry() as address, suppress(KeyboardInterrupt):
-        print(address, flush=True)
-        while True:
-            time.sleep(3600)
+    keep_until_interrupted(registry())
 
 
 if __name__ == "__main__":
