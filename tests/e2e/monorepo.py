@@ -51,13 +51,10 @@ class Done:
 
 
 @dataclass(frozen=True)
-class Monorepo:
-    """A workspace in `home/work`, its cache and its package sources beside it."""
+class Home:
+    """A folder with a workspace, and its cache beside it."""
 
     home: Path
-    server: FileServer
-    key: SigningKey
-    env: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def root(self) -> Path:
@@ -66,6 +63,15 @@ class Monorepo:
     @property
     def cache(self) -> Path:
         return self.home / "cache"
+
+
+@dataclass(frozen=True)
+class Monorepo(Home):
+    """A workspace and its cache, and its package sources beside these."""
+
+    server: FileServer
+    key: SigningKey
+    env: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def layout(self) -> Path:

@@ -13,7 +13,7 @@ from orchestrator.oci.layout import Layout
 from orchestrator.paths import Paths
 from orchestrator.report.fsck import SilentCheck
 from orchestrator.scratch import SCRATCH
-from tests.e2e.monorepo import Monorepo
+from tests.e2e.monorepo import Home, Monorepo
 from tests.faults.children import TIMEOUT_S, Child, Ended, start
 from tests.faults.points import Watch
 
@@ -25,20 +25,11 @@ Names = dict[str, dict[str, str]]
 
 
 @dataclass(frozen=True)
-class Ground:
-    """A workspace and its cache in a folder; its package sources are those of its template."""
+class Ground(Home):
+    """A workspace and its cache; its package sources are those of its template."""
 
-    home: Path
     repo: Monorepo
     env: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def root(self) -> Path:
-        return self.home / "work"
-
-    @property
-    def cache(self) -> Path:
-        return self.home / "cache"
 
     @property
     def paths(self) -> Paths:
