@@ -15,6 +15,7 @@ from orchestrator.checks.rules import RULES
 from orchestrator.checks.run import Checked, run_rules
 from orchestrator.settings import read_settings
 from tests.helpers import write_tree
+from tests.mutations import put_pieces
 
 SHORT, FULL = 500, 10_000
 
@@ -86,16 +87,7 @@ PIECES = (
 
 
 def mutate(text: str, chance: random.Random) -> str:
-    """Put pieces into a text, in the place of some characters, up to six times."""
-    for _ in range(chance.randint(1, 6)):
-        at, gone = chance.randrange(len(text) + 1), chance.choice((0, 0, 0, 1, 3, 20))
-        text = text[:at] + chance.choice(PIECES) + text[at + gone :]
-    return text
-
-
-@pytest.fixture
-def rounds(request: pytest.FixtureRequest) -> int:
-    return FULL if request.config.getoption("--full") else SHORT
+    return put_pieces(text, PIECES, chance, most=6)
 
 
 @pytest.fixture(autouse=True)

@@ -5,12 +5,10 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
-import pytest
-
 from orchestrator.errors import OrchError
 from orchestrator.report.sarif import sarif_document
 from tests.helpers import write_lock, write_tree
-from tests.properties.test_dockerfile_fuzz import mutate
+from tests.mutations import mutate_dockerfile
 from tests.rule_cases import API, ASKS, BASE, BASE_ASKS, SERVICE, SETTINGS, check
 from tests.sarif import check_sarif
 
@@ -51,11 +49,6 @@ CORPUS = {
 }
 
 
-@pytest.fixture
-def rounds(request: pytest.FixtureRequest) -> int:
-    return FULL if request.config.getoption("--full") else SHORT
-
-
 def test_mutated_files_give_findings_or_an_error_with_a_message(
     tmp_path: Path, rounds: int
 ) -> None:
@@ -67,7 +60,7 @@ def test_mutated_files_give_findings_or_an_error_with_a_message(
     found: set[str] = set()
     for number in range(rounds):
         path = chance.choice(sorted(texts))
-        (tmp_path / path).write_bytes(mutate(texts[path], chance))
+        (tmp_path / path).write_bytes(mutate_dockerfile(texts[path], chance))
         try:
             checked = check(tmp_path)
         except OrchError as error:

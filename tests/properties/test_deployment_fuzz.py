@@ -5,8 +5,6 @@ from __future__ import annotations
 import random
 from typing import Any
 
-import pytest
-
 from orchestrator.deployments import read_deployment
 from orchestrator.deployments.documents import parse_fully
 from orchestrator.deployments.editing import pin_images
@@ -14,6 +12,7 @@ from orchestrator.deployments.pinning import ConflictError, Pinned
 from orchestrator.deployments.plain import parse_plain
 from orchestrator.deployments.tree import Node, Shape
 from tests.deployments import FILES
+from tests.mutations import put_pieces
 
 SHORT, FULL = 1_000, 10_000
 DIGEST = f"sha256:{'5' * 64}"
@@ -60,16 +59,7 @@ PIECES = (
 
 
 def mutate(text: str, chance: random.Random) -> str:
-    """Put pieces into a text in the place of a few characters, up to four times."""
-    for _ in range(chance.randint(1, 4)):
-        at, gone = chance.randrange(len(text) + 1), chance.choice((0, 0, 0, 1, 3, 20))
-        text = text[:at] + chance.choice(PIECES) + text[at + gone :]
-    return text
-
-
-@pytest.fixture
-def rounds(request: pytest.FixtureRequest) -> int:
-    return FULL if request.config.getoption("--full") else SHORT
+    return put_pieces(text, PIECES, chance, most=4)
 
 
 def shown(node: Node | None) -> Any:

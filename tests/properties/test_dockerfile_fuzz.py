@@ -5,13 +5,12 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
-import pytest
-
 from orchestrator.discovery.proposal import propose
 from orchestrator.errors import OrchError
 from orchestrator.graph import build_graph
 from orchestrator.workspace import read_workspace
 from tests.helpers import write_tree
+from tests.mutations import mutate_dockerfile
 
 SHORT, FULL = 1_000, 10_000
 
@@ -73,46 +72,6 @@ CORPUS = {
     "base/web/Dockerfile": STAGES,
     "services/api/Dockerfile": ESCAPED,
 }
-WORDS = rb"""$ ${ } ${X:-y} ${X:+ ${X#p} $1 << <<E <<-'E' " ' \ ` = @ : / -- [ ] , # --from=
---from=$X --mount= --mount=from=web --mount=type=bind,from --platform= FROM AS ARG ONBUILD COPY
-scratch core web api core:1 $TARGETARCH 0 99999999999999999999 escape=` RUN"""
-PIECES = (
-    *WORDS.split(),
-    *(b"\n", b"\r\n", b"\t", b" ", b"\\\n", b"`\n", b"\n\n", b"\0", b"\x0b", b"\xa0", b"\xff"),
-    *(text.encode() for text in ("\u017f", "\u0130", "\u2028", "\ufeff", "\u00b2")),
-    *(b"${X:-" * 3000, b'"' * 301, b"[" * 5000, b"a" * 9000, b"FROM x AS y\n" * 40),
-)
-
-
-def mutate(text: bytes, chance: random.Random) -> bytes:
-    """Change bytes, words and lines of a text, up to eight times."""
-    for _ in range(chance.randint(1, 8)):
-        lines = text.split(b"\n")
-        one, other = chance.randrange(len(lines)), chance.randrange(len(lines))
-        match chance.randrange(8):
-            case 0:
-                del lines[one]
-            case 1:
-                lines.insert(one, lines[other])
-            case 2:
-                lines[one], lines[other] = lines[other], lines[one]
-            case 3:
-                words = lines[one].split(b" ")
-                chance.shuffle(words)
-                lines[one] = b" ".join(words)
-            case 4:
-                lines[one:] = lines[one : one + 1]
-            case _:
-                line, piece = lines[one], chance.choice(PIECES)
-                at, gone = chance.randrange(len(line) + 1), chance.choice((0, 0, 1, 3, 20))
-                lines[one] = line[:at] + piece + line[at + gone :]
-        text = b"\n".join(lines)
-    return text
-
-
-@pytest.fixture
-def rounds(request: pytest.FixtureRequest) -> int:
-    return FULL if request.config.getoption("--full") else SHORT
 
 
 def test_mutated_dockerfiles_give_a_graph_or_an_error_with_a_message(
@@ -126,7 +85,7 @@ def test_mutated_dockerfiles_give_a_graph_or_an_error_with_a_message(
     unclear, refused = [], 0
     for _ in range(rounds):
         path = chance.choice(sorted(CORPUS))
-        mutated = mutate(CORPUS[path], chance)
+        mutated = mutate_dockerfile(CORPUS[path], chance)
         (tmp_path / path).write_bytes(mutated)
         try:
             build_graph(read_workspace(tmp_path))
@@ -146,7 +105,7 @@ def test_settings_are_proposed_for_mutated_dockerfiles(tmp_path: Path, rounds: i
     left_out = 0
     for _ in range(rounds // 5):
         path = chance.choice(sorted(CORPUS))
-        (tmp_path / path).write_bytes(mutate(CORPUS[path], chance))
+        (tmp_path / path).write_bytes(mutate_dockerfile(CORPUS[path], chance))
         proposal = propose(tmp_path, sorted(CORPUS), lambda *_: None)
         missing = len(CORPUS) - len(proposal.graph.images)
         assert missing <= len(proposal.undecided)
