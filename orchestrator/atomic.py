@@ -38,7 +38,9 @@ def replacing(
         Path(temporary).replace(path)
         temporary = ""
     except OSError as error:
-        raise disk_error(error, Path(error.filename or path)) from error
+        where = Path(error.filename or path)
+        is_ours = where.name.startswith(f".{path.name}.")  # nobody knows that name
+        raise disk_error(error, path if is_ours else where) from error
     finally:
         if temporary:
             Path(temporary).unlink(missing_ok=True)

@@ -131,8 +131,8 @@ class Supply:
             AlteredError(
                 f"{artifact.name} is not what the lock names: expected sha256 "
                 f"{artifact.sha256}, found {found}",
-                hint="fetch it past the proxy or mirror that altered it; or, where the lock is "
-                "wrong, pin it again with orch lock; nothing of it was kept",
+                hint="nothing of it was kept; fetch it past the proxy or mirror that altered it; "
+                f"where it was replaced for good, {artifact.gone_hint or 'pin it again'}",
             )
         )
         return False

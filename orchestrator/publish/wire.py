@@ -48,7 +48,7 @@ _HINTS = {
     "docker login {host}",
     404: "create the repository there first, where the registry does not by itself",
 }
-_LATER = "try again later, which sends nothing twice; orch doctor tries the registry"
+_LATER = "try again later: nothing is sent twice; orch doctor tries the registry"
 
 
 class Wire:

@@ -150,7 +150,7 @@ def _owner_of(file: SourceFile, user: User) -> tuple[int, int]:
         if not part.isdigit() and part not in known:
             raise AssemblyError(
                 f"[[files]] owner {file.owner!r}: the image has no user {part!r}",
-                hint=f"write {user.name!r}, 'root', or numbers such as '1000:1000'",
+                hint=f"write {', '.join(map(repr, known))} or numbers, such as '1000:1000'",
             )
     uid = int(name) if name.isdigit() else known[name]
     if group:
