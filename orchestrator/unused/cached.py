@@ -13,6 +13,8 @@ _DEEP = ("downloads", "segments", "layers")
 _FLAT = ("blobs", "checked")
 _UNPACKED = "interpreters"
 _INDEXES = "debian/index"
+_KEPT = ("", "wheelhouse/built", "wheelhouse/tools")
+"""Folders of small files that stay; what was being written there may go."""
 _LEFT_S = 86_400.0
 """For how long what a run left unfinished stays: a download is resumed where it stopped."""
 
@@ -30,6 +32,8 @@ def cache_entries(cache: Path, wanted: Collection[str], now_s: float) -> Iterato
     yield from (
         entry for folder, _, _ in os.walk(cache / _INDEXES) for entry in _files(folder, (), now_s)
     )
+    for name in _KEPT:
+        yield from (entry for entry in _files(cache / name, (), now_s) if entry.left_over)
     for item in _listed(cache / _UNPACKED):
         yield _folder(item, now_s, is_left=item.name.startswith("."))
     abandoned = find_abandoned(cache)
