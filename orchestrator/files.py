@@ -14,10 +14,12 @@ from typing import Protocol
 
 from orchestrator.errors import WorkspaceError, unreadable
 from orchestrator.model import FileCopy, Image, Workspace
+from orchestrator.printable import short
+from orchestrator.recipe import SYSTEM_FOLDERS
 
 _START = "from is a path from the recipe's folder, or after // from the root"
 _EXCLUDE = "take it away, or name it in exclude of this [[files]]"
-_NEVER_COPIED = frozenset({"__pycache__", ".git", ".DS_Store"})
+_NEVER_COPIED = frozenset({"__pycache__", ".git", ".orch", ".DS_Store"})
 _NEVER_COPIED_ENDS = (".pyc", ".pyo")
 
 
@@ -66,8 +68,8 @@ def read_files(
 ) -> tuple[SourceFile, ...]:
     """Read what an image's `[[files]]` select, in the order of the recipe, sorted within each.
 
-    Only the executable bit of a file's mode counts; owner and times never do. Bytecode, `.git`
-    and `.DS_Store` are never copied.
+    Only the executable bit of a file's mode counts; owner and times never do. Bytecode, `.git`,
+    `.orch` and `.DS_Store` are never copied.
 
     Raises:
         WorkspaceError: A source is missing, unreadable, special, or a link that leads out of it.
@@ -96,6 +98,9 @@ def is_never_copied(name: str) -> bool:
     return name in _NEVER_COPIED or name.endswith(_NEVER_COPIED_ENDS)
 
 
+_Excluder = Callable[[str], bool]
+
+
 @dataclass(frozen=True, slots=True)
 class _Reader:
     """Reads one `[[files]]` table; paths are text, for there may be very many."""
@@ -114,7 +119,7 @@ class _Reader:
             yield self._read_file(str(source), name.lstrip("/"), source.stat())
             return
         prefix = f"{target}/" if target else ""
-        for path, relative, entry in _walk(str(source), "", excluder(self.copy.exclude)):
+        for path, relative, entry in _walk(str(source), "", self._excluder()):
             if not _is_utf8(relative):
                 raise self._refused(f"{path!r} has a name that is not UTF-8", "rename it")
             if entry.is_symlink():
@@ -122,6 +127,13 @@ class _Reader:
             else:
                 status = entry.stat(follow_symlinks=False)
                 yield self._read_file(path, prefix + relative, status)
+
+    def _excluder(self) -> _Excluder:
+        try:
+            return excluder(self.copy.exclude)
+        except ValueError as error:
+            hint = "write patterns as in a .gitignore"
+            raise self._refused(f"exclude: {short(str(error))}", hint) from error
 
     def _check_place(self, source: Path) -> None:
         shown = self.copy.source
@@ -140,6 +152,7 @@ class _Reader:
             digest = self.digests.sha256_of(path, status)
         except OSError as error:
             raise unreadable(error, path) from error
+        self._check_target(target)
         mode = self.copy.mode
         if mode is None:
             mode = 0o755 if status.st_mode & stat.S_IXUSR else 0o644
@@ -153,7 +166,17 @@ class _Reader:
         if link.startswith("/") or not f"{leads_to}/".startswith(f"{source}/"):
             message = f"the link {path} leads out of {self.copy.source}, to {link}"
             raise self._refused(message, _EXCLUDE)
+        if link != f"usr/{target}":
+            self._check_target(target)
         return SourceFile(path, target, 0o777, link=link, owner=self.copy.owner)
+
+    def _check_target(self, target: str) -> None:
+        if target in SYSTEM_FOLDERS:
+            hint = f"""write to = "/{target}/" to put it into the folder"""
+            raise self._refused(f"would put a file in the place of the folder /{target}", hint)
+        if "/.wh." in f"/{target}":
+            message = f"/{target} would take files away: .wh. marks that in layers"
+            raise self._refused(message, _EXCLUDE)
 
     def _refused(self, message: str, hint: str) -> WorkspaceError:
         return WorkspaceError(f"[[files]] {message}", file=str(self.image.file), hint=hint)
@@ -162,9 +185,6 @@ class _Reader:
 @lru_cache(maxsize=8)
 def _real(root: Path) -> str:
     return os.path.realpath(root)
-
-
-_Excluder = Callable[[str], bool]
 
 
 def _walk(

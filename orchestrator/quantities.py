@@ -46,14 +46,15 @@ class Quantity(Generic[Number]):
 def _parse_seconds(value: str | float) -> float | None:
     if isinstance(value, str):
         match = _DURATION.fullmatch(value)
-        return float(match[1]) * _SECONDS_IN[match[2]] if match else None
+        value = float(match[1]) * _SECONDS_IN[match[2]] if match else math.inf
     return float(value) if 0 <= value < math.inf else None
 
 
 def _parse_size(value: str | int) -> int | None:
     if isinstance(value, str):
         match = _SIZE.fullmatch(value)
-        return int(float(match[1]) * _BYTES_IN[match[2]]) if match else None
+        size = float(match[1]) * _BYTES_IN[match[2]] if match else math.inf
+        return int(size) if math.isfinite(size) else None
     return value if value >= 0 else None
 
 

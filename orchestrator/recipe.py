@@ -4,22 +4,29 @@ from __future__ import annotations
 
 import re
 from pathlib import Path, PurePosixPath
+from posixpath import normpath
 
 from orchestrator.limits import take_gates
-from orchestrator.model import (
-    FileCopy,
-    FileFetch,
-    Healthcheck,
-    ImageConfig,
-    Recipe,
-)
+from orchestrator.model import FileCopy, FileFetch, Recipe
+from orchestrator.recipe_config import check_ids, take_config, take_healthcheck
 from orchestrator.tables import Table
 
 RECIPE_FILE = "image.toml"
 REQUIREMENTS_FILE = "requirements.txt"
 """What a recipe takes requirements from that names no file, where it is there."""
 
+SYSTEM_FOLDERS = frozenset(
+    {"bin", "boot", "dev", "etc", "home", "lib", "lib64", "media", "mnt", "opt", "proc", "root"}
+    | {"run", "sbin", "srv", "sys", "tmp", "usr", "usr/bin", "usr/lib", "usr/local", "usr/sbin"}
+    | {"usr/local/bin", "usr/local/lib", "usr/share", "var", "var/lib"}
+)
+"""What every image has as folders, or as links to some: a file there would hide all of one."""
+
+_LONGEST_NAME = 255
 _PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]+(=[A-Za-z0-9.+:~-]+)?")
+_ADDRESS = re.compile(
+    r"https?://([^/?#@]*@)?([\w.-]+|\[[0-9a-fA-F:.]+\])(:\d{1,5})?([/?#].*)?|file://[\w.-]*/.+"
+)
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -47,8 +54,8 @@ def read_recipe(file: Path) -> Recipe:
         prefer=prefer,
         files=tuple(_copy(entry) for entry in table.take_tables("files")),
         fetches=tuple(_fetch(entry) for entry in table.take_tables("fetch")),
-        config=_config(table.take_table("config")),
-        healthcheck=_healthcheck(table),
+        config=take_config(table.take_table("config")),
+        healthcheck=take_healthcheck(table),
         gates=take_gates(table.take_table("gates")),
         parent_line=table.line_of("from"),
         sha256=table.sha256,
@@ -93,6 +100,7 @@ def _copy(table: Table) -> FileCopy:
         hint = 'say what is copied, from the recipe\'s folder: from = "app"'
         table.fail("from", "[[files]] has no 'from'", hint)
     _check_target(table, copy.target)
+    check_ids(table, "owner", copy.owner)
     table.close()
     return copy
 
@@ -101,7 +109,7 @@ def _fetch(table: Table) -> FileFetch:
     fetch = FileFetch(
         url=table.take_str("url"), sha256=table.take_str("sha256"), target=table.take_str("to")
     )
-    if not fetch.url.startswith(("https://", "http://", "file://")):
+    if not _ADDRESS.fullmatch(fetch.url):
         hint = "write an address that begins with https://, http:// or file://"
         table.fail("url", f"[[fetch]] url must be http(s) or file, not {fetch.url!r}", hint)
     if not _SHA256.fullmatch(fetch.sha256):
@@ -109,6 +117,9 @@ def _fetch(table: Table) -> FileFetch:
         message = "[[fetch]] needs the file's sha256, 64 hexadecimal digits in lower case"
         table.fail("sha256", message, hint)
     _check_target(table, fetch.target)
+    if normpath(fetch.target) != fetch.target or fetch.target.strip("/") in {"", *SYSTEM_FOLDERS}:
+        hint = 'a file gets no folder of its own: to = "/opt/model.bin"'
+        table.fail("to", f"'to' must be the path of the file itself, not {fetch.target!r}", hint)
     table.close()
     return fetch
 
@@ -117,49 +128,6 @@ def _check_target(table: Table, target: str) -> None:
     if not target.startswith("/") or ".." in PurePosixPath(target).parts:
         hint = 'say where it lies in the image, without ..: to = "/app"'
         table.fail("to", f"'to' must be an absolute path in the image, not {target!r}", hint)
-
-
-def _config(table: Table) -> ImageConfig:
-    config = ImageConfig(
-        user=table.take_str("user"),
-        workdir=table.take_str("workdir"),
-        env=table.take_env("env"),
-        labels=table.take_env("labels"),
-        expose=table.take_strs("expose"),
-        volumes=table.take_strs("volumes"),
-        entrypoint=table.take_command("entrypoint"),
-        command=table.take_command("command"),
-        stop_signal=table.take_str("stop-signal"),
-    )
-    if config.workdir and not config.workdir.startswith("/"):
-        hint = f'begin it with a slash: workdir = "/{config.workdir}"'
-        table.fail("workdir", f"workdir must be an absolute path, not {config.workdir!r}", hint)
-    for port in config.expose:
-        if not re.fullmatch(r"\d{1,5}(/(tcp|udp))?", port):
-            hint = 'write ports in quotes: expose = ["8000", "53/udp"]'
-            table.fail(
-                "expose", f'expose holds ports such as "8000" or "53/udp", not {port!r}', hint
-            )
-    table.close()
-    return config
-
-
-def _healthcheck(table: Table) -> Healthcheck | None:
-    given = table.has("healthcheck")
-    inner = table.take_table("healthcheck")
-    if not given:
-        return None
-    default = Healthcheck()
-    check = Healthcheck(
-        http=inner.take_str("http"),
-        command=inner.take_strs("command"),
-        interval_s=inner.take_seconds("interval", default.interval_s),
-        timeout_s=inner.take_seconds("timeout", default.timeout_s),
-        start_period_s=inner.take_seconds("start-period", default.start_period_s),
-        retries=inner.take_int("retries", default.retries),
-    )
-    if bool(check.http) == bool(check.command):
-        hint = 'write http = "http://localhost:8000/health", or command = ["...", "..."]'
-        table.fail("healthcheck", "[healthcheck] needs either http or command", hint)
-    inner.close()
-    return check
+    if any(len(part.encode()) > _LONGEST_NAME for part in PurePosixPath(target).parts):
+        hint = f"a name has {_LONGEST_NAME} bytes at most"
+        table.fail("to", "'to' has a name that no file can have", hint)

@@ -139,3 +139,37 @@ def test_a_name_that_is_not_utf8_is_refused(tmp_path: Path) -> None:
 def test_a_name_in_any_script_is_copied(tmp_path: Path) -> None:
     write_tree(tmp_path, {"base/a/src/größe 語\u00a0.txt": ""})
     assert list(files_of(tmp_path, "{from='src', to='/app'}")) == ["app/größe 語\u00a0.txt"]
+
+
+@pytest.mark.parametrize("place", ["/usr", "/bin", "/usr/local/bin", "//etc/."])
+def test_a_file_in_the_place_of_a_folder_of_the_system_is_refused(
+    tmp_path: Path, place: str
+) -> None:
+    write_tree(tmp_path, {"base/a/x": ""})
+    with pytest.raises(WorkspaceError, match="in the place of the folder /"):
+        files_of(tmp_path, f"{{from='x', to='{place}'}}")
+
+
+def test_a_link_that_the_system_has_likewise_may_be_copied(tmp_path: Path) -> None:
+    write_tree(tmp_path, {"base/a/root/usr/bin/x": ""})
+    (tmp_path / "base/a/root/bin").symlink_to("usr/bin")
+    assert list(files_of(tmp_path, "{from='root', to='/'}")) == ["bin", "usr/bin/x"]
+
+
+@pytest.mark.parametrize("name", [".wh.x", "sub/.wh..wh..opq"])
+def test_a_name_that_layers_take_for_a_removal_is_refused(tmp_path: Path, name: str) -> None:
+    write_tree(tmp_path, {f"base/a/src/{name}": ""})
+    with pytest.raises(WorkspaceError, match=r"would take files away: \.wh\."):
+        files_of(tmp_path, "{from='src', to='/app'}")
+
+
+@pytest.mark.parametrize("pattern", ["!", "\\"])
+def test_a_pattern_that_says_nothing_is_refused(tmp_path: Path, pattern: str) -> None:
+    write_tree(tmp_path, {"base/a/src/x": ""})
+    with pytest.raises(WorkspaceError, match=r"\[\[files\]\] exclude: "):
+        files_of(tmp_path, f"{{from='src', to='/app', exclude=['{pattern}']}}")
+
+
+def test_what_orch_keeps_in_a_workspace_is_never_copied(tmp_path: Path) -> None:
+    write_tree(tmp_path, {".orch/state.db": "", "x": ""})
+    assert "app/.orch/state.db" not in files_of(tmp_path, "{from='//', to='/app'}")

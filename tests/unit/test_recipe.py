@@ -47,7 +47,7 @@ def test_a_whole_recipe_is_read(recipe_of: ReadRecipe, tmp_path: Path) -> None:
         env.A = "1"
         command = ["run"]
         [healthcheck]
-        http = "/health"
+        http = "http://127.0.0.1/health"
         interval = "1m"
         [gates]
         max-size = "200 MB"
@@ -125,6 +125,7 @@ TYPE_ERRORS = [
     ("gates.read-only = 'no'", "read-only must be true or false"),
     ("gates.severity = 3", "severity must be a string"),
 ]
+DIGEST = "0" * 64
 VALUE_ERRORS = [
     ("system.packages = ['Bad Name']", "'Bad Name' is no Debian package name"),
     ("python.requirements = ['gone.txt']", r"gone\.txt does not exist"),
@@ -139,6 +140,25 @@ VALUE_ERRORS = [
     ("healthcheck = {}", "needs either http or command"),
     ("healthcheck = {http = '/', command = ['x']}", "needs either http or command"),
     ("gates.severity = 'awful'", "severity must be one of low, medium, high, critical, none"),
+    (f"files = [{{from = 'x', to = '/{'n' * 256}'}}]", "a name that no file can have"),
+    ("files = [{from = 'x', to = '/x', owner = '99999999999'}]", "owner is nobody: '99999999999'"),
+    ("files = [{from = 'x', to = '/x', owner = '\u00b2'}]", "owner is nobody"),
+    (f"fetch = [{{url = 'http://[::1', sha256 = '{DIGEST}', to = '/x'}}]", "url must be http"),
+    (f"fetch = [{{url = 'http:///x', sha256 = '{DIGEST}', to = '/x'}}]", "url must be http"),
+    (f"fetch = [{{url = 'file:///x', sha256 = '{DIGEST}', to = '/'}}]", "path of the file itself"),
+    (f"fetch = [{{url = 'file:///x', sha256 = '{DIGEST}', to = '/usr'}}]", "of the file itself"),
+    ("config.user = '2147483648'", "user is nobody: '2147483648'"),
+    ("config.env = {'A=B' = 'x'}", "'A=B' cannot be the name of a variable"),
+    ("config.env = {'' = 'x'}", "'' cannot be the name of a variable"),
+    ("config.expose = ['0']", "not '0'"),
+    ("config.expose = ['65536/udp']", "not '65536/udp'"),
+    ("config.volumes = ['data']", "volumes holds absolute paths, not 'data'"),
+    ("healthcheck = {http = '/health'}", "http must be an http address, not '/health'"),
+    ("healthcheck = {command = ['x'], retries = -1}", "retries cannot be -1"),
+    ("healthcheck = {command = ['x'], timeout = '0.5ms'}", "timeout is no time"),
+    ("healthcheck = {command = ['x'], interval = '300000000h'}", "interval is no time"),
+    (f"healthcheck = {{command = ['x'], interval = '{'9' * 400}h'}}", "must be a duration"),
+    (f"gates.max-size = '{'9' * 400} GB'", "max-size must be a size"),
 ]
 UNKNOWN_KEYS = [
     ("form = 'x'", "unknown key 'form'", "did you mean 'from'?"),
