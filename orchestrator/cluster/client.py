@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
 from orchestrator import __version__
+from orchestrator.cluster.attendance import ANY_WORKER, Attendance
 from orchestrator.errors import MissingToolError
 from orchestrator.model import Settings
 from orchestrator.plan import Step
 
 _CONNECT_WITHIN_S = 10
+_WORKERLESS_S = 60.0
+"""How long workers may be away, as those do that somebody starts again."""
+_WORKERLESS_KEY = "distributed.scheduler.no-workers-timeout"
 _PACKAGE = "orchestrator"
 DOCKER = "docker"
 """The resource that a worker offers as often as it builds Dockerfiles at once."""
@@ -37,6 +42,47 @@ class Cluster:
         """Return which of the resources that an image needs no worker offers; nothing if all."""
         wanted = resources_of(step, settings)
         return ", ".join(f"{name}=1" for name in wanted if name not in self.resources)
+
+    def attendance(self) -> Attendance:
+        """Return what tells when nobody is left for a job.
+
+        What Dask is configured to wait for workers is waited here too.
+        """
+        import dask.config  # noqa: PLC0415 - slow to import
+        from dask.utils import parse_timedelta  # noqa: PLC0415 - likewise
+
+        patience_s = parse_timedelta(dask.config.get(_WORKERLESS_KEY) or _WORKERLESS_S)
+        return Attendance(self._offered, patience_s)
+
+    def cancel(self, futures: Sequence[Any]) -> None:
+        """Take tasks back; those of a lost scheduler are gone already."""
+        with _unless_lost():
+            self.client.cancel(futures)
+
+    def run(self, act: Callable[..., object], *given: object) -> None:
+        """Let every worker that can be reached do something now."""
+        with _unless_lost():
+            self.client.run(act, *given, on_error="ignore")
+
+    def _offered(self) -> Collection[str]:
+        with _unless_lost():
+            return offered_by(self.client.scheduler_info(n_workers=-1)["workers"])
+        return ()
+
+
+@contextmanager
+def _unless_lost() -> Iterator[None]:
+    """Put up with a lost scheduler: who waits for a result hears of that."""
+    from distributed.client import ClosedClientError  # noqa: PLC0415 - slow to import
+
+    with suppress(OSError, ClosedClientError):
+        yield
+
+
+def offered_by(workers: Mapping[str, Mapping[str, Any]]) -> frozenset[str]:
+    """Return what workers, as the scheduler tells of them, offer."""
+    offered = {name for worker in workers.values() for name in worker["resources"]}
+    return frozenset(offered | ({ANY_WORKER} if workers else set()))
 
 
 def resources_of(step: Step, settings: Settings) -> Mapping[str, float]:
@@ -66,6 +112,7 @@ def connected(address: str) -> Iterator[Cluster]:
             f"--cluster needs dask.distributed: {error}",
             hint='pip install "orchestrator[dask]"',
         ) from error
+    _be_quiet()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", VersionMismatchWarning)  # told below, if it matters
         try:
@@ -83,6 +130,13 @@ def connected(address: str) -> Iterator[Cluster]:
         client.close(timeout=_CONNECT_WITHIN_S)
 
 
+def _be_quiet() -> None:
+    """Keep the library from logging errors, with tracebacks, that are told as ours."""
+    for name in list(logging.root.manager.loggerDict):
+        if name.partition(".")[0] == "distributed":
+            logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
 def _examined(client: Any, address: str) -> Cluster:
     workers = client.scheduler_info(n_workers=-1)["workers"]
     if not workers:
@@ -90,8 +144,7 @@ def _examined(client: Any, address: str) -> Cluster:
             f"the cluster at {address} has no workers", hint=f"start one: dask worker {address}"
         )
     _check_versions(client)
-    offered = {name for worker in workers.values() for name in worker["resources"]}
-    return Cluster(client, address, tuple(workers), frozenset(offered))
+    return Cluster(client, address, tuple(workers), offered_by(workers))
 
 
 def _check_versions(client: Any) -> None:

@@ -9,10 +9,11 @@ from __future__ import annotations
 import concurrent.futures
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from orchestrator.cluster.attendance import ANY_WORKER
 from orchestrator.cluster.client import Cluster, resources_of
 from orchestrator.cluster.job import Job, Result, run_job, stop_jobs, topic_of
 from orchestrator.cluster.parcel import Parcel
@@ -25,6 +26,8 @@ from orchestrator.ports import Made, Observer, Outcome
 
 if TYPE_CHECKING:
     from distributed import Future
+
+_LOOK_EVERY_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +63,12 @@ class ClusterEngine:
         self._fail_fast = fail_fast
         self._futures: dict[str, Future[Result]] = {}
         self._steps: dict[str, Step] = {}
+        self._needs: dict[str, Mapping[str, float]] = {}
         self._began: dict[str, float] = {}
         self._timings: dict[str, Timing] = {}
         self._lock = threading.Lock()
-        self._is_stopped = False
+        self._is_taken_back = False
+        self._attendance = cluster.attendance()
 
     def submit(
         self,
@@ -80,6 +85,7 @@ class ClusterEngine:
         for step, job in jobs:
             name = step.image.name
             self._steps[name] = step
+            self._needs[name] = resources_of(step, settings)
             self._futures[name] = client.submit(
                 run_job,
                 job,
@@ -87,7 +93,7 @@ class ClusterEngine:
                 *(self._futures[one] for one in graph.parents[name] if one in self._futures),
                 key=f"{name}-{self._run}",
                 priority=priorities[name],
-                resources=resources_of(step, settings) or None,
+                resources=self._needs[name] or None,
             )
 
     def build(self, step: Step, parents: Mapping[str, str]) -> Made:  # noqa: ARG002 - as others
@@ -119,11 +125,11 @@ class ClusterEngine:
 
     def stop(self) -> None:
         """Take back what has not begun, and end what has."""
-        self._is_stopped = True
+        self._is_taken_back = True
         with self._lock:
             futures = list(self._futures.values())
-        self._cluster.client.cancel(futures)
-        self._cluster.client.run(stop_jobs, self._run, on_error="ignore")
+        self._cluster.cancel(futures)
+        self._cluster.run(stop_jobs, self._run)
 
     def timed(self, outcome: Outcome) -> Outcome:
         """Return an outcome with the times of its job, without those of waiting for a worker."""
@@ -138,28 +144,52 @@ class ClusterEngine:
         )
 
     def _result(self, name: str) -> Result:
-        from distributed.scheduler import KilledWorker  # noqa: PLC0415 - slow to import
+        from distributed.scheduler import (  # noqa: PLC0415 - slow to import
+            KilledWorker,
+            NoValidWorkerError,
+        )
 
         try:
-            result: Result = self._futures[name].result()
+            return self._awaited(name)
         except KilledWorker as error:
             raise OrchError(
                 f"{error.allowed_failures + 1} workers were lost while they built it",
                 hint="the workers' logs say why; where memory ran out, --jobs 1 needs less",
             ) from error
+        except NoValidWorkerError as error:  # the scheduler has less patience
+            raise self._deserted(error.resource_restrictions or ()) from error
         except concurrent.futures.CancelledError:
-            if self._is_stopped or self._fail_fast:
+            if self._is_taken_back:
                 raise
             raise MissingToolError(
                 f"the scheduler at {self._cluster.address} was lost",
                 hint="what is complete is kept: run it again",
             ) from None
-        return result
+
+    def _awaited(self, name: str) -> Result:
+        """Wait for a job as long as there are workers that may do it."""
+        while True:
+            try:
+                result: Result = self._futures[name].result(_LOOK_EVERY_S)
+            except TimeoutError:
+                if missing := self._attendance.missing((ANY_WORKER, *self._needs[name])):
+                    raise self._deserted(missing) from None
+            else:
+                return result
+
+    def _deserted(self, missing: Collection[str]) -> MissingToolError:
+        who = f"no worker of the cluster at {self._cluster.address}"
+        is_left = missing and ANY_WORKER not in missing
+        return MissingToolError(
+            f"{who} offers {next(iter(missing))}=1 any more" if is_left else f"{who} is left",
+            hint="what is complete is kept: start workers, and run it again",
+        )
 
     def _take_back(self) -> None:
+        self._is_taken_back = True
         with self._lock:
             waiting = [at for name, at in self._futures.items() if name not in self._began]
-        self._cluster.client.cancel(waiting)
+        self._cluster.cancel(waiting)
 
     def _note_begin(self, event: tuple[float, dict[str, Any]]) -> None:
         """Take note that a job began; one of a lost worker does so again."""

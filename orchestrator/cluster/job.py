@@ -18,6 +18,7 @@ from typing import IO, Any
 
 from orchestrator import __version__
 from orchestrator.cluster.parcel import Parcel
+from orchestrator.errors import disk_error
 
 Result = dict[str, Any]
 """What came of a job: `status`, and an image of `orch.build/1`; neither if it was not tried."""
@@ -60,8 +61,14 @@ def run_job(job: Job, parcel: Parcel, *parents: Result) -> Result:
             f"the worker {worker.address} has orch {__version__}, and this is {job.version}",
             f'on the worker: pip install "orchestrator[dask]=={job.version}"',
         )
-    root = parcel.unpack(Path(worker.local_directory, "orch-workspaces"))
-    return _carry_out(job, root)
+    try:
+        result = _carry_out(job, parcel.unpack(Path(worker.local_directory, "orch-workspaces")))
+    except OSError as error:
+        told = disk_error(error)
+        result = failure(str(told), told.hint)
+    if result.get("error"):
+        result["error"]["message"] += f" (on {worker.address})"
+    return result
 
 
 def stop_jobs(run: str) -> None:

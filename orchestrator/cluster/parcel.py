@@ -6,7 +6,6 @@ import gzip
 import hashlib
 import io
 import os
-import shutil
 import tarfile
 import tempfile
 import threading
@@ -64,10 +63,12 @@ class Parcel:
         with _unpacking:
             if not place.is_dir():
                 below.mkdir(parents=True, exist_ok=True)
-                scratch = Path(tempfile.mkdtemp(dir=below))
-                with tarfile.open(fileobj=io.BytesIO(self.data), mode="r:gz") as archive:
-                    archive.extractall(scratch, filter="tar")
-                shutil.move(scratch, place)
+                with (
+                    tempfile.TemporaryDirectory(dir=below) as scratch,
+                    tarfile.open(fileobj=io.BytesIO(self.data), mode="r:gz") as archive,
+                ):
+                    archive.extractall(Path(scratch, "files"), filter="tar")
+                    Path(scratch, "files").rename(place)
         return place
 
 

@@ -25,6 +25,7 @@ class DaskCluster:
     address: str
     folder: Path
     environment: Mapping[str, str]
+    scheduler: subprocess.Popen[bytes]
     workers: dict[int, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     def start_worker(
@@ -42,9 +43,11 @@ class DaskCluster:
 
     def kill(self, number: int) -> None:
         """Let a worker be gone at once."""
-        process = self.workers.pop(number)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+        _end(self.workers.pop(number))
+
+    def kill_scheduler(self) -> None:
+        """Let the scheduler be gone at once."""
+        _end(self.scheduler)
 
     def children(self) -> list[str]:
         """Return the ids of the processes that workers have started, and that still run."""
@@ -59,21 +62,26 @@ class DaskCluster:
 
 @contextmanager
 def dask_cluster(
-    folder: Path, inside: Sequence[str], environment: Mapping[str, str]
+    folder: Path, inside: Sequence[str], environment: Mapping[str, str], host: str = MIDDLE
 ) -> Iterator[DaskCluster]:
     """Run a scheduler; workers are added to what it gives."""
     folder.mkdir(parents=True)
     neutral = {"DASK_CONFIG": str(folder), "DASK_LOGGING__DISTRIBUTED": "info", **environment}
     with ExitStack() as resources:
         log = folder / "scheduler.log"
-        command = [sys.executable, "-m", "dask", "scheduler", "--host", MIDDLE, "--port", "0"]
+        command = [sys.executable, "-m", "dask", "scheduler", "--host", host, "--port", "0"]
         command += ["--dashboard-address", ":0"]
         scheduler = start(["env", *_pairs(neutral), *inside, *command], log)
         resources.callback(stop, scheduler)
         address = wait_for_words(_SCHEDULER, scheduler, log, "Dask")
-        cluster = DaskCluster(address, folder, neutral)
+        cluster = DaskCluster(address, folder, neutral, scheduler)
         resources.callback(cluster.stop_workers)
         yield cluster
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.send_signal(signal.SIGKILL)
+    process.wait()
 
 
 def _pairs(environment: Mapping[str, str]) -> list[str]:

@@ -6,16 +6,12 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
-from hashlib import sha256
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -23,52 +19,26 @@ from orchestrator import __version__
 from orchestrator.app.opened import open_workspace
 from orchestrator.lockfile import ImageLock
 from tests.conftest import give_up
-from tests.helpers import ROOT, permitted_order, write_lock, write_tree, write_workspace
-from tests.real import gate
-from tests.real.dask_cluster import DaskCluster, dask_cluster
+from tests.helpers import ROOT, permitted_order, write_lock, write_tree
+from tests.real.cluster_place import (
+    WITHIN_S,
+    Place,
+    building,
+    closed_gate,
+    statuses,
+    wait_for,
+    write_small,
+)
+from tests.real.dask_cluster import dask_cluster
 from tests.real.docker_engine import DockerEngine
 from tests.real.networks import MIDDLE, networks, self_signed, side
-from tests.real.parts import MissingPartError, start, stop
+from tests.real.parts import MissingPartError
 from tests.real.registry import registry
 from tests.real.site import ROOT_DOCKERFILE, Site
 from tests.tiny import Tiny
 
-ORCH = Path(sys.executable).with_name("orch")
 GATED = "services/gated/image.toml"
 WORKERS = 4
-_WITHIN_S = 300
-
-
-@dataclass(frozen=True)
-class Place:
-    """A cluster, the registry and the gate, in networks of their own; `inside` is the middle."""
-
-    folder: Path
-    registry: str
-    gate: str
-    inside: list[list[str]]
-    environment: dict[str, str]
-    dask: DaskCluster
-
-    def orch(self, root: Path, *words: str) -> list[str]:
-        return [*self.inside[0], str(ORCH), "-C", str(root), *words]
-
-    def run(self, root: Path, *words: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            self.orch(root, *words),
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=_WITHIN_S,
-        )
-
-    def asked(self) -> list[str]:
-        file = self.folder / "gate/asked"
-        return file.read_text().split() if file.is_file() else []
-
-    def release(self) -> None:
-        (self.folder / "gate/released").touch()
 
 
 @pytest.fixture(scope="module")
@@ -103,25 +73,6 @@ def place(
         yield Place(folder, address, f"http://{MIDDLE}:{port}/x", inside, environment, dask)
 
 
-@contextmanager
-def closed_gate(folder: Path, inside: list[str]) -> Iterator[int]:
-    folder.mkdir()
-    log = folder / "log"
-    process = start([*inside, sys.executable, gate.__file__, MIDDLE, str(folder)], log)
-    try:
-        wait_for(lambda: log.read_text().strip())
-        yield int(log.read_text())
-    finally:
-        stop(process)
-
-
-def wait_for(ready: Callable[[], Any]) -> None:
-    deadline = time.monotonic() + _WITHIN_S
-    while not ready():
-        assert time.monotonic() < deadline, "it did not come"
-        time.sleep(0.05)
-
-
 def write_graph(place: Place, name: str, images: int) -> Path:
     """Write a workspace: four images with packages, one that waits at the gate, others on these."""
     tiny = Tiny.make(place.folder / name, place.folder / "sources", place.folder / "cache")
@@ -139,9 +90,7 @@ def write_graph(place: Place, name: str, images: int) -> Path:
             },
         )
         names.append(new)
-    digest = sha256(gate.CONTENT).hexdigest()
-    fetch = f'[[fetch]]\nurl = "{place.gate}"\nsha256 = "{digest}"\nto = "/gate"\n'
-    write_tree(tiny.root, {GATED: f'from = "python-web"\n{fetch}'})
+    write_tree(tiny.root, {GATED: f'from = "python-web"\n{place.fetch()}'})
     tiny.adds |= {new: ImageLock() for new in [*names[4:], "gated"]}
     tiny.lock()
     return tiny.root
@@ -172,21 +121,6 @@ def with_cache(place: Place, root: Path) -> Place:
     return replace(place, environment={**place.environment, "ORCH_CACHE": f"{root}-cache"})
 
 
-@contextmanager
-def building(place: Place, root: Path, *words: str) -> Iterator[subprocess.Popen[bytes]]:
-    """Build on the cluster while the block runs; what is said goes into a file beside the root."""
-    command = place.orch(root, "build", "--cluster", place.dask.address, "--progress=plain")
-    with root.with_suffix(".said").open("wb") as out:
-        client = subprocess.Popen(
-            [*command, *words], env=place.environment, stdout=subprocess.DEVNULL, stderr=out
-        )
-    try:
-        yield client
-    finally:
-        client.kill()
-        client.wait()
-
-
 def test_four_workers_make_the_images_of_one_and_a_lost_one_costs_its_job_alone(
     place: Place, images: int
 ) -> None:
@@ -200,7 +134,7 @@ def test_four_workers_make_the_images_of_one_and_a_lost_one_costs_its_job_alone(
         place.dask.kill(lost)
         wait_for(lambda: len(place.asked()) > 1)
         place.release()
-        assert client.wait(_WITHIN_S) == 0, said.read_text()
+        assert client.wait(WITHIN_S) == 0, said.read_text()
     assert len(place.asked()) == 2
     assert place.asked()[1] != first
 
@@ -271,23 +205,10 @@ def test_wall_times_at_four_two_and_one_worker(
         print(f"\n{images} images:", ", ".join(f"{who} {s:.1f} s" for who, s in took.items()))
 
 
-def write_small(place: Place, name: str, images: Mapping[str, str]) -> Path:
-    root = write_workspace(place.folder / name, images)
-    settings = root / "orch.toml"
-    settings.write_text(f'registry = "{place.registry}/{name}"\n' + settings.read_text())
-    write_lock(root)
-    return root
-
-
-def statuses(report: Path) -> dict[str, str]:
-    document = json.loads(report.read_text())
-    return {image["name"]: image["status"] for image in document["images"]}
-
-
 def test_an_image_that_fails_stops_what_stands_on_it_alone(place: Place) -> None:
     place.release()
-    fetch = f'[[fetch]]\nurl = "{place.gate}"\nsha256 = "{"0" * 64}"\nto = "/x"\n'
-    recipes = {"base/bad": f'from = "{ROOT}"\n{fetch}', "base/good": f'from = "{ROOT}"\n'}
+    bad = place.fetch("0" * 64)
+    recipes = {"base/bad": f'from = "{ROOT}"\n{bad}', "base/good": f'from = "{ROOT}"\n'}
     recipes |= {"services/above": 'from = "bad"\n', "services/other": 'from = "good"\n'}
     root = write_small(place, "failing", recipes)
     report = place.folder / "failing.json"
@@ -307,17 +228,18 @@ def test_an_image_that_fails_stops_what_stands_on_it_alone(place: Place) -> None
 
 
 def test_ctrl_c_ends_the_jobs_that_run_and_takes_back_the_others(place: Place) -> None:
-    (place.folder / "gate/released").unlink(missing_ok=True)
+    place.hold()
     before = len(place.asked())
-    digest = sha256(gate.CONTENT).hexdigest()
-    fetch = f'[[fetch]]\nurl = "{place.gate}"\nsha256 = "{digest}"\nto = "/x"\n'
-    recipes = {"base/held": f'from = "{ROOT}"\n{fetch}', "services/above": 'from = "held"\n'}
+    recipes = {
+        "base/held": f'from = "{ROOT}"\n{place.fetch()}',
+        "services/above": 'from = "held"\n',
+    }
     root = write_small(place, "interrupted", recipes)
     report = place.folder / "interrupted.json"
     with building(place, root, "--report", str(report)) as client:
         wait_for(lambda: len(place.asked()) > before)
         client.send_signal(signal.SIGINT)
-        assert client.wait(_WITHIN_S) == 130, root.with_suffix(".said").read_text()
+        assert client.wait(WITHIN_S) == 130, root.with_suffix(".said").read_text()
     assert set(statuses(report).values()) == {"cancelled"}
     wait_for(lambda: not place.dask.children())
     place.release()

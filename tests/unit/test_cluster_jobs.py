@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import subprocess
+import tarfile
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
+from unittest.mock import Mock
 
+import distributed
 import pytest
 
 from orchestrator.app.opened import open_workspace
@@ -137,6 +142,24 @@ def test_a_job_is_not_tried_unless_all_parents_are_there(root: Path) -> None:
     job = Job("run", "a", AMD64.key, "f")
     for status in ("failed", "unavailable", None):
         assert run_job(job, parcel, {"status": "built"}, {"status": status}) == {}
+
+
+def test_a_worker_without_room_for_the_files_is_named(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), f"{tmp_path}/x")
+
+    worker = Mock(local_directory=str(tmp_path), address="tcp://full:1")
+    monkeypatch.setattr(distributed, "get_worker", lambda: worker)
+    monkeypatch.setattr(tarfile.TarFile, "extractall", refuse)
+    result = run_job(Job("run", "a", AMD64.key, "f"), Parcel.of(read_workspace(root)))
+    assert result["status"] == "failed"
+    assert (
+        result["error"]["message"] == f"no space left while writing {tmp_path}/x (on tcp://full:1)"
+    )
+    assert "free some space" in result["error"]["hint"]
+    assert list((tmp_path / "orch-workspaces").iterdir()) == []
 
 
 @pytest.mark.parametrize(
