@@ -7,9 +7,8 @@ from collections.abc import Callable, Mapping
 
 PLACEHOLDERS = ("version", "commit", "date", "fingerprint")
 
-TEMPLATE_HINT = "tags are of letters, digits, _ . and -, up to 128; placeholders are " + ", ".join(
-    f"{{{name}}}" for name in PLACEHOLDERS
-)
+TAG_HINT = "tags are of letters, digits, _ . and -, up to 128"
+TEMPLATE_HINT = f"{TAG_HINT}; placeholders are " + ", ".join(f"{{{name}}}" for name in PLACEHOLDERS)
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 _BRACES = re.compile(r"\{([^{}]*)\}")
 _CONTENT_DIGITS = 32

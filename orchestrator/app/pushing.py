@@ -22,9 +22,10 @@ from orchestrator.publish.outgoing import OutgoingImage, Pushed, PushStatus
 from orchestrator.publish.promote import Promoted
 from orchestrator.publish.promote import promote as promote_images
 from orchestrator.publish.push import Push, PushObserver
-from orchestrator.publish.reference import Namespace
+from orchestrator.publish.reference import Namespace, is_digest
 from orchestrator.publish.registry import Registry
 from orchestrator.select import Selection
+from orchestrator.tagging import TAG_HINT, is_tag
 
 if TYPE_CHECKING:
     from orchestrator.app.inventories import Inventories
@@ -160,6 +161,9 @@ def promote(opened: Opened, options: PushOptions, old: str, new: str) -> list[Pr
     Raises:
         WorkspaceError: The request or the workspace is wrong.
     """
+    for text, is_good in ((old, is_tag(old) or is_digest(old)), (new, is_tag(new))):
+        if not is_good:
+            raise WorkspaceError(f"{text!r} cannot be a tag", hint=TAG_HINT)
     namespace = namespace_of(opened, options.registry)
     names = options.selection.choose(opened.graph)
     images = {name: namespace.repository(name) for name in names}

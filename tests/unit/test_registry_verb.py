@@ -301,6 +301,16 @@ def test_promoting_retags(orch: Orch, tiny: TinyRegistry) -> None:
     assert {image["status"] for image in ran.data["images"]} == {"moved"}
 
 
+@pytest.mark.parametrize("tags", [("staging", "--tag"), ("staging", "../x"), ("a b", "live")])
+def test_promoting_to_or_from_what_is_no_tag_is_refused_and_nothing_is_asked(
+    orch: Orch, tiny: TinyRegistry, tags: tuple[str, str]
+) -> None:
+    ran = orch("push", "--promote", *tags)
+    assert ran.code == 2
+    assert "cannot be a tag" in ran.err
+    assert tiny.asked == []
+
+
 def test_an_image_that_lacks_the_tag_is_a_warning_unless_it_was_named(
     orch: Orch, tiny: TinyRegistry
 ) -> None:
