@@ -99,19 +99,14 @@ def open_engines(
     Raises:
         MissingToolError: There are Dockerfiles to build, and Docker or buildx is missing.
     """
-    steps, opened = planned.plan.to_build, planned.opened
-    graph, remote = opened.graph, RemoteLayers(opened)
+    steps, graph = planned.plan.to_build, planned.opened.graph
+    remote = RemoteLayers(planned.opened)
     layout = remote.layout
     engines = Engines(remote, hopeless=hopeless)
     of_settings = planned.opened.workspace.settings.buildkit.builder
     builders = options.builders or ((of_settings,) if of_settings else ())
     dockerfiles = any(step.image.build for step in steps)
-    above = {parent for step in steps for parent in graph.parents[step.image.name]}
-    stand_on_one = any(
-        graph.images[name].build and not remote.elsewhere.covers(planned.plan.steps[name].digest)
-        for name in above
-    )
-    if (dockerfiles or stand_on_one) and not builders:
+    if (dockerfiles or _stand_on_dockerfiles(planned, remote)) and not builders:
         _open_docker(engines, layout, resources)
     packages = None
     if any(step.image.name in graph.takes_wheels for step in steps):
@@ -134,6 +129,16 @@ def open_engines(
             planned.opened, planned.lock, layout, resources, offline=options.offline
         )
     return engines
+
+
+def _stand_on_dockerfiles(planned: Planned, remote: RemoteLayers) -> bool:
+    """Tell whether what is to be built stands on images whose layers Docker alone may have."""
+    graph, plan = planned.opened.graph, planned.plan
+    above = {parent for step in plan.to_build for parent in graph.parents[step.image.name]}
+    return any(
+        graph.images[name].build and not remote.elsewhere.covers(plan.steps[name].digest)
+        for name in above
+    )
 
 
 def _open_docker(engines: Engines, layout: Layout, resources: ExitStack) -> None:

@@ -23,6 +23,7 @@ from orchestrator.usage import working_in
 
 if TYPE_CHECKING:
     from orchestrator.model import LockedWheel
+    from orchestrator.resolve.lock import Sources
     from orchestrator.resolve.pinning import BaseMove, Upstream
     from orchestrator.resolve.python.offered import DistributionFile, Target
     from orchestrator.resolve.upgrading import Move
@@ -62,10 +63,9 @@ def lock(
         OrchError: It cannot be resolved; the lock is as it was.
     """
     from orchestrator.atomic import write_text  # noqa: PLC0415 - used by this verb alone
-    from orchestrator.fetch import Downloads  # noqa: PLC0415 - likewise
     from orchestrator.lockwriting import format_lock  # noqa: PLC0415 - likewise
     from orchestrator.resolve.inputs import read_tree_requirements  # noqa: PLC0415
-    from orchestrator.resolve.lock import Sources, Upgrade, resolve_lock  # noqa: PLC0415
+    from orchestrator.resolve.lock import Upgrade, resolve_lock  # noqa: PLC0415
     from orchestrator.resolve.pinning import find_base_moves  # noqa: PLC0415
     from orchestrator.resolve.unknown import find_unknown  # noqa: PLC0415
     from orchestrator.resolve.upgrading import (  # noqa: PLC0415
@@ -73,24 +73,9 @@ def lock(
         find_moves,
         read_upgrade,
     )
-    from orchestrator.wheelhouse.locate import WheelPlaces, measure_files  # noqa: PLC0415
-    from orchestrator.wheelhouse.sdist import read_build_requires  # noqa: PLC0415
 
     opened = open_workspace(directory)
-    uv = uv_of(opened)
-    places = WheelPlaces(opened.paths.wheel_places, uv)
-
-    def measure(files: Iterable[DistributionFile]) -> Mapping[str, int]:
-        places.remember(files)
-        return measure_files(files)
-
-    def read_requires(sdist: LockedWheel, target: Target) -> tuple[str, ...]:
-        wanted = WheelPlaces(opened.paths.wheel_places, uv, lambda: [(target, sdist)])
-        with closing(Downloads(opened.paths.downloads, jobs=1)) as downloads:
-            file = downloads.start(wanted.artifact(sdist)).result()
-        return read_build_requires(file, sdist.file)
-
-    sources = Sources(archive_of(opened), uv, measure, progress, read_requires)
+    sources = _sources(opened, progress)
     alone = nullcontext() if dry_run else writing_lock(opened)
     with working_in(opened.paths.cache), alone:
         previous = read_lock(opened) if opened.paths.lock.exists() else Lock()
@@ -111,6 +96,29 @@ def lock(
     without = [name for item in found if item.reference in unpinned for name in item.recipes]
     written = _written(new, moves, base_moves, (*resolution.notes, *stays, *said), without)
     return replace(written, unknown=find_unknown(new, read_tree_requirements(opened.workspace)))
+
+
+def _sources(opened: Opened, progress: Callable[[str], None]) -> Sources:
+    """Return where packages are resolved from on this machine."""
+    from orchestrator.fetch import Downloads  # noqa: PLC0415 - slow to import
+    from orchestrator.resolve.lock import Sources  # noqa: PLC0415 - likewise
+    from orchestrator.wheelhouse.locate import WheelPlaces, measure_files  # noqa: PLC0415
+    from orchestrator.wheelhouse.sdist import read_build_requires  # noqa: PLC0415
+
+    uv = uv_of(opened)
+    places = WheelPlaces(opened.paths.wheel_places, uv)
+
+    def measure(files: Iterable[DistributionFile]) -> Mapping[str, int]:
+        places.remember(files)
+        return measure_files(files)
+
+    def read_requires(sdist: LockedWheel, target: Target) -> tuple[str, ...]:
+        wanted = WheelPlaces(opened.paths.wheel_places, uv, lambda: [(target, sdist)])
+        with closing(Downloads(opened.paths.downloads, jobs=1)) as downloads:
+            file = downloads.start(wanted.artifact(sdist)).result()
+        return read_build_requires(file, sdist.file)
+
+    return Sources(archive_of(opened), uv, measure, progress, read_requires)
 
 
 def _pin(

@@ -19,6 +19,7 @@ from orchestrator.evidence.facts import (
     Published,
     Reason,
     Storage,
+    Timing,
 )
 from orchestrator.evidence.gaps import find_gaps
 from orchestrator.evidence.timeline import critical_path, time_images
@@ -56,13 +57,7 @@ def gather(
     Raises:
         KeyError, TypeError: A report is none.
     """
-    rows = build["images"]
-    spans = {
-        row["name"]: (row["started_s"], row["duration_s"])
-        for row in rows
-        if row["started_s"] is not None
-    }
-    timings = time_images(spans, {row["name"]: row["parents"] for row in rows})
+    timings = _timings(build["images"])
     pushed = {row["name"]: row for row in push["images"]} if push is not None else None
     judged = (
         {(row["name"], row["platform"]): row for row in verification["images"]}
@@ -77,7 +72,7 @@ def gather(
             **_verified(row, judged, imported),
             history=tuple(past.get(row["name"], ())),
         )
-        for row in rows
+        for row in build["images"]
         if row["name"] in wanted
     )
     found = _check(check, wanted) if check is not None else None
@@ -96,6 +91,15 @@ def gather(
         storage=_storage(images, price),
         gaps=find_gaps(images, outside, found),
     )
+
+
+def _timings(rows: Sequence[Document]) -> Mapping[str, Timing]:
+    spans = {
+        row["name"]: (row["started_s"], row["duration_s"])
+        for row in rows
+        if row["started_s"] is not None
+    }
+    return time_images(spans, {row["name"]: row["parents"] for row in rows})
 
 
 def _own(row: Document) -> dict[str, Any]:

@@ -102,11 +102,12 @@ def explain_package(
     if wanted not in known:
         raise unknown_package(name, known)
     lines = _lines(workspace, graph)
+    explaining = _Explaining(graph, lock, lines, find_edges)
     rows: dict[tuple[str, ...], Held] = {}
     for (image, platform), adds in sorted(lock.images.items()):
         for package in _packages(adds):
             if package.name == wanted and image in graph.images:
-                held = _explain(graph, lock, lines, find_edges, package, image, platform)
+                held = explaining.explain(package, image, platform)
                 key = (held.kind.value, image, held.version, held.form)
                 rows[key] = _joined(rows[key], held) if key in rows else held
     constraints = (
@@ -145,51 +146,67 @@ def _lines(workspace: Workspace, graph: Graph) -> Mapping[Kind, tuple[Line, ...]
     return {Kind.DEBIAN: tuple(debs), Kind.PYTHON: tuple(python)}
 
 
-def _explain(
-    graph: Graph,
-    lock: Lock,
-    lines: Mapping[Kind, tuple[Line, ...]],
-    find_edges: FindEdges,
-    package: Package,
-    image: str,
-    platform: Platform,
-) -> Held:
-    kind = Kind.DEBIAN if isinstance(package, LockedDeb) else Kind.PYTHON
-    holders = tuple(
-        name
-        for name in graph.descendants([image])
-        if any(link.name == image for link in graph.chain(name))
-    )
-    chains: list[Chain] = []
-    needed: set[Step] = set()
-    for name in holders:
+@dataclass(frozen=True, slots=True)
+class _Explaining:
+    """What all packages are explained from."""
+
+    graph: Graph
+    lock: Lock
+    lines: Mapping[Kind, tuple[Line, ...]]
+    find_edges: FindEdges
+
+    def explain(self, package: Package, image: str, platform: Platform) -> Held:
+        """Say who holds a package that an image adds, and why they do."""
+        kind = Kind.DEBIAN if isinstance(package, LockedDeb) else Kind.PYTHON
+        holders = tuple(
+            name
+            for name in self.graph.descendants([image])
+            if any(link.name == image for link in self.graph.chain(name))
+        )
+        chains: list[Chain] = []
+        needed: set[Step] = set()
+        for name in holders:
+            ways, askers = self._reasons(package, kind, name, platform)
+            chains += ways
+            needed |= askers
+        return Held(
+            kind,
+            package.name,
+            package.version,
+            _form(package),
+            (package.file,),
+            (platform,),
+            image,
+            holders,
+            tuple(chains),
+            tuple(sorted(needed)),
+        )
+
+    def _reasons(
+        self, package: Package, kind: Kind, name: str, platform: Platform
+    ) -> tuple[list[Chain], set[Step]]:
+        """Return why an image holds a package: the ways to it, and who asks for it directly."""
+        graph, lock = self.graph, self.lock
         if any(_is_unavailable(lock, link.name, platform) for link in graph.chain(name)):
-            continue
-        own = [line for line in lines[kind] if line.image == name]
-        edges = find_edges(kind, name, platform) if own else None
+            return [], set()
+        own = [line for line in self.lines[kind] if line.image == name]
+        edges = self.find_edges(kind, name, platform) if own else None
         pins = dict(_pins(graph, lock, name, platform, kind))
         if edges is None or pins.get(package.name, package.version) != package.version:
-            continue
-        chains += _chains(own, edges, pins, package.name)
-        needed |= {
+            return [], set()
+        askers = {
             Step(asker, pins.get(asker, ""), need.text)
             for asker, needs in edges.items()
             for need in needs
             if need.name == package.name and asker in pins
         }
-    form = "deb" if isinstance(package, LockedDeb) else "wheel" if package.is_wheel else "sdist"
-    return Held(
-        kind,
-        package.name,
-        package.version,
-        form,
-        (package.file,),
-        (platform,),
-        image,
-        holders,
-        tuple(chains),
-        tuple(sorted(needed)),
-    )
+        return list(_chains(own, edges, pins, package.name)), askers
+
+
+def _form(package: Package) -> str:
+    if isinstance(package, LockedDeb):
+        return "deb"
+    return "wheel" if package.is_wheel else "sdist"
 
 
 def _is_unavailable(lock: Lock, image: str, platform: Platform) -> bool:
