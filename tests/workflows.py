@@ -142,32 +142,8 @@ class Host:
                 self._action(step, context, ran, artifacts)
                 continue
             files["GITHUB_OUTPUT"].write_text("")
-            own = {key: filled(value, context) for key, value in step.get("env", {}).items()}
-            told = {"RUNNER_TEMP": str(temp), "GITHUB_WORKSPACE": str(ran.workspace)}
-            done = subprocess.run(
-                [
-                    "bash",
-                    "--noprofile",
-                    "--norc",
-                    "-eo",
-                    "pipefail",
-                    "-c",
-                    filled(step["run"], context),
-                ],
-                cwd=ran.workspace,
-                env={
-                    **machine(self.path, temp),
-                    **{key: str(file) for key, file in files.items()},
-                    **given,
-                    **told,
-                    **variables,
-                    **own,
-                },
-                capture_output=True,
-                text=True,
-                check=False,
-                timeout=TIMEOUT_S,
-            )
+            env = {**{key: str(file) for key, file in files.items()}, **given, **variables}
+            done = self._run_step(step, context, ran, env)
             ran.log += f"-- {step.get('name')}\n{done.stdout}{done.stderr}"
             if done.returncode:
                 ran.result = "failure"
@@ -176,6 +152,24 @@ class Host:
         ran.summary = files["GITHUB_STEP_SUMMARY"].read_text()
         ran.outputs = {key: filled(text, context) for key, text in job.get("outputs", {}).items()}
         return ran
+
+    def _run_step(
+        self, step: Mapping[str, Any], context: dict[str, Any], ran: Ran, env: Mapping[str, str]
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a step's script as the host does: with the job's variables, and the step's own."""
+        temp = context["runner"].temp
+        told = {"RUNNER_TEMP": temp, "GITHUB_WORKSPACE": str(ran.workspace)}
+        own = {key: filled(value, context) for key, value in step.get("env", {}).items()}
+        shell = ("bash", "--noprofile", "--norc", "-eo", "pipefail", "-c")
+        return subprocess.run(
+            [*shell, filled(step["run"], context)],
+            cwd=ran.workspace,
+            env={**machine(self.path, Path(temp)), **told, **env, **own},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=TIMEOUT_S,
+        )
 
     def _action(
         self, step: Mapping[str, Any], context: dict[str, Any], ran: Ran, artifacts: Path
