@@ -142,10 +142,10 @@ def unreadable(
     if isinstance(error, UnicodeDecodeError):
         line = error.object.count(b"\n", 0, error.start) + 1
         return kind("is not UTF-8 text", file=file, line=line, hint="save it as UTF-8")
-    number = error.errno if isinstance(error, OSError) else None
-    why = error.strerror if isinstance(error, OSError) else str(error)
-    hint = _READING_HINTS.get(number or 0, f"see what this says: cat {short(str(file))}")
-    return kind(f"cannot be read: {why}", file=file, hint=hint)
+    if not isinstance(error, OSError):
+        return kind(f"cannot be read: {error}", file=file, hint="correct the path")
+    hint = _READING_HINTS.get(error.errno or 0, f"see what this says: cat {short(str(file))}")
+    return kind(f"cannot be read: {error.strerror}", file=file, hint=hint)
 
 
 def disk_error(error: OSError, path: Path | None = None) -> OrchError:
@@ -170,6 +170,7 @@ _DISK_HINTS = MappingProxyType(
         errno.EACCES: "let the user who runs orch at it; ORCH_CACHE moves the cache",
         errno.EPERM: "let the user who runs orch at it; ORCH_CACHE moves the cache",
         errno.EISDIR: "a folder is where a file should be: move it out of the way",
+        errno.EEXIST: "a file is where a folder should be: move it out of the way",
         errno.ENOTDIR: "a part of that path is a file: move it out of the way",
         errno.ENOENT: "it is gone, or its folder is: put it there again, or name another place",
         errno.ENAMETOOLONG: "move what is read or written to a shorter path",

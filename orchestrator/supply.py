@@ -30,7 +30,7 @@ class Artifact:
     sha256: str
     size_bytes: int
     locate: Callable[[], Sequence[str]]
-    gone_hint: str = ""
+    gone_hint: str = "pin another version, or file, that is there"
     fallback: Callable[[], Sequence[str]] = tuple
     is_shared: bool = False
 
@@ -132,7 +132,7 @@ class Supply:
                 f"{artifact.name} is not what the lock names: expected sha256 "
                 f"{artifact.sha256}, found {found}",
                 hint="nothing of it was kept; fetch it past the proxy or mirror that altered it; "
-                f"where it was replaced for good, {artifact.gone_hint or 'pin it again'}",
+                f"where it was replaced for good, {artifact.gone_hint}",
             )
         )
         return False

@@ -217,7 +217,7 @@ def _not_toml(error: Exception, file: Path, text: str) -> WorkspaceError:
         return WorkspaceError(CONFLICT, file=file, line=conflict, hint="settle it in the file")
     line = re.search(r"at line (\d+)", str(error))
     return WorkspaceError(
-        f"is not valid TOML: {error}",
+        f"is not valid TOML: {'nested too deeply' if isinstance(error, RecursionError) else error}",
         file=file,
         line=int(line.group(1)) if line else None,
         hint="texts stand in quotes, lists in [ ], and a key stands once in its table",

@@ -7,7 +7,7 @@ from typing import BinaryIO
 
 from orchestrator.publish.connections import BrokenOffError, breaking_off, read_answer
 from orchestrator.publish.exchange import PASSING, Request, retry_after_s
-from orchestrator.publish.registry import RegistryUnreachableError, VerificationError
+from orchestrator.publish.registry import PAST_PROXIES, RegistryUnreachableError, VerificationError
 from orchestrator.publish.wire import Wire
 
 
@@ -61,6 +61,7 @@ def _download_rest(
                 if size_bytes and out.tell() > size_bytes:
                     raise VerificationError(
                         f"{request.where} is answered with more than its {size_bytes} bytes",
-                        hint="a proxy or the registry altered it; nothing of it was kept",
+                        hint="a proxy or the registry altered it, and nothing was kept; "
+                        + PAST_PROXIES,
                     )
     return response.status_code, None

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urljoin, urlsplit
 
 from orchestrator.publish.reference import Repository
-from orchestrator.publish.registry import RegistryError
+from orchestrator.publish.registry import PAST_PROXIES, RegistryError
 from orchestrator.publish.untrusted import read_object, read_rows
 
 PASSING = {408, 425, 429, 500, 502, 503, 504}
@@ -65,7 +65,7 @@ class Answer:
         except ValueError as error:
             raise RegistryError(
                 f"{urlsplit(self.url).netloc} names a place that is no address: {error}",
-                hint="a proxy may rewrite what the registry answers: name its host in NO_PROXY",
+                hint="a proxy may rewrite what the registry answers; " + PAST_PROXIES,
             ) from None
 
 

@@ -16,6 +16,7 @@ from orchestrator.publish.registry import (
     DOCKER_INDEX,
     DOCKER_MANIFEST,
     NO_REGISTRY,
+    PAST_PROXIES,
     BlobInfo,
     Manifest,
     NotPublishedError,
@@ -159,7 +160,7 @@ class HttpRegistry:
             if target in asked or len(asked) == _MOST_PAGES or size_bytes > _MOST_LIST_BYTES:
                 raise RegistryError(
                     f"{request.where} has no end: {len(asked)} pages were read",
-                    hint="a proxy or the registry leads from page to page without end",
+                    hint="its pages lead on without end; " + PAST_PROXIES,
                 )
             asked.add(target)
             answer = self._wire.send(request)
@@ -205,7 +206,7 @@ def _check(what: str, found: str, told: str | None) -> None:
     if told and told != found:
         raise VerificationError(
             f"{what} {found}, and calls it {told}",
-            hint="a proxy or the registry altered it; nothing was tagged because of it",
+            hint="a proxy or the registry altered it, and nothing was tagged; " + PAST_PROXIES,
         )
 
 

@@ -98,9 +98,10 @@ def _choose(index: dict[str, Any], reference: Reference, platform: Platform) -> 
                 return BlobInfo.parse(item).digest
     except ValueError as error:
         raise _no_image(reference, error) from error
+    known = [one for one in offered if "None" not in one]  # not what documents about images have
     raise NotPublishedError(
         f"{reference} is not there for {platform}",
-        hint=f"name an image that is; this one is there for {', '.join(offered) or 'no platform'}",
+        hint=f"name an image that is; this one is there for {', '.join(known) or 'no platform'}",
     )
 
 

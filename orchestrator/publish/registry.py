@@ -39,6 +39,7 @@ class RefusedError(RegistryError):
         self.codes = codes
 
 
+PAST_PROXIES = "name the registry in NO_PROXY to go past a proxy, and try again"
 NO_REGISTRY = (
     "something else than a registry may answer there, such as a proxy's page that asks to log in: "
     "curl -i https://HOST/v2/ shows what; a registry answers 200 or 401"

@@ -130,10 +130,13 @@ class Wire:
         """Return the error of an answer that is none of those expected."""
         message = f"{request.where} is answered {answer.status}{detail_of(answer)}"
         hint = _HINTS.get(answer.status, "run it with orch -v, which logs each request")
+        codes = tuple(code for code, _ in problems_of(answer))
+        if any("BLOB_UNKNOWN" in code for code in codes):
+            hint = "the registry lacks a part of the image: push the image again"
         return RefusedError(
             self._auth.masked(message),
             status=answer.status,
-            codes=tuple(code for code, _ in problems_of(answer)),
+            codes=codes,
             hint=hint.format(host=request.repository.host),
         )
 

@@ -51,7 +51,7 @@ def find_toolchain(target: Target, compiler: str = "gcc") -> Toolchain:
     if not is_native(target.platform):
         raise UnavailableError(
             f"this machine is not {target.platform}, and wheels are built on their own platform",
-            hint=_WAYS_OUT,
+            hint=f"build it on a machine of {target.platform}; {SHARED}",
         )
     python, implementation, release = _find_python(target.python)
     name = "CS_GNU_LIBC_VERSION"

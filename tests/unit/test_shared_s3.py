@@ -73,7 +73,7 @@ def test_an_object_that_is_not_there_is_no_error() -> None:
 @pytest.mark.parametrize(
     ("answer", "use", "message", "hint"),
     [
-        (Answer(404, "NoSuchBucket"), "fetch", "there is no such bucket", "check its name"),
+        (Answer(404, "NoSuchBucket"), "fetch", "there is no such bucket", "correct shared"),
         (Answer(404, "NoSuchBucket"), "put", "there is no such bucket", "create it"),
         (Answer(403, "AccessDenied"), "fetch", "does not allow s3:GetObject", "s3:ListBucket"),
         (Answer(403, "AccessDenied"), "sizes", "does not allow s3:GetObject", "s3:ListBucket"),

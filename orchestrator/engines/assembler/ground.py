@@ -80,7 +80,7 @@ def read_ground(layers: Iterable[Path]) -> Ground:
         except UNREADABLE as error:
             raise AssemblyError(
                 f"layer {blob.name[:12]} of the image below cannot be read: {error}",
-                hint="build that image again with --force",
+                hint="build that image again with orch build --force",
             ) from error
     pythons = sorted(
         (match[1], f"/{PurePosixPath(path).parent}".replace("//", "/"))

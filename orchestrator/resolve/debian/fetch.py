@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 _TIMEOUT_S = 60.0
 _ATTEMPTS = 3
 _NOT_FOUND = (404, 410)
+_NOT_CARRIED = "set suite, components or mirror under [debian] to what the archive has"
 
 
 class MissingFileError(FetchError):
@@ -74,7 +75,7 @@ class Fetcher:
             if response.status_code in _NOT_FOUND:
                 raise MissingFileError(
                     f"{shown(uri)}: not found",
-                    hint="the archive may not carry the suite or component",
+                    hint=_NOT_CARRIED,
                 )
             if not response.is_success:
                 kind = UnreachableError if response.status_code in PASSING else FetchError
@@ -117,9 +118,7 @@ def _read_file(uri: str) -> bytes:
     try:
         return path.read_bytes()
     except FileNotFoundError as error:
-        raise MissingFileError(
-            f"{shown(uri)}: not found", hint="the archive may not carry the suite or component"
-        ) from error
+        raise MissingFileError(f"{shown(uri)}: not found", hint=_NOT_CARRIED) from error
     except OSError as error:
         raise FetchError(
             f"{shown(uri)}: {error.strerror}",

@@ -106,7 +106,7 @@ def _find_index(release: Release, component: str, architecture: str, folder: str
             return file
     raise FetchError(
         f"{shown(folder)}: the release has no {path}",
-        hint="the archive lacks that component or architecture: see [debian] and platforms",
+        hint="set another mirror or other components under [debian], or take the platform out",
     )
 
 

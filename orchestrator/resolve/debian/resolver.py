@@ -167,7 +167,7 @@ def _require_wanted(candidates: Candidates, name: str, version: str) -> Requirem
         holder = "the parent image holds" if name in candidates.held else f"{where} has"
         raise ResolutionError(
             f"{name}={version}: {holder} {found}",
-            hint="ask for that version, or for none to take the highest",
+            hint="ask for one of these versions, or name none to take the highest",
         )
     return Requirement(name, f"{name} (= {version})", right)
 
@@ -179,4 +179,4 @@ def _hint(universe: Universe, name: str) -> str:
     near = difflib.get_close_matches(name, universe.names, n=3, cutoff=0.7)
     if near:
         return f"did you mean {' or '.join(near)}?"
-    return "look for its name in the suite; components are set under [debian]"
+    return "apt-cache search finds names; components under [debian] say where they are looked for"

@@ -16,6 +16,8 @@ from orchestrator.printable import short
 from orchestrator.texts import CONFLICT, conflict_line, read_text
 
 _COMMENT = re.compile(r"(^|\s)#.*$")
+_WRITTEN_SO = "write NAME, NAME==1.2 or NAME[extra]>=1.2,<2; python_version < '3.12'"
+_WITHOUT_HASHES = "take --hash and what follows out: orch.lock has the digests"
 _INCLUDE = re.compile(r"(?:-r|--requirement)[ =]+(\S+)")
 
 
@@ -134,7 +136,7 @@ def _parse(line: str, shown: str, number: int | None) -> Requirement:
             f"{short(line)!r} is no requirement: {short(str(error).splitlines()[0])}",
             file=shown,
             line=number,
-            hint="write NAME, NAME==1.2 or NAME[extra]>=1.2,<2; python_version < '3.12'",
+            hint=_WITHOUT_HASHES if "--hash" in line else _WRITTEN_SO,
         ) from error
     if requirement.url:
         raise WorkspaceError(
