@@ -70,4 +70,7 @@ def test_an_unknown_parent_names_the_nearest_image() -> None:
 def test_an_unknown_parent_like_no_other_is_asked_for_a_tag() -> None:
     with pytest.raises(UnknownParentError) as raised:
         graph_of("python-base; api: zzz")
-    assert raised.value.hint == "orch graph shows the images; one from elsewhere needs its tag or digest"
+    assert (
+        raised.value.hint
+        == "orch graph shows the images; one from elsewhere needs its tag or digest"
+    )
