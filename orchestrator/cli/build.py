@@ -11,15 +11,17 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from orchestrator import logs
-from orchestrator.app.opened import open_workspace
+from orchestrator.app.opened import Opened, open_workspace
 from orchestrator.app.planning import BuildOptions, Deps
 from orchestrator.cli.options import (
+    offline_option,
+    platform_option,
     progress_option,
     report_option,
     selection_options,
 )
 from orchestrator.cli.output import Session, tell
-from orchestrator.cli.plan import build_options, platform_option, show_plan
+from orchestrator.cli.plan import build_options, show_plan
 from orchestrator.errors import ExitCode
 from orchestrator.ports import Outcome, Status
 from orchestrator.report.progress import (
@@ -46,7 +48,7 @@ _OTLP_ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_END
 @click.option("--fail-fast/--keep-going", default=False, help="Stop at the first failure.")
 @click.option("--force", is_flag=True, help="Build the selected images though nothing changed.")
 @click.option("--dry-run", is_flag=True, help="Show the plan and do nothing, as orch plan.")
-@click.option("--offline", is_flag=True, help="Fetch nothing; only what is in the cache.")
+@offline_option
 @click.option(
     "--retries",
     type=click.IntRange(0, 10),
@@ -101,8 +103,7 @@ def build(session: Session, /, report: Path | None, **values: Any) -> int:
       orch build --deps=registry discord
                                    by itself, on its parents as the registry has them
     """  # noqa: D301 - click's mark for a paragraph that is not to be wrapped
-    from orchestrator.app.building import build as run_build  # noqa: PLC0415 - not for dry runs
-    from orchestrator.app.recording import remember_build  # noqa: PLC0415 - likewise
+    from orchestrator.app.recording import remember_build  # noqa: PLC0415 - not for dry runs
 
     opened = open_workspace(session.directory)
     options = build_options(opened, values)
@@ -110,17 +111,12 @@ def build(session: Session, /, report: Path | None, **values: Any) -> int:
         return show_plan(session, opened, options, "text")
     publishes = values["push"] or options.deps is Deps.REGISTRY
     if publishes or options.cluster:
-        from orchestrator.app.pushing import PushOptions, namespace_of  # noqa: PLC0415 - likewise
+        from orchestrator.app.pushing import namespace_of  # noqa: PLC0415 - likewise
 
         namespace_of(opened)  # told before anything is built
     progress = _progress(session, values["progress"])
     with progress, logs.keeping() as events:
-        if options.cluster:
-            from orchestrator.cluster.building import build_on_cluster  # noqa: PLC0415 - rare
-
-            run = build_on_cluster(opened, options, progress, session.note)
-        else:
-            run = run_build(opened, options, progress, session.note)
+        run = _run(session, opened, options, progress)
     run.notes += remember_build(run)
     for note in (*run.planned.notes, *run.notes):
         session.warn(note)
@@ -135,18 +131,38 @@ def build(session: Session, /, report: Path | None, **values: Any) -> int:
     if run.was_interrupted:
         raise KeyboardInterrupt
     code = _exit_code(run.outcomes, run.planned.wanted, options, strict=values["strict"])
-    if publishes and run.ok:
-        from orchestrator.cli.push import publish  # noqa: PLC0415 - only when asked
+    return (_publish(session, run, options, report, values) if publishes and run.ok else 0) or code
 
-        pushing = PushOptions(options.selection)
-        if options.deps is Deps.REGISTRY:
-            there = tuple(name for name in run.planned.wanted if run.outcomes[name].digest)
-            if not there:
-                return code
-            pushing = PushOptions(Selection(there), tags=None if values["push"] else ())
-        keep = _keeping(run, report) if report else None
-        return publish(session, opened, pushing, progress=values["progress"], keep=keep) or code
-    return code
+
+def _run(session: Session, opened: Opened, options: BuildOptions, progress: Progress) -> BuildRun:
+    if options.cluster:
+        from orchestrator.cluster.building import build_on_cluster  # noqa: PLC0415 - rare
+
+        return build_on_cluster(opened, options, progress, session.note)
+    from orchestrator.app.building import build as run_build  # noqa: PLC0415 - not for dry runs
+
+    return run_build(opened, options, progress, session.note)
+
+
+def _publish(
+    session: Session,
+    run: BuildRun,
+    options: BuildOptions,
+    report: Path | None,
+    values: dict[str, Any],
+) -> int:
+    """Publish what was selected, or, by itself, what is there of it; return the exit code."""
+    from orchestrator.app.pushing import PushOptions  # noqa: PLC0415 - only when asked
+    from orchestrator.cli.push import publish  # noqa: PLC0415 - likewise
+
+    pushing = PushOptions(options.selection)
+    if options.deps is Deps.REGISTRY:
+        there = tuple(name for name in run.planned.wanted if run.outcomes[name].digest)
+        if not there:
+            return ExitCode.DONE
+        pushing = PushOptions(Selection(there), tags=None if values["push"] else ())
+    keep = _keeping(run, report) if report else None
+    return publish(session, run.planned.opened, pushing, progress=values["progress"], keep=keep)
 
 
 def _keep_report(run: BuildRun, report: Path | None) -> None:

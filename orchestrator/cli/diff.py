@@ -8,6 +8,7 @@ import click
 
 from orchestrator.app.opened import open_workspace
 from orchestrator.app.planning import default_platform
+from orchestrator.cli.options import platform_option
 from orchestrator.cli.output import Session, say
 from orchestrator.errors import ExitCode
 from orchestrator.model import Platform
@@ -16,7 +17,7 @@ from orchestrator.model import Platform
 @click.command()
 @click.argument("old", metavar="A")
 @click.argument("new", metavar="B")
-@click.option("--platform", metavar="OS/ARCH", help="Instead of this machine's.")
+@platform_option
 @click.option(
     "--format",
     "format_",

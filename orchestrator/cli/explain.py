@@ -11,7 +11,7 @@ from orchestrator.app.explaining import affected as find_affected
 from orchestrator.app.explaining import chain_of
 from orchestrator.app.opened import open_workspace
 from orchestrator.app.planning import BuildOptions, default_platform, plan
-from orchestrator.cli.options import complete_images, format_option
+from orchestrator.cli.options import complete_images, format_option, platform_option
 from orchestrator.cli.output import Session, say
 from orchestrator.errors import ExitCode
 from orchestrator.model import Platform
@@ -22,7 +22,7 @@ from orchestrator.select import Selection
 
 @click.command()
 @click.argument("image", shell_complete=complete_images)
-@click.option("--platform", metavar="OS/ARCH", help="Instead of this machine's.")
+@platform_option
 @format_option
 @click.pass_obj
 def explain(session: Session, /, image: str, platform: str | None, format_: str) -> int:

@@ -99,6 +99,12 @@ def parse_size(_context: click.Context, _option: click.Parameter, value: str | N
     return int(float(match[1]) * _BYTES[match[2]]) if match else None
 
 
+platform_option = click.option("--platform", metavar="OS/ARCH", help="Instead of this machine's.")
+
+offline_option = click.option(
+    "--offline", is_flag=True, help="Fetch nothing; only what is in the cache."
+)
+
 format_option = click.option(
     "--format",
     "format_",

@@ -11,7 +11,7 @@ import click
 from orchestrator.app.opened import Opened, open_workspace
 from orchestrator.app.planning import Asking, BuildOptions, Deps, Planned, default_platform
 from orchestrator.app.planning import plan as make_plan
-from orchestrator.cli.options import selection_of, selection_options
+from orchestrator.cli.options import platform_option, selection_of, selection_options
 from orchestrator.cli.output import Session, say
 from orchestrator.errors import BaseMovedError, ExitCode, MissingToolError
 from orchestrator.model import Platform
@@ -24,8 +24,6 @@ _MOST_NEEDS = {"github": MOST_JOBS, "gitlab": 49}
 """How many jobs a job may wait for; of GitLab's 50 one is that which planned."""
 
 _SPREADING = {"github": "github_matrix", "gitlab": "gitlab"}
-
-platform_option = click.option("--platform", metavar="OS/ARCH", help="Instead of this machine's.")
 
 
 @click.command()

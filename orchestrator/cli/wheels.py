@@ -11,7 +11,7 @@ from packaging.utils import canonicalize_name
 from orchestrator.app.opened import open_workspace
 from orchestrator.app.planning import default_platform
 from orchestrator.cli.kept import gc, list_, why
-from orchestrator.cli.options import format_option
+from orchestrator.cli.options import format_option, offline_option, platform_option
 from orchestrator.cli.output import Session, print_error, say
 from orchestrator.cli.sharing import pull, push
 from orchestrator.errors import ExitCode
@@ -21,7 +21,7 @@ _STEPS = 10
 
 
 @click.group(invoke_without_command=True)
-@click.option("--platform", metavar="OS/ARCH", help="Instead of this machine's.")
+@platform_option
 @click.option(
     "--jobs",
     type=click.IntRange(1, 256),
@@ -42,7 +42,7 @@ _STEPS = 10
     show_default=True,
     help="Where to build: on this machine where that will do, there only, or in containers only.",
 )
-@click.option("--offline", is_flag=True, help="Fetch nothing; only what is in the cache.")
+@offline_option
 @click.option("--dry-run", is_flag=True, help="Say what would be done; do nothing.")
 @format_option
 @click.pass_context
