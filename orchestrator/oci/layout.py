@@ -99,14 +99,22 @@ class Layout:
             ) from error
 
     def add_blob(self, blob: Blob) -> None:
-        """Keep a config or a manifest."""
+        """Keep a config or a manifest.
+
+        Raises:
+            OrchError: As for `add_file`.
+        """
         path = self.blob_path(blob.digest)
         if not (path.is_file() and path.stat().st_size == len(blob.data)):
             with replacing(path) as file:
                 file.write(blob.data)
 
     def add_file(self, digest: str, source: Path) -> None:
-        """Keep a layer: as another name of the same file where the file system allows."""
+        """Keep a layer: as another name of the same file where the file system allows.
+
+        Raises:
+            OrchError: The disk is full, or the folder cannot be written to.
+        """
         path = self.blob_path(digest)
         try:
             if path.is_file() and path.stat().st_size == source.stat().st_size:

@@ -149,7 +149,12 @@ def _refuse_plain(request: httpx.Request) -> None:
 
 @contextlib.contextmanager
 def breaking_off(host: str) -> Iterator[None]:
-    """Turn the failure of a connection into an error that may pass, but for what does not pass."""
+    """Turn the failure of a connection into an error that may pass, but for what does not pass.
+
+    Raises:
+        BrokenOffError: It failed in a way that may pass.
+        RegistryError: It failed in a way that stays: no trust, or an answer that is none.
+    """
     import httpx  # noqa: PLC0415 - slow to import
 
     try:

@@ -47,7 +47,11 @@ class Crew:
     def each(
         self, work: Callable[[T], R], items: Iterable[T], *, keep_going: bool = False
     ) -> Done[T, R]:
-        """Work on items, several at once; an error stops those not begun, or `keep_going`."""
+        """Work on items, several at once; an error stops those not begun, or `keep_going`.
+
+        Raises:
+            KeyboardInterrupt: The user interrupted; what ran has been given up.
+        """
         failed = threading.Event()
 
         def begin(item: T) -> R:

@@ -86,7 +86,11 @@ class Wire:
         self._connections.close()
 
     def check_wanted(self) -> None:
-        """Raise InterruptedByUserError when the user has asked to stop."""
+        """Make sure that nobody has asked to stop.
+
+        Raises:
+            InterruptedByUserError: The user has asked to stop.
+        """
         if self._stopping.is_set():
             raise InterruptedByUserError("the push was given up")
 

@@ -102,7 +102,11 @@ def digest_of(asked: Asked, python: str, suite: str) -> str:
 
 
 def wanted_debs(workspace: Workspace, graph: Graph, name: str) -> tuple[str, ...]:
-    """Return the Debian packages an image asks for; a root's essential ones come first."""
+    """Return the Debian packages an image asks for; a root's essential ones come first.
+
+    Raises:
+        WorkspaceError: It stands on another suite than the workspace's.
+    """
     image = graph.images[name]
     if image.build is not None:
         return ()

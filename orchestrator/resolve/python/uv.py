@@ -239,7 +239,11 @@ def _write_lines(file: Path, lines: Iterable[str]) -> None:
 
 
 def find_uv() -> str:
-    """Return the uv that is installed with this package, or where else its package finds it."""
+    """Return the uv that is installed with this package, or where else its package finds it.
+
+    Raises:
+        MissingToolError: It is in neither place.
+    """
     beside = Path(sysconfig.get_path("scripts")) / "uv"
     if beside.is_file():
         return str(beside)
