@@ -68,6 +68,22 @@ def test_a_file_that_it_crashes_on_keeps_it_from_no_other(tmp_path: Path) -> Non
     assert found(tmp_path, DOCKERFILE) == ["DL3008", "DL3015", "SC2086", "DL3000", "hadolint"]
 
 
+def test_what_it_cannot_parse_though_buildkit_can_is_a_warning(tmp_path: Path) -> None:
+    text = "FROM debian:12\nCOPY <<A <<B /d/\na\nA\nb\nB\nUSER 1\n"
+    assert found(tmp_path, text) == ["DL1000"]
+    (finding,) = check(tmp_path, Selection(), ["hadolint"]).findings
+    assert finding.severity is Severity.WARNING
+    assert "hadolint stops reading here" in finding.message
+
+
+def test_images_and_contexts_of_the_workspace_may_be_copied_from(tmp_path: Path) -> None:
+    (tmp_path / "base/tool").mkdir(parents=True)
+    (tmp_path / "base/tool/Dockerfile").write_text("FROM scratch\n", "utf-8")
+    text = "FROM debian:12\nCOPY --from=tool /a /a\n"
+    assert found(tmp_path, text) == []
+    assert found(tmp_path, f"{text}COPY --from=too /b /b\n") == ["DL3022"]
+
+
 def test_one_of_its_ids_can_be_asked_for(tmp_path: Path) -> None:
     assert found(tmp_path, DOCKERFILE, rule="DL3008") == ["DL3008"]
 

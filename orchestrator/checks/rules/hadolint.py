@@ -12,6 +12,7 @@ from orchestrator.checks.hadolint_kept import KeptRemarks, judge_of
 from orchestrator.checks.rule import rule
 from orchestrator.checks.sources import Sources
 from orchestrator.checks.subject import Subject
+from orchestrator.model import Image
 from orchestrator.paths import Paths
 
 _SEVERITIES: Mapping[str, Severity] = MappingProxyType(
@@ -29,6 +30,8 @@ OURS: Mapping[str, str] = MappingProxyType(
 )
 """What rules of orch find too, knowing the workspace: siblings, users of bases, cache mounts."""
 _BY_CONSTRAINTS = "DL3013"
+_UNKNOWN_FROM = "DL3022"
+_NOT_PARSED = "DL1000"
 
 
 @rule("hadolint", Severity.WARNING, passes_on=r"(?:DL|SC)\d{4}")
@@ -43,7 +46,9 @@ def hadolint(subject: Subject) -> Iterator[Finding]:
 
     DL3002, DL3006, DL3007, DL3009, DL3042 and DL3057 are left to `runs-as-root`, `latest-in-from`,
     `cache-in-image` and `no-healthcheck`, which know what bases bring and which names are images of
-    this workspace; so is DL3013 where the workspace has constraints.
+    this workspace; so is DL3013 where the workspace has constraints. DL3022 is left out where
+    `from` names an image of the workspace or a context of the settings. Where hadolint cannot parse
+    what BuildKit can, which is DL1000, that is a warning.
 
     ## What to do
 
@@ -57,13 +62,25 @@ def hadolint(subject: Subject) -> Iterator[Finding]:
     RUN cd $DIR && make                                # SC2086: $DIR is not in quotes
     ```
     """
-    images = {str(one.file): one.name for one in reversed(list(subject.images())) if one.build}
+    images = {str(one.file): one for one in reversed(list(subject.images())) if one.build}
     if not images:
         return
     for remark in _remarks(subject, sorted(images)):
-        by_constraints = remark.code == _BY_CONSTRAINTS and subject.constraints
-        if remark.code not in OURS and not by_constraints:
-            yield _finding(remark, images.get(remark.file, ""))
+        image = images.get(remark.file)
+        if not _is_answered(subject, image, remark):
+            yield _finding(remark, image.name if image else "")
+
+
+def _is_answered(subject: Subject, image: Image | None, remark: Remark) -> bool:
+    """Tell whether the workspace answers a remark, or a rule of ours makes it too."""
+    if remark.code == _BY_CONSTRAINTS:
+        return bool(subject.constraints)
+    if remark.code != _UNKNOWN_FROM or image is None or image.build is None:
+        return remark.code in OURS
+    contexts = image.build.settings.options.contexts
+    unknown = [name for name in subject.graph.external[image.name] if name not in contexts]
+    named = {item.name for item in image.build.uses.references if item.line == remark.line}
+    return bool(named) and named.isdisjoint(unknown)
 
 
 def _remarks(subject: Subject, files: Sequence[str]) -> Iterator[Remark]:
@@ -93,6 +110,10 @@ def _read_again(subject: Subject, file: str) -> str | None:
 
 
 def _finding(remark: Remark, image: str) -> Finding:
+    if remark.code == _NOT_PARSED:  # orch has read the file, or there would be another finding
+        said = remark.message.partition("\n")[0]
+        message = f"hadolint stops reading here, and checked nothing of the file: {said}"
+        remark = replace(remark, level="warning", message=message)
     found = hadolint.finding(
         remark.message,
         file=remark.file,
