@@ -6,6 +6,7 @@ for all images, so a moved version is a change of few lines.
 
 from __future__ import annotations
 
+import functools
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -21,6 +22,7 @@ from orchestrator.lockbuilds import (
     take_built,
 )
 from orchestrator.model import LockedDeb, LockedWheel, Platform, WheelBuild
+from orchestrator.texts import CONFLICT, conflict_line
 
 LOCK_FILE = "orch.lock"
 LOCK_VERSION = 1
@@ -118,10 +120,12 @@ def parse_lock(text: str, loads: Callable[[str], dict[str, Any]] = tomllib.loads
             raise LockError(
                 f"is version {raw['version']}, this orch reads up to {LOCK_VERSION}",
                 file=LOCK_FILE,
-                hint="update orch, or write the lock with this one: orch lock",
+                hint="update orch, or delete the lock and have this one write it: orch lock",
             )
         return _parse(raw)
     except tomllib.TOMLDecodeError as error:
+        if conflict := conflict_line(text):
+            raise LockError(CONFLICT, file=LOCK_FILE, line=conflict, hint=_ONE_SIDE) from error
         raise LockError(f"is not valid TOML: {error}", file=LOCK_FILE, hint=AGAIN) from error
     except (KeyError, TypeError, AttributeError, RecursionError) as error:
         why = f"it lacks {error}" if isinstance(error, KeyError) else "a value is of another kind"
@@ -130,7 +134,8 @@ def parse_lock(text: str, loads: Callable[[str], dict[str, Any]] = tomllib.loads
         raise LockError(f"is not a whole lock: {error}", file=LOCK_FILE, hint=AGAIN) from error
 
 
-AGAIN = "restore it from git, or write it again with: orch lock"
+AGAIN = "restore it from git, or delete it and have everything pinned anew: orch lock"
+_ONE_SIDE = "take one side whole (git checkout --theirs orch.lock), then run: orch lock"
 
 _Debs = dict[tuple[str, str, str], LockedDeb]
 """By name, version and architecture."""
@@ -142,8 +147,9 @@ _Wheels = dict[tuple[str, str, str, str], LockedWheel]
 def _parse(raw: dict[str, Any]) -> Lock:
     debs = _parse_debs(raw)
     wheels = _parse_wheels(raw)
+    read = functools.cache(Platform.parse)
     images = {
-        (name, Platform.parse(key)): _parse_image(adds, key, raw["python"], debs, wheels)
+        (name, read(key)): _parse_image(adds, read(key), raw["python"], debs, wheels)
         for name, platforms in raw.get("image", {}).items()
         for key, adds in platforms.items()
     }
@@ -189,14 +195,13 @@ def _parse_wheels(raw: dict[str, Any]) -> _Wheels:
 
 
 def _parse_image(
-    adds: dict[str, Any], platform: str, python: str, debs: _Debs, wheels: _Wheels
+    adds: dict[str, Any], platform: Platform, python: str, debs: _Debs, wheels: _Wheels
 ) -> ImageLock:
-    own_python = adds.get("for-python", "")
+    own_python, key = adds.get("for-python", ""), platform.key
     pins = adds.get("python", {}).items()
-    on = Platform.parse(platform)
     return ImageLock(
-        tuple(_find_deb(debs, item, on) for item in adds.get("debian", {}).items()),
-        tuple(_find_wheel(wheels, item, platform, own_python or python) for item in pins),
+        tuple([_find_deb(debs, item, platform) for item in adds.get("debian", {}).items()]),
+        tuple([_find_wheel(wheels, item, key, own_python or python) for item in pins]),
         adds.get("inputs", ""),
         adds.get("unavailable", ""),
         own_python,

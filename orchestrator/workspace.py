@@ -85,9 +85,12 @@ def _find_images(
     for name, table in tables.items():
         by_path.setdefault(table.path, []).append(name)
     for folder, kind in _image_folders(root, settings):
-        if has_recipe := os.path.isfile(f"{folder}/{RECIPE_FILE}"):  # noqa: PTH113 - as below
+        text = str(folder)  # as paths are slow where there are very many
+        if has_recipe := os.path.isfile(f"{text}/{RECIPE_FILE}"):  # noqa: PTH113 - likewise
             yield folder.name, partial(read_recipe_image, root, folder, kind, read)
-        path = str(folder).removeprefix(f"{root}/")
+        elif not os.path.isdir(text):  # noqa: PTH112 - likewise
+            continue
+        path = text.removeprefix(f"{root}/")
         for name in by_path.pop(path, []):
             table = tables.pop(name)
             yield name, partial(read_dockerfile_image, root, settings, name, kind, table)
@@ -100,12 +103,13 @@ def _find_images(
 
 
 def _image_folders(root: Path, settings: Settings) -> Iterator[tuple[Path, ImageKind]]:
+    """Yield what the globs of the settings name, each once; not all of it need be folders."""
     seen: set[str] = set()
     for kind, globs in ((ImageKind.BASE, settings.bases), (ImageKind.SERVICE, settings.services)):
         for pattern in globs:
             for folder in _folders(root, settings, pattern):
-                text = str(folder)  # as paths are slow where there are very many
-                if text not in seen and os.path.isdir(text):  # noqa: PTH112 - likewise
+                text = str(folder)
+                if text not in seen:
                     seen.add(text)
                     yield folder, kind
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import marshal
+import mmap
 import os
 import signal
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from orchestrator.model import Image
@@ -15,71 +15,68 @@ from orchestrator.remembered.stamps import CopiedStamp, CopiedStamps
 WORTH_A_PROCESS = 1000
 """From so many images on, walking their files takes longer than starting a process."""
 
-_SHARE = 0.7
-"""Of the images, from the last: this process walks the first ones when it comes to them."""
+_TEXT = 64
+_ROW = _TEXT + 1
+"""A stamp's text, and a mark: none while the stamp is not known."""
+
+_MARKS = {False: 1, True: 2}
+"""By whether a change since would show."""
 
 
 class StampsAhead:
-    """Stamps of the later ones of many images, on their way from a second process.
+    """Stamps of many images, from a second process that begins with the last of them.
+
+    Who asks begins with the first, and takes the stamps itself that are not known yet: the two
+    meet where the one is as fast as the other, and neither waits. Where the process cannot be
+    started, or ends early, no stamp is known.
 
     Threads would not do: each `lstat` gives up the interpreter's lock for less time than taking
-    it again costs. Where the process cannot be started, or ends early, no stamp is known, and
-    who asks takes it.
+    it again costs.
     """
 
     def __init__(self, root: Path, images: Iterable[Image]) -> None:
         copying = [image for image in images if image.recipe.files]
-        self._images = copying[round(len(copying) * (1 - _SHARE)) :]
-        self._names = {image.name for image in self._images}
-        self._stamps: dict[str, CopiedStamp] = {}
-        self._process = self._pipe = 0
+        self._places = {image.name: number * _ROW for number, image in enumerate(copying)}
+        self._rows: mmap.mmap | None = None
+        self._process = 0
         # A copy of a process that has threads may hold locks that nobody will give back.
         if len(copying) >= WORTH_A_PROCESS and threading.active_count() == 1:
-            self._start(str(root))
+            self._start(str(root), copying)
 
     def of(self, image: Image) -> CopiedStamp | None:
         """Return an image's stamp, or None where it is not known."""
-        if self._process and image.name in self._names:
-            self._receive()
-        return self._stamps.get(image.name)
+        at = self._places.get(image.name)
+        # The mark is written last and read first. A row of which not all is to be seen yet would
+        # do no harm: a stamp that is not right equals none that is remembered.
+        if self._rows is None or at is None or not (mark := self._rows[at + _TEXT]):
+            return None
+        return CopiedStamp(self._rows[at : at + _TEXT].decode(), mark == _MARKS[True])
 
     def close(self) -> None:
         """End the process if it still runs; nothing more is known then."""
-        if self._process:
+        if self._rows is not None:
             os.kill(self._process, signal.SIGKILL)
-            self._receive()
-            self._stamps.clear()
+            os.waitpid(self._process, 0)
+            self._rows.close()
+            self._rows = None
 
-    def _start(self, root: str) -> None:
-        self._pipe, writing = os.pipe()
+    def _start(self, root: str, images: Sequence[Image]) -> None:
+        rows = mmap.mmap(-1, len(images) * _ROW)  # of no file, and shared with the process
         try:
             self._process = os.fork()
         except OSError:
-            os.close(self._pipe)
-            os.close(writing)
+            rows.close()
             return
         if not self._process:
             try:
-                _send(writing, [CopiedStamps(root).of(image) for image in self._images])
+                self._take(rows, CopiedStamps(root), images)
             finally:
                 os._exit(0)  # whatever happened: nothing else of the program is to run twice
-        os.close(writing)
+        self._rows = rows
 
-    def _receive(self) -> None:
-        with open(self._pipe, "rb") as pipe:  # noqa: PTH123 - it is no path
-            text = pipe.read()
-        os.waitpid(self._process, 0)
-        self._process = 0
-        try:
-            rows = marshal.loads(text)  # noqa: S302 - this program wrote it
-        except (EOFError, ValueError, TypeError):
-            return
-        for image, row in zip(self._images, rows, strict=True):
-            if row:
-                self._stamps[image.name] = CopiedStamp(*row)
-
-
-def _send(pipe: int, stamps: Iterable[CopiedStamp | None]) -> None:
-    rows = [stamp and tuple(stamp) for stamp in stamps]
-    with open(pipe, "wb") as file:
-        file.write(marshal.dumps(rows))
+    def _take(self, rows: mmap.mmap, stamps: CopiedStamps, images: Sequence[Image]) -> None:
+        for image in reversed(images):
+            if stamp := stamps.of(image):
+                at = self._places[image.name]
+                rows[at : at + _TEXT] = stamp.text.encode()
+                rows[at + _TEXT] = _MARKS[stamp.was_settled]

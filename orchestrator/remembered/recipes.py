@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from dataclasses import asdict, fields
+from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,24 @@ from orchestrator.recipe import REQUIREMENTS_FILE, read_recipe
 from orchestrator.remembered.memory import Kind, Memory
 from orchestrator.remembered.stamps import Stamp, look_ns
 
-_FORMAT = 1
+_FORMAT = 2
 """Raised when recipes are read in another way."""
 
-_PARTS = (Recipe, FileCopy, FileFetch, ImageConfig, Healthcheck, Gates)
-_NAMES = " ".join(field.name for part in _PARTS for field in fields(part))
-_WRITTEN_BY = f"{__version__} {_FORMAT} {hashlib.sha256(_NAMES.encode()).hexdigest()[:16]}"
+_BARE = {
+    type(part): part
+    for part in (
+        Recipe(""),
+        FileCopy("", ""),
+        FileFetch("", "", ""),
+        ImageConfig(),
+        Healthcheck(),
+        Gates(),
+    )
+}
+"""What each part of a recipe is where nothing is said: a row has what differs from that."""
+
+_DEFAULTS = hashlib.sha256(repr(_BARE).encode()).hexdigest()[:16]
+_WRITTEN_BY = f"{__version__} {_FORMAT} {_DEFAULTS}"
 """What a stamp has besides the file's: a recipe with other fields was read in another way."""
 
 
@@ -53,29 +66,50 @@ class CachedRecipes:
             return recipe
         recipe = read_recipe(file)
         if stamp.was_settled(looked_ns):
-            self._memory.remember(Kind.RECIPE, subject, key, json.dumps(asdict(recipe)))
+            self._memory.remember(Kind.RECIPE, subject, key, _format(recipe))
         return recipe
 
 
 def _holds_still(recipe: Recipe, folder: str) -> bool:
     """Tell whether the files that a recipe takes requirements from are those it would take now."""
     if not recipe.requirements:
-        return not os.path.isfile(f"{folder}/{REQUIREMENTS_FILE}")  # noqa: PTH113 - likewise
+        return not os.access(f"{folder}/{REQUIREMENTS_FILE}", os.F_OK)
     return all(os.path.isfile(f"{folder}/{name}") for name in recipe.requirements)  # noqa: PTH113
+
+
+def _format(recipe: Recipe) -> str:
+    return json.dumps(_plain(recipe))
+
+
+def _plain(value: Any) -> Any:
+    """Return a value as JSON has it; of a part of a recipe, what it says."""
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    bare = _BARE.get(type(value))
+    if bare is None:
+        return value
+    said = {field.name: getattr(value, field.name) for field in fields(bare)}
+    return {name: _plain(own) for name, own in said.items() if own != getattr(bare, name)}
+
+
+_ONE: Mapping[str, type] = {"config": ImageConfig, "healthcheck": Healthcheck, "gates": Gates}
+_SEVERAL: Mapping[str, type] = {"files": FileCopy, "fetches": FileFetch}
 
 
 def _parse(text: str) -> Recipe | None:
     """Read a row; None for one that is damaged."""
     try:
         raw: dict[str, Any] = json.loads(text)
-        check = raw["healthcheck"]
-        raw["files"] = tuple(FileCopy(**_with_tuples(row)) for row in raw["files"])
-        raw["fetches"] = tuple(FileFetch(**row) for row in raw["fetches"])
-        raw["config"] = ImageConfig(**_with_tuples(raw["config"]))
-        raw["healthcheck"] = check and Healthcheck(**_with_tuples(check))
-        raw["gates"] = Gates(**raw["gates"])
+        if not raw["sha256"]:
+            return None
+        for name, kind in _SEVERAL.items():
+            if name in raw:
+                raw[name] = [kind(**_with_tuples(row)) for row in raw[name]]
+        for name, kind in _ONE.items():
+            if name in raw:
+                raw[name] = kind(**_with_tuples(raw[name]))
         return Recipe(**_with_tuples(raw))
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, AttributeError):
         return None
 
 

@@ -71,51 +71,74 @@ class CopiedStamps:
         try:
             for copy in image.recipe.files:
                 source = source_text(self._root, image, copy)
-                if not self._is_plain(source):
+                status = os.lstat(source)
+                if stat.S_ISLNK(status.st_mode) or not self._is_plain(_above(source)):
                     return None
-                newest_ns = max(newest_ns, _look(source, excluder(copy.exclude), seen))
+                seen += (source, status.st_dev)
+                newest_ns = max(newest_ns, _look(source, status, copy.exclude, seen))
         except OSError:
             return None
         # Version 2 of the format writes equal values as equal bytes; it is never read.
         stamp = Stamp(hashlib.sha256(marshal.dumps(seen, 2)).hexdigest(), newest_ns)
         return CopiedStamp(stamp.text, stamp.was_settled(looked_ns))
 
-    def _is_plain(self, path: str) -> bool:
-        """Tell whether a path is below the root, and no part of it is a link."""
-        above = os.path.dirname(path)  # noqa: PTH120 - paths are text here, for speed
-        if above not in self._are_plain:
-            is_below = above.startswith(f"{self._root}/")
-            self._are_plain[above] = is_below and self._is_plain(above)
-        return self._are_plain[above] and not stat.S_ISLNK(os.lstat(path).st_mode)
+    def _is_plain(self, folder: str) -> bool:
+        """Tell whether a folder is the root or below it, and no part of its path is a link."""
+        known = self._are_plain.get(folder)
+        if known is None:
+            is_below = folder.startswith(f"{self._root}/")
+            known = is_below and self._is_plain(_above(folder)) and not _is_link(folder)
+            self._are_plain[folder] = known
+        return known
 
 
-def _look(source: str, is_excluded: Callable[[str], bool], seen: list[object]) -> int:
-    """Add what a source and all below it look like; return the newest of their times.
+def _above(path: str) -> str:
+    return os.path.dirname(path)  # noqa: PTH120 - paths are text here, for speed
 
-    The order is the file system's own: another order costs a reading, and nothing else.
-    """
-    status = os.lstat(source)
-    seen += (source, status.st_dev)
+
+def _is_link(path: str) -> bool:
+    return stat.S_ISLNK(os.lstat(path).st_mode)
+
+
+def _look(source: str, status: os.stat_result, exclude: tuple[str, ...], seen: list[object]) -> int:
+    """Add what a source and all below it look like; return the newest of their times."""
     if not stat.S_ISDIR(status.st_mode):
         stamp = Stamp.of(status)
         seen.append(stamp.text)
         return stamp.newest_ns
-    newest_ns, pending = 0, [(source, "")]
+    is_excluded = excluder(exclude) if exclude else None
+    newest_ns, pending = 0, [""]
     while pending:
-        folder, below = pending.pop()
-        with os.scandir(folder) as entries:
-            for entry in entries:
-                name = entry.name
-                if is_never_copied(name):
-                    continue
-                path = below + name
-                if entry.is_dir(follow_symlinks=False):
-                    if not is_excluded(f"{path}/"):
-                        pending.append((entry.path, f"{path}/"))
-                elif not is_excluded(path):
-                    status = entry.stat(follow_symlinks=False)
-                    mtime_ns, ctime_ns = status.st_mtime_ns, status.st_ctime_ns
-                    place = status.st_ino, status.st_mode
-                    seen += (path, status.st_size, mtime_ns, ctime_ns, *place)
-                    newest_ns = max(newest_ns, mtime_ns, ctime_ns)
+        below = pending.pop()
+        folders, newest_of_folder_ns = _look_into(source, below, is_excluded, seen)
+        pending += folders
+        newest_ns = max(newest_ns, newest_of_folder_ns)
     return newest_ns
+
+
+def _look_into(
+    source: str, below: str, is_excluded: Callable[[str], bool] | None, seen: list[object]
+) -> tuple[list[str], int]:
+    """Add what the files of a folder look like; return its folders, and the newest time.
+
+    The order is the file system's own: another order costs a reading, and nothing else.
+    """
+    folders, newest_ns = list[str](), 0
+    with os.scandir(f"{source}/{below}") as entries:
+        for entry in entries:
+            name = entry.name
+            if is_never_copied(name):
+                continue
+            path = below + name
+            if entry.is_dir(follow_symlinks=False):
+                if not (is_excluded and is_excluded(f"{path}/")):
+                    folders.append(f"{path}/")
+            elif not (is_excluded and is_excluded(path)):
+                status = entry.stat(follow_symlinks=False)
+                mtime_ns, ctime_ns = status.st_mtime_ns, status.st_ctime_ns
+                seen += (path, status.st_size, mtime_ns, ctime_ns, status.st_ino, status.st_mode)
+                if mtime_ns > newest_ns:  # noqa: PLR1730 - a call a file takes longer than all this
+                    newest_ns = mtime_ns
+                if ctime_ns > newest_ns:  # noqa: PLR1730 - likewise
+                    newest_ns = ctime_ns
+    return folders, newest_ns

@@ -40,7 +40,7 @@ class Unmoved:
         self._stamps = CopiedStamps(str(root))
         self._ahead = ahead
         self._shared = shared
-        self._platform = platform
+        self._prefix = f"{platform} "
         self._recorded = recorded
         self._looked: dict[str, tuple[str, bool]] = {}
 
@@ -69,7 +69,7 @@ class Unmoved:
         return known or self._stamps.of(image)
 
     def _subject_of(self, image: Image) -> str:
-        return f"{self._platform} {image.name}"
+        return self._prefix + image.name
 
     def _key_of(self, image: Image, stamp: CopiedStamp, parents: Mapping[str, Fingerprint]) -> str:
         above = "".join(f" {name} {parent.digest}" for name, parent in parents.items())
