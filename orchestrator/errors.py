@@ -57,6 +57,11 @@ class OrchError(Exception):
         where = f"{self.file}:{self.line}" if self.line else self.file
         return f"{_plain(where)}: {self.message}"
 
+    @property
+    def in_a_line(self) -> str:
+        """Return it with its hint, for warnings that tell of it."""
+        return f"{self}; {self.hint}" if self.hint else str(self)
+
     def during(self, doing: str) -> OrchError:
         """Put verb and object before the message, as in "assembling python-web: ..."."""
         self.message = f"{doing}: {self.message}"

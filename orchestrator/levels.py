@@ -89,7 +89,7 @@ class Levels:
     def warnings(self) -> list[str]:
         """Return what a person should know, a line each."""
         with self._lock:
-            return [*self._altered, *(_in_a_line(problem) for problem in self._problems.values())]
+            return [*self._altered, *(problem.in_a_line for problem in self._problems.values())]
 
     @property
     def problems(self) -> list[str]:
@@ -183,7 +183,3 @@ class _CheckedSink:
         if self._is_begun:
             self._part.flush()
             self._part.truncate(0)
-
-
-def _in_a_line(error: OrchError) -> str:
-    return f"{error.message}; {error.hint}" if error.hint else error.message

@@ -63,7 +63,8 @@ def _ask(
     except WorkspaceError:
         raise
     except OrchError as error:
-        notes.append(f"only the records say what changed, as the registry does not: {error}")
+        why = error.in_a_line
+        notes.append(f"only the records say what changed, as the registry does not: {why}")
         return Published()
 
 

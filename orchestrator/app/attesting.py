@@ -62,7 +62,7 @@ class Attestations:
                 raise
             if not self._refused.is_set():
                 self._refused.set()
-                self.notes.append(f"published without an SBOM or provenance: {error}")
+                self.notes.append(f"published without an SBOM or provenance: {error.in_a_line}")
             return ()
 
     def _attach(self, image: OutgoingImage, subject: _Subject) -> Iterator[Attached]:

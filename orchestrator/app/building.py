@@ -265,7 +265,7 @@ def _name_in_docker(
         name_in_docker(run.outcomes, docker)
         prune_superseded(before, after, docker)
     except OrchError as error:  # the images are complete all the same
-        run.notes.append(f"names in Docker are not up to date: {error}")
+        run.notes.append(f"names in Docker are not up to date: {error.in_a_line}")
 
 
 def _relock(planned: Planned, gone: frozenset[str]) -> list[str]:

@@ -206,7 +206,7 @@ def _sweep_docker(opened: Opened, notes: list[str], *, dry_run: bool) -> list[Sw
         except MissingToolError:
             return []  # what an engine that is not there keeps takes no room here
         except OrchError as error:
-            notes.append(f"what Docker keeps is not looked at: {error}")
+            notes.append(f"what Docker keeps is not looked at: {error.in_a_line}")
             return []
     return [Swept(Part.DOCKER, {}, in_use=not is_free, tags=tuple(present))] if present else []
 

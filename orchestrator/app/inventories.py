@@ -62,7 +62,7 @@ class Inventories:
             return sum(self._store(image, key, keys) for key, keys in self._own(image))
         except RefusedError as error:
             if not any(note.startswith(_REFUSED) for note in self.notes):
-                self.notes.append(f"{_REFUSED}: {error}")
+                self.notes.append(f"{_REFUSED}: {error.in_a_line}")
             return 0
 
     def _own(self, image: OutgoingImage) -> Iterator[tuple[str, Sequence[str]]]:

@@ -240,7 +240,7 @@ def _ask_docker(opened: Opened, options: BuildOptions, names: Iterable[str]) -> 
     try:
         return _Docker(read_present())
     except MissingToolError as error:
-        return _Docker(problem=f"{error}; {error.hint}")
+        return _Docker(problem=error.in_a_line)
 
 
 def _unlocked_externals(opened: Opened, lock: Lock) -> list[str]:

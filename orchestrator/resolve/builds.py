@@ -111,7 +111,7 @@ def pin_builds(
             except OrchError as error:
                 notes.append(
                     f"what building {sdist.name} {sdist.version} for {platform} needs "
-                    f"cannot be pinned: {error.message}"
+                    f"cannot be pinned: {error.in_a_line}"
                 )
                 continue
             builds.append(_fitting(_with_wheel_of(new, before), target))

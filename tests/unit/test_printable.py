@@ -117,3 +117,8 @@ def test_a_file_that_cannot_be_read_is_named_with_what_to_do(tmp_path: Path) -> 
     gone = unreadable(FileNotFoundError(errno.ENOENT, "No such file or directory"), "gone.txt")
     assert str(gone) == "gone.txt: cannot be read: No such file or directory"
     assert gone.hint == "correct the path, or put the file there"
+
+
+def test_a_warning_tells_an_error_with_its_hint() -> None:
+    assert OrchError("no", file="a", hint="say yes").in_a_line == "a: no; say yes"
+    assert OrchError("no").in_a_line == "no"
