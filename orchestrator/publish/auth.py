@@ -40,6 +40,12 @@ class Challenge:
     realm: str = ""
     service: str = ""
     scope: str = ""
+    error: str = ""
+
+    @property
+    def is_of_old_token(self) -> bool:
+        """Return whether it was a token's age that was refused (RFC 6750, 3.1)."""
+        return self.error == "invalid_token"
 
 
 def parse_challenge(header: str) -> Challenge | None:
@@ -56,6 +62,7 @@ def parse_challenge(header: str) -> Challenge | None:
             values.get("realm", ""),
             values.get("service", ""),
             values.get("scope", ""),
+            values.get("error", ""),
         )
     return found.get("bearer") or found.get("basic")
 

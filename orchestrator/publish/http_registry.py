@@ -21,6 +21,7 @@ from orchestrator.publish.registry import (
     Manifest,
     NotPublishedError,
     Referrer,
+    RefusedError,
     RegistryError,
     VerificationError,
     parse_referrers,
@@ -29,6 +30,9 @@ from orchestrator.publish.untrusted import read_object
 from orchestrator.publish.upload import Upload
 from orchestrator.publish.wire import Wire
 
+_STORED = (201, 200, 202)
+_STORES = 3
+"""How often a manifest is sent at most whose parts the registry says it has not."""
 _NO_LISTS = {400, 404, 405, 406, 501}
 """How registries answer that do not know the lists of referrers."""
 _MOST_PAGES, _MOST_LIST_BYTES = 10_000, 64 << 20
@@ -87,9 +91,22 @@ class HttpRegistry:
             lambda: iter((manifest.data,)),
             len(manifest.data),
         )
-        answer = self._wire.expect(request, 201, 200, 202)
-        told = answer.headers.get("docker-content-digest")
+        told = self._store(request).headers.get("docker-content-digest")
         _check(f"{repository} was sent {pointer} with", manifest.digest, told)
+
+    def _store(self, request: Request) -> Answer:
+        """Store a manifest, again where the registry does not see yet what it refers to.
+
+        That is there, but some storage shows it late, or not while another push writes it too.
+        """
+        for attempt in range(1, _STORES):
+            try:
+                return self._wire.expect(request, *_STORED)
+            except RefusedError as refused:
+                if "MANIFEST_BLOB_UNKNOWN" not in refused.codes:
+                    raise
+            self._wire.pause(attempt)
+        return self._wire.expect(request, *_STORED)
 
     def has_blob(self, repository: Repository, digest: str) -> bool:
         """Ask for a blob's head; a repository that may not be read has none for us."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
 from orchestrator.errors import InterruptedByUserError
-from orchestrator.publish.auth import Authoriser
+from orchestrator.publish.auth import Authoriser, parse_challenge
 from orchestrator.publish.certificates import CERTIFICATES
 from orchestrator.publish.connections import (
     BrokenOffError,
@@ -42,6 +42,8 @@ TIMEOUT_S = 60.0
 ATTEMPTS = 5
 RETRY_S = 0.5
 _LONGEST_WAIT_S = 120.0
+_RENEWALS = 2
+"""How often a request is given another token: one may run out on its way."""
 _HINTS = {
     401: "log in as a user who may push there: docker login {host}",
     403: "let this user push there, and read what is mounted; or log in as another: "
@@ -189,20 +191,22 @@ class Wire:
             return
         scopes = self._scopes(request)
         header = self._auth.header(request.repository, scopes)
-        with self._connections.begun(request, url, header) as response:
-            if response.status_code != 401:
-                yield response
-                return
-            read_answer(response)  # so that the connection can be used again
-            challenge = response.headers.get("www-authenticate", "")
-        header = self._auth.renew(request.repository, scopes, challenge, header)
-        with self._connections.begun(request, url, header) as response:
-            if response.status_code == 401:
-                raise CredentialsError(
-                    f"{request.where} is refused for want of rights",
-                    hint=f"log in: docker login {request.repository.host}",
-                )
-            yield response
+        for renewed in range(_RENEWALS + 1):
+            with self._connections.begun(request, url, header) as response:
+                if response.status_code != 401:
+                    yield response
+                    return
+                read_answer(response)  # so that the connection can be used again
+                told = response.headers.get("www-authenticate", "")
+            challenge = parse_challenge(told)
+            is_old = challenge is not None and challenge.is_of_old_token
+            if renewed == _RENEWALS or (renewed and not is_old):
+                break
+            header = self._auth.renew(request.repository, scopes, told, header)
+        raise CredentialsError(
+            f"{request.where} is refused for want of rights",
+            hint=f"log in: docker login {request.repository.host}",
+        )
 
     def _scopes(self, request: Request) -> tuple[str, ...]:
         """Return what a token must be good for (OCI distribution, token scopes)."""

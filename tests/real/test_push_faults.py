@@ -139,7 +139,7 @@ def test_tokens_that_run_out_at_once_are_renewed(
 def test_an_expired_token_at_a_request_is_renewed(
     token_registry: str, tokens: TokenServer, parcel: Parcel, prefix: str, expired_at: int
 ) -> None:
-    challenge = f'Bearer realm="{tokens.realm}",service="{tokens.service}"'
+    challenge = f'Bearer realm="{tokens.realm}",service="{tokens.service}",error="invalid_token"'
     expired = FaultProxy(token_registry, Fault.EXPIRED, {expired_at}, challenge)
     with expired.running() as proxy:
         done = push(parcel.layout, parcel.images(proxy.address, prefix), known=ANN)

@@ -62,6 +62,10 @@ ANN = Credentials(USER, PASSWORD)
         ("Basic realm=x", Challenge("basic", "x")),
         ('Basic realm="b", Bearer realm="https://h/t"', Challenge("bearer", "https://h/t")),
         ('bearer Realm="https://h/t" , service="s"', Challenge("bearer", "https://h/t", "s")),
+        (
+            'Bearer realm="https://h/t",error="invalid_token"',
+            Challenge("bearer", "https://h/t", error="invalid_token"),
+        ),
         ("Negotiate", None),
         ("", None),
     ],
@@ -107,6 +111,20 @@ def test_a_token_that_ran_out_is_renewed(tiny: TinyRegistry, wire_for: Connect) 
     registry = HttpRegistry(wire_for(ANN))
     for tag in "abcdef":
         assert registry.find_manifest(place(tiny), tag) is None
+    assert len(tiny.granted) == 3
+
+
+def test_a_token_that_runs_out_on_its_way_is_renewed_and_one_that_is_refused_is_not(
+    tiny: TinyRegistry, wire_for: Connect
+) -> None:
+    challenge = f'Bearer realm="http://{tiny.address}/token",service="tiny"'
+    ran_out = answering(401, WWW_Authenticate=f'{challenge},error="invalid_token"')
+    tiny.faults = [ran_out, ran_out]
+    assert HttpRegistry(wire_for(ANN)).find_manifest(place(tiny), "latest") is None
+    assert len(tiny.granted) == 2
+    tiny.faults = [ran_out, answering(401, WWW_Authenticate=challenge)]
+    with pytest.raises(CredentialsError, match="want of rights"):
+        HttpRegistry(wire_for(ANN)).find_manifest(place(tiny), "latest")
     assert len(tiny.granted) == 3
 
 

@@ -117,6 +117,31 @@ def test_a_refusal_is_not_asked_again(tiny: TinyRegistry, wire: Wire, place: Rep
     assert len(tiny.asked) == 1
 
 
+UNSEEN = answering(400, b'{"errors": [{"code": "MANIFEST_BLOB_UNKNOWN", "message": "none"}]}')
+
+
+def test_a_manifest_whose_parts_are_not_seen_yet_is_sent_again(
+    tiny: TinyRegistry, wire: Wire, place: Repository, big: Path
+) -> None:
+    upload(wire, place, big)
+    manifest = manifest_of(blob_of(BIG))
+    tiny.asked.clear()
+    tiny.faults = [UNSEEN, UNSEEN]
+    HttpRegistry(wire).write_manifest(place, manifest.digest, manifest)
+    assert methods(tiny) == ["PUT"] * 3
+    assert (place.name, manifest.digest) in tiny.manifests
+
+
+def test_a_manifest_whose_parts_are_never_seen_is_refused_at_last(
+    tiny: TinyRegistry, wire: Wire, place: Repository
+) -> None:
+    manifest = manifest_of(blob_of(BIG))
+    tiny.faults = [UNSEEN] * 9
+    with pytest.raises(RefusedError, match="MANIFEST_BLOB_UNKNOWN"):
+        HttpRegistry(wire).write_manifest(place, manifest.digest, manifest)
+    assert methods(tiny) == ["PUT"] * 3
+
+
 def test_a_push_that_was_stopped_asks_nothing_more(
     tiny: TinyRegistry, wire: Wire, place: Repository
 ) -> None:
