@@ -30,9 +30,15 @@ WITHOUT_HINT = {
 }
 """Functions that make an error without a hint, each with its reason."""
 
-OTHERS_OPTIONS = set(
-    "--builder --hash --mount --no-cache-dir --requirement --theirs --unshallow".split()
-)
+OTHERS_OPTIONS = {
+    "--builder",
+    "--hash",
+    "--mount",
+    "--no-cache-dir",
+    "--requirement",
+    "--theirs",
+    "--unshallow",
+}
 """Options in hints that are another program's: buildx, RUN, pip, git."""
 
 _COMMAND = re.compile(r"\borch((?: -v)?(?: [a-z]+){1,2})([^;,()|`\n]*)")
