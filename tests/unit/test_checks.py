@@ -1,61 +1,32 @@
-"""`orch check` around the rules: what is put up with, put right, brought along, and broken."""
+"""`orch check` around the rules: what is put up with, what is broken, and how it is told."""
 
 from __future__ import annotations
 
 import json
-import re
-import stat
-import tomllib
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 
-from orchestrator.checks import registry
-from orchestrator.checks.finding import Edit, Finding, Region, Severity
-from orchestrator.checks.fixing import apply_edits, plan_fixes, write_fixes
+from orchestrator.checks.finding import Finding, Region, Severity
 from orchestrator.checks.reading import read_subject
-from orchestrator.checks.registry import RuleError, read_rules
 from orchestrator.checks.rule import NotRunError, rule
 from orchestrator.checks.rules import RULES
-from orchestrator.checks.run import UNUSED, Checked, run_rules
-from orchestrator.checks.sources import Sources
+from orchestrator.checks.run import UNUSED, run_rules
 from orchestrator.checks.subject import Subject
 from orchestrator.checks.suppression import Suppression
-from orchestrator.cli import orch
-from orchestrator.errors import OrchError, WorkspaceError
+from orchestrator.errors import WorkspaceError
 from orchestrator.report.sarif import sarif_document
 from orchestrator.select import Selection
 from orchestrator.settings import read_settings
+from tests.check_runs import AGAIN, ids, run
 from tests.helpers import write_tree
-from tests.rule_cases import (
-    API,
-    ASKS,
-    BASE_ASKS,
-    SERVICE,
-    SETTINGS,
-    TODAY,
-    check,
-    write_case,
-)
+from tests.rule_cases import API, ASKS, BASE_ASKS, SERVICE, SETTINGS, TODAY, check, write_case
 from tests.sarif import check_sarif
 
 ROOT = Path(__file__).parents[2]
-AGAIN = {BASE_ASKS: "fastapi\n", ASKS: "flask\nfastapi  # web\n"}
 EXCEPTION = "[[checks.exceptions]]\nrule = 'requirement-in-base'\nreason = 'r'\n"
-
-
-def ids(checked: Checked) -> list[str]:
-    return [finding.rule for finding in checked.findings]
-
-
-def run(root: Path, *arguments: str) -> Result:
-    result = CliRunner().invoke(orch, ["-C", str(root), "check", *arguments], standalone_mode=False)
-    if result.exception and not isinstance(result.exception, OrchError):
-        raise result.exception
-    return result
 
 
 @pytest.mark.parametrize(
@@ -212,103 +183,6 @@ def test_settings_that_cannot_be_read_are_an_error(tmp_path: Path) -> None:
         check(tmp_path)
 
 
-def test_a_fix_takes_the_line_out_and_keeps_all_else(tmp_path: Path) -> None:
-    root = write_case(tmp_path, {BASE_ASKS: "fastapi\n"})
-    file = root / ASKS
-    file.write_bytes(b"# ours\r\nfastapi \\\r\n  >=0.1\r\nflask  # last")
-    file.chmod(0o640)
-    done = run(root, "--fix")
-    assert done.return_value == 0
-    assert file.read_bytes() == b"# ours\r\nflask  # last"
-    assert stat.S_IMODE(file.stat().st_mode) == 0o640
-    assert "fixed services/api/requirements.txt:2:1" in done.stderr
-
-
-def test_a_dry_run_shows_a_diff_and_writes_nothing(tmp_path: Path) -> None:
-    root = write_case(tmp_path, AGAIN)
-    done = run(root, "--fix", "--dry-run")
-    assert "-fastapi  # web\n" in done.stdout
-    assert "+++ b/services/api/requirements.txt" in done.stdout
-    assert (root / ASKS).read_text() == AGAIN[ASKS]
-
-
-def test_a_line_that_another_image_reads_too_is_not_taken_out(tmp_path: Path) -> None:
-    shared = {
-        **AGAIN,
-        "services/api/common.txt": "fastapi\n",
-        ASKS: "-r common.txt\n",
-        "services/web/image.toml": SERVICE,
-    }
-    (finding,) = [item for item in check(write_case(tmp_path, shared)).findings if item.image]
-    assert finding.file == "services/api/common.txt"
-    assert not finding.fix
-
-
-def test_a_line_of_its_own_that_another_image_includes_is_not_taken_out(tmp_path: Path) -> None:
-    shared = {
-        "services/web/requirements.txt": "-r ../api/requirements.txt\n",
-        "services/web/image.toml": SERVICE,
-    }
-    findings = check(write_case(tmp_path, {**AGAIN, **shared})).findings
-    assert {finding.file for finding in findings} == {ASKS}
-    assert not any(finding.fix for finding in findings)
-
-
-def test_two_equal_lines_below_a_base_are_both_taken_out(tmp_path: Path) -> None:
-    root = write_case(tmp_path, {BASE_ASKS: "fastapi\n", ASKS: "fastapi\nfastapi\nflask\n"})
-    assert run(root, "--fix").return_value == 0
-    assert (root / ASKS).read_text() == "flask\n"
-
-
-def edit(file: str, line: int = 1, end: int = 1) -> Finding:
-    return Finding("x", Severity.NOTE, "m", fix=(Edit(file, line, end),))
-
-
-@pytest.mark.parametrize(
-    ("edits", "left"),
-    [
-        ([(4, 4), (2, 2)], "1\n3\n"),
-        ([(2, 2), (3, 3)], "1\n4\n"),
-        ([(2, 3), (3, 4)], "1\n4\n"),
-        ([(3, 4), (2, 3)], "1\n2\n"),
-        ([(1, 4), (2, 3)], ""),
-    ],
-)
-def test_of_edits_that_overlap_the_first_alone_is_made(
-    tmp_path: Path, edits: list[tuple[int, int]], left: str
-) -> None:
-    write_tree(tmp_path, {"a": "1\n2\n3\n4\n", "b": "1\n"})
-    (fixed,) = plan_fixes(tmp_path, [edit("a", *lines) for lines in edits])
-    assert fixed.after == left
-    both = plan_fixes(tmp_path, [edit("a"), edit("b")])
-    assert [fixed.file for fixed in both] == ["a", "b"]
-
-
-def test_a_link_and_what_lies_outside_are_not_edited(tmp_path: Path) -> None:
-    root = tmp_path / "ws"
-    write_tree(tmp_path, {"outside.txt": "a\n", "ws/inside.txt": "a\n"})
-    (root / "out").symlink_to(tmp_path / "outside.txt")
-    (root / "in").symlink_to("inside.txt")
-    (root / "folder").symlink_to(tmp_path)
-    for file in ("out", "in", "folder/outside.txt", "../outside.txt"):
-        with pytest.raises(WorkspaceError, match="is not edited"):
-            plan_fixes(root, [edit(file)])
-
-
-def test_a_file_that_changed_meanwhile_is_not_written(tmp_path: Path) -> None:
-    write_tree(tmp_path, {"a": "1\n2\n"})
-    fixes = plan_fixes(tmp_path, [edit("a")])
-    write_tree(tmp_path, {"a": "3\n"})
-    with pytest.raises(WorkspaceError, match="has changed meanwhile"):
-        write_fixes(tmp_path, fixes)
-    assert (tmp_path / "a").read_text() == "3\n"
-
-
-def test_edits_replace_whole_lines_from_the_last_on() -> None:
-    edits = [Edit("f", 1, 1, "one\nmore"), Edit("f", 3, 4)]
-    assert apply_edits("1\n2\n3\n4\n5", edits) == "one\nmore\n2\n5"
-
-
 def test_fingerprints_stay_when_lines_move_and_differ_for_equal_lines(tmp_path: Path) -> None:
     def prints(files: dict[str, str]) -> list[str]:
         root = write_case(tmp_path, files)
@@ -382,101 +256,3 @@ def test_an_unknown_rule_names_the_nearest(tmp_path: Path) -> None:
 def test_changed_selects_what_is_not_built(tmp_path: Path, orch_cache: Path) -> None:
     root = write_case(tmp_path, {API: SERVICE.replace("1000", "0")}, {})
     assert "1 error in 2 images" in run(root, "--changed", "--rule", "runs-as-root").stderr
-
-
-ACME = '''
-from orchestrator.checks.finding import Severity
-from orchestrator.checks.rule import rule
-
-@rule("acme-boom", Severity.ERROR)
-def boom(_):
-    """A rule that fails."""
-    raise KeyError("oh")
-'''
-
-
-def install(monkeypatch: pytest.MonkeyPatch, folder: Path, module: str, value: str) -> None:
-    """Put a distribution `acme-rules` on the path, whose entry point is a value of a module."""
-    name = f"acme_{folder.name}"  # modules stay imported
-    info = f"{folder.name}.dist-info"
-    files = {f"{name}.py": module, f"{info}/METADATA": "Name: acme-rules\nVersion: 1.0\n"}
-    files[f"{info}/entry_points.txt"] = f"[{registry.ENTRY_POINTS}]\nacme = {name}:{value}\n"
-    write_tree(folder / "site", files)
-    monkeypatch.syspath_prepend(folder / "site")
-
-
-@pytest.mark.parametrize(
-    ("module", "value", "said"),
-    [
-        ("import nothing_like_it", "RULES", "acme-rules: the entry point acme fails: ModuleNotF"),
-        ("RULES = 1", "RULES", "acme-rules: the entry point acme is no rule"),
-        (
-            "from orchestrator.checks.rules import RULES",
-            "RULES",
-            "acme-rules brings a rule invalid-file, and there is one already",
-        ),
-    ],
-)
-def test_an_entry_point_that_is_no_rule_names_its_distribution(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, module: str, value: str, said: str
-) -> None:
-    install(monkeypatch, tmp_path, module, value)
-    with pytest.raises(RuleError, match=said):
-        read_rules()
-
-
-def test_a_rule_of_a_package_that_raises_names_the_package(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    install(monkeypatch, tmp_path, ACME, "boom")
-    root = write_case(tmp_path / "ws", {})
-    done = run(root)
-    assert isinstance(done.exception, RuleError)
-    assert "acme-rules: rule acme-boom fails: KeyError" in str(done.exception)
-    assert run(root, "--rule", "unused-base").return_value == 0
-
-
-def blocks(language: str) -> list[str]:
-    text = (ROOT / "docs/explanation/own-rules.md").read_text("utf-8")
-    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
-
-
-def test_the_example_of_the_documentation_is_found_explained_and_run(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    (project,), (module,) = blocks("toml"), blocks("python")
-    assert tomllib.loads(project)["project"]["entry-points"][registry.ENTRY_POINTS] == {
-        "acme": "acme_rules:RULES"
-    }
-    install(monkeypatch, tmp_path, module, "RULES")
-    root = write_case(tmp_path / "ws", {})
-    assert "acme-owner" in run(root, "--list-rules").stdout
-    assert "At night somebody has to be called." in run(root, "--explain", "acme-owner").stdout
-    assert run(root).stdout.startswith(f"{API}: warning: api: it has no label com.acme.owner")
-    write_tree(root, {API: f'{SERVICE}[config.labels]\n"com.acme.owner" = "web"\n'})
-    assert not run(root).stdout
-
-
-def test_files_outside_large_files_and_bytes_have_no_text(tmp_path: Path) -> None:
-    root = write_tree(tmp_path / "ws", {"a.txt": "a", "big": "x" * 5_000_000})
-    (tmp_path / "out").write_text("secret")
-    (root / "bytes").write_bytes(b"\xff")
-    (root / "link").symlink_to("../out")
-    sources = Sources(root)
-    assert sources.text("a.txt") == "a"
-    for path in ("big", "bytes", "link", "../out", "missing", "."):
-        assert sources.text(path) is None
-    assert sources.read == ("a.txt",)
-
-
-def test_a_file_is_read_once(tmp_path: Path) -> None:
-    sources = Sources(write_tree(tmp_path, {"a": "1"}))
-    assert sources.text("a") == "1"
-    (tmp_path / "a").unlink()
-    assert sources.text("./a") == "1"
-
-
-def test_folders_of_tools_and_hidden_ones_are_not_walked(tmp_path: Path) -> None:
-    names = ("a.yaml", "x/b.yaml", ".git/c.yaml", "node_modules/d.yaml", "x/e.txt")
-    sources = Sources(write_tree(tmp_path, dict.fromkeys(names, "")))
-    assert list(sources.paths(".yaml", ".yml")) == ["a.yaml", "x/b.yaml"]
