@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import hashlib
 import http.server
 import io
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,80 +19,19 @@ from orchestrator.errors import FetchError, InterruptedByUserError, OutOfSpaceEr
 from orchestrator.fetch import Downloads
 from orchestrator.supply import Artifact
 from orchestrator.transfer import TRY_LATER, GoneError
-
-CONTENT = bytes(range(256)) * 40
-SHA256 = hashlib.sha256(CONTENT).hexdigest()
-HALF = len(CONTENT) // 2
-WAIT_S = 20
-
-Reply = Callable[[http.server.BaseHTTPRequestHandler], None]
-
-
-class Site:
-    """A web site whose answers are scripted by path; the last one stays.
-
-    `asked` has the path of each request, `ranges` the Range header of each.
-    """
-
-    def __init__(self) -> None:
-        self.replies: dict[str, list[Reply]] = {}
-        self.asked: list[str] = []
-        self.ranges: list[str] = []
-        site = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                site.asked.append(self.path)
-                site.ranges.append(self.headers.get("Range", ""))
-                replies = site.replies.get(self.path, [answer(404)])
-                (replies.pop(0) if len(replies) > 1 else replies[0])(self)
-
-            def log_message(self, format: str, *arguments: Any) -> None:  # noqa: A002
-                pass
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = False
-        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.01,))
-        self.thread.start()
-
-    def url(self, path: str = "/x", *replies: Reply) -> str:
-        self.replies[path] = list(replies)
-        return f"http://127.0.0.1:{self.server.server_port}{path}"
-
-    def close(self) -> None:
-        self.server.shutdown()
-        self.thread.join()
-        self.server.server_close()
-
-
-def answer(status: int, content: bytes = b"", **headers: str) -> Reply:
-    def reply(request: http.server.BaseHTTPRequestHandler) -> None:
-        request.send_response(status)
-        for name, value in headers.items():
-            request.send_header(name.replace("_", "-"), value)
-        request.send_header("Content-Length", str(len(content)))
-        request.end_headers()
-        request.wfile.write(content)
-
-    return reply
-
-
-def cut_short(request: http.server.BaseHTTPRequestHandler) -> None:
-    """Promise all, send half."""
-    request.send_response(200)
-    request.send_header("Content-Length", str(len(CONTENT)))
-    request.end_headers()
-    request.wfile.write(CONTENT[:HALF])
-
-
-def rest(request: http.server.BaseHTTPRequestHandler) -> None:
-    """Serve what the Range header asks for."""
-    first = int(request.headers["Range"].removeprefix("bytes=").removesuffix("-"))
-    answer(206, CONTENT[first:])(request)
-
-
-WHOLE = answer(200, CONTENT)
-ALTERED = answer(200, CONTENT[:-1] + b"!")
+from tests.sites import (
+    CONTENT,
+    HALF,
+    SHA256,
+    WAIT_S,
+    WHOLE,
+    Site,
+    answer,
+    cut_short,
+    file_at,
+    rest,
+    result,
+)
 
 
 @pytest.fixture
@@ -110,14 +47,6 @@ def downloads(tmp_path: Path) -> Iterator[Downloads]:
     downloads = Downloads(tmp_path / "cache")
     yield downloads
     downloads.close()
-
-
-def file_at(*urls: str, hint: str = "") -> Artifact:
-    return Artifact("x_1.deb", SHA256, len(CONTENT), lambda: urls, hint)
-
-
-def result(downloads: Downloads, artifact: Artifact) -> Path:
-    return downloads.start(artifact).result(WAIT_S)
 
 
 def leave_part(downloads: Downloads, content: bytes) -> None:
@@ -202,86 +131,6 @@ def test_a_server_that_stays_busy_is_an_error_but_the_file_is_not_gone(
     assert downloads.gone == set()
     assert raised.value.hint == TRY_LATER
     assert len(site.asked) == 4
-
-
-def test_altered_content_is_fetched_once_more(site: Site, downloads: Downloads) -> None:
-    assert result(downloads, file_at(site.url("/x", ALTERED, WHOLE))).read_bytes() == CONTENT
-    assert len(site.asked) == 2
-
-
-def test_content_that_stays_altered_is_refused_with_both_digests(
-    site: Site, downloads: Downloads
-) -> None:
-    found = hashlib.sha256(CONTENT[:-1] + b"!").hexdigest()
-    with pytest.raises(FetchError, match=f"expected sha256 {SHA256}, found {found}"):
-        result(downloads, file_at(site.url("/x", ALTERED)))
-    assert len(site.asked) == 2
-    assert not downloads.path(SHA256).exists()
-    assert downloads.path(SHA256).with_suffix(".part").read_bytes() == b""
-
-
-def test_a_mirror_that_alters_content_is_passed_over(site: Site, downloads: Downloads) -> None:
-    urls = site.url("/bad", ALTERED), site.url("/good", WHOLE)
-    assert result(downloads, file_at(*urls)).read_bytes() == CONTENT
-    assert site.asked == ["/bad", "/bad", "/good"]
-
-
-@pytest.mark.parametrize("status", [404, 410, 403])
-def test_a_file_that_one_place_lacks_is_taken_from_the_next(
-    site: Site, downloads: Downloads, status: int
-) -> None:
-    urls = site.url("/old", answer(status)), site.url("/new", WHOLE)
-    assert result(downloads, file_at(*urls)).read_bytes() == CONTENT
-    assert site.asked == ["/old", "/new"]
-
-
-def test_a_file_that_no_place_has_is_gone_and_the_hint_says_what_to_do(
-    site: Site, downloads: Downloads, tmp_path: Path
-) -> None:
-    urls = site.url("/x", answer(404)), site.url("/y", answer(410)), f"file://{tmp_path}/gone"
-    with pytest.raises(GoneError, match=r"x_1\.deb cannot be fetched") as raised:
-        result(downloads, file_at(*urls, hint="run: orch lock"))
-    assert raised.value.hint == "run: orch lock"
-    assert downloads.gone == {SHA256}
-
-
-def test_a_file_that_no_source_offers_is_gone(downloads: Downloads) -> None:
-    with pytest.raises(GoneError, match="no configured source offers it"):
-        result(downloads, file_at())
-
-
-def test_a_file_is_not_gone_while_one_place_is_out_of_reach(
-    site: Site, downloads: Downloads
-) -> None:
-    with pytest.raises(FetchError) as raised:
-        result(downloads, file_at(site.url("/x", answer(404)), "http://127.0.0.1:1/x"))
-    assert not isinstance(raised.value, GoneError)
-    assert downloads.gone == set()
-
-
-def with_fallback(artifact: Artifact, *urls: str) -> Artifact:
-    return replace(artifact, fallback=lambda: urls)
-
-
-def test_an_archive_is_asked_for_what_the_mirrors_dropped(site: Site, downloads: Downloads) -> None:
-    gone, kept = site.url("/x", answer(404)), site.url("/y", WHOLE)
-    assert result(downloads, with_fallback(file_at(gone), kept)).read_bytes() == CONTENT
-
-
-def test_a_file_is_gone_though_the_archive_is_out_of_reach(
-    site: Site, downloads: Downloads
-) -> None:
-    artifact = with_fallback(file_at(site.url("/x", answer(404))), "http://127.0.0.1:1/x")
-    with pytest.raises(GoneError):
-        result(downloads, artifact)
-    assert downloads.gone == {SHA256}
-
-
-def test_an_archive_is_not_asked_while_a_mirror_is_busy(site: Site, downloads: Downloads) -> None:
-    archive = site.url("/y", WHOLE)
-    with pytest.raises(FetchError, match="503"):
-        result(downloads, with_fallback(file_at(site.url("/x", answer(503))), archive))
-    assert not any("/y" in str(asked) for asked in site.asked)
 
 
 @pytest.mark.parametrize(
