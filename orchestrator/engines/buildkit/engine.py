@@ -54,7 +54,7 @@ class BuildKit:
 
     Each sibling that a Dockerfile names is given to the build as the very image that was made of
     it, and what was built is checked to stand on it. Those of `steps` that are light are built
-    before they are asked for, up to `at_once` in one process.
+    before they are asked for, at most `at_once` at a time.
     """
 
     def __init__(
