@@ -180,3 +180,25 @@ def test_a_conflict_in_requirements_is_named_with_its_line(repo: Monorepo) -> No
     repo.write("base/root/requirements.txt", "alpha\n<<<<<<< HEAD\nbeta\n=======\n>>>>>>> b\n")
     message = "base/root/requirements.txt:2: a merge conflict is not settled"
     assert message in repo.orch("plan", code=2).stderr
+
+
+def test_the_way_out_of_a_conflict_in_the_lock_leads_out(repo: Monorepo) -> None:
+    lock = repo.path("orch.lock")
+    good = lock.read_text()
+    lock.write_text(f"<<<<<<< HEAD\n{good}=======\n{good}>>>>>>> other\n")
+    done = repo.orch("lock", code=2)
+    assert "orch.lock:1: a merge conflict is not settled" in done.stderr
+    assert "take one side whole" in done.stderr
+    lock.write_text(good)
+    repo.orch("lock")
+    assert lock.read_text() == good
+
+
+def test_the_way_out_of_a_broken_lock_leads_out(repo: Monorepo) -> None:
+    lock = repo.path("orch.lock")
+    good = lock.read_text()
+    lock.write_text("version = ")
+    assert "delete it" in repo.orch("lock", code=2).stderr
+    lock.unlink()
+    repo.orch("lock")
+    assert lock.read_text() == good

@@ -65,7 +65,7 @@ def test_a_lock_of_a_newer_version_is_refused() -> None:
     ("text", "message"),
     [
         ("", "is not a lock: it lacks"),
-        ("<<<<<<< ours\n", "is not valid TOML"),
+        ("<<<<<<< ours\n", "a merge conflict is not settled"),
         ("version = 'x'\n", "is not a lock"),
         ("version = 1\npython = '3.11'\n", "is not a lock: it lacks"),
         ("version = 1\npython = '3'\nsuite = 's'\nimage = 3", "is not a lock"),
