@@ -335,3 +335,22 @@ def test_a_fetched_file_gets_a_layer_of_its_own(tiny: Tiny, tmp_path: Path) -> N
     assert files_of(tiny, "worker")["models/m.whl"].size == wheel.size_bytes
     layers, _ = tiny.layout.read_image(tiny.layout.names()["worker"][AMD64.key])
     assert "/models/m.whl" in [layer.what for layer in layers]
+
+
+@pytest.mark.parametrize(
+    ("targets", "said"),
+    [
+        (["/bin/tool"], "/bin/tool would hide what is in /bin, which is a link to usr/bin"),
+        (["/x", "/x/y"], "[[files]] make /x a file, and a folder with /x/y in it"),
+    ],
+)
+def test_a_file_that_would_hide_what_lies_below_is_refused(
+    tiny: Tiny, targets: list[str], said: str
+) -> None:
+    recipe = tiny.root / "services/worker/image.toml"
+    tables = [f'[[files]]\nfrom = "main.py"\nto = "{target}"\n' for target in targets]
+    recipe.write_text(recipe.read_text() + "".join(tables))
+    run = tiny.build()
+    assert {name for name, status in statuses(run).items() if status == "failed"} == {"worker"}
+    (error,) = [outcome.error for outcome in run.outcomes.values() if outcome.error]
+    assert error.message == said

@@ -24,6 +24,7 @@ from orchestrator.engines.assembler.runtime import runtime_config
 from orchestrator.engines.assembler.segments import Joined, Materials, SegmentWorks
 from orchestrator.engines.assembler.soundness import check_packages, check_tags
 from orchestrator.engines.assembler.store import Store
+from orchestrator.engines.assembler.targets import check_targets
 from orchestrator.engines.assembler.venv import HOME
 from orchestrator.errors import FetchError
 from orchestrator.fetch import Downloads
@@ -99,6 +100,7 @@ class Assembler:
         """
         contents = self._contents(step)
         check_tags(contents, self._target(contents))
+        check_targets(contents, self._materials.files.get(contents.own.image.name, ()))
         self._check_at_hand(contents)
         store = self._store_for(contents)
         user = self._earlier.find_user(contents, store)
