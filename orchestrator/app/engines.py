@@ -198,21 +198,20 @@ def _open_assembler(
     """Open the assembler, with all downloads begun."""
     from orchestrator.engines.assembler.engine import Assembler as Engine  # noqa: PLC0415 - slow
     from orchestrator.engines.assembler.jobs import Workers  # noqa: PLC0415 - likewise
+    from orchestrator.engines.assembler.segments import SegmentWorks  # noqa: PLC0415 - likewise
     from orchestrator.engines.assembler.store import Store  # noqa: PLC0415 - likewise
 
     opened = planned.opened
     steps = [step for step in _hopeful(engines, planned) if step.image.build is None]
     workers = Workers(jobs)
     resources.callback(workers.close)
+    store = Store(opened.paths.cache)
     engine = Engine(
         opened.graph,
         planned.lock,
         opened.workspace.settings,
-        packages.materials,
-        Store(opened.paths.cache),
+        SegmentWorks(store, packages.downloads, workers, packages.materials),
         Layout(opened.paths.layout),
-        packages.downloads,
-        workers,
         engines.remote.path,
         earlier,
     )

@@ -11,7 +11,7 @@ from orchestrator.app.opened import Opened
 from orchestrator.engines.assembler.engine import Assembler
 from orchestrator.engines.assembler.interpreter import is_native
 from orchestrator.engines.assembler.jobs import Workers
-from orchestrator.engines.assembler.segments import Materials
+from orchestrator.engines.assembler.segments import Materials, SegmentWorks
 from orchestrator.engines.assembler.store import Store
 from orchestrator.engines.assembler.venv import venv_entries
 from orchestrator.engines.assembler.wheel.segment import Venv
@@ -71,16 +71,13 @@ class Assembly:
             images[name] = _image(name, parent, target)
         workspace = Workspace(self._opened.workspace.root, settings, images)
         locked = {(name, target.platform): own for name, own in adds.items()}
-        workers = Workers(os.cpu_count() or 1)
+        store, workers = Store(self._opened.paths.cache), Workers(os.cpu_count() or 1)
         assembler = Assembler(
             build_graph(workspace),
             Lock(target.python, settings.debian.suite, images=locked),
             settings,
-            self._materials,
-            Store(self._opened.paths.cache),
+            SegmentWorks(store, self._downloads, workers, self._materials),
             Layout(folder),
-            self._downloads,
-            workers,
         )
         last = next(reversed(images.values()))
         step = Step(last, target.platform, 0, Action.BUILD, Fingerprint.of(()))

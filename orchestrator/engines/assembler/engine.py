@@ -10,7 +10,6 @@ from typing import Any
 from orchestrator.engines.assembler.contents import Contents, Part, contents_of, package_groups
 from orchestrator.engines.assembler.deb.accounts import User
 from orchestrator.engines.assembler.ground import read_ground
-from orchestrator.engines.assembler.jobs import Workers
 from orchestrator.engines.assembler.layers import (
     fetched_layers,
     files_layer,
@@ -21,13 +20,12 @@ from orchestrator.engines.assembler.layers import (
 )
 from orchestrator.engines.assembler.published import Earlier, known_layers, notes_of
 from orchestrator.engines.assembler.runtime import runtime_config
-from orchestrator.engines.assembler.segments import Joined, Materials, SegmentWorks
+from orchestrator.engines.assembler.segments import Joined, SegmentWorks
 from orchestrator.engines.assembler.soundness import check_packages, check_tags
 from orchestrator.engines.assembler.store import Store
 from orchestrator.engines.assembler.targets import check_targets
 from orchestrator.engines.assembler.venv import HOME
 from orchestrator.errors import FetchError
-from orchestrator.fetch import Downloads
 from orchestrator.graph import Graph
 from orchestrator.lockfile import Lock
 from orchestrator.model import Settings
@@ -54,24 +52,20 @@ class Assembler:
         graph: Graph,
         lock: Lock,
         settings: Settings,
-        materials: Materials,
-        store: Store,
+        works: SegmentWorks,
         layout: Layout,
-        downloads: Downloads,
-        workers: Workers,
         layer_file: Callable[[str], Path] | None = None,
         earlier: Earlier | None = None,
     ) -> None:
         self._graph = graph
         self._lock = lock
         self._settings = settings
-        self._materials = materials
-        self._store = store
+        self._works = works
+        self._store = works.store
+        self._downloads = works.downloads
         self._layout = layout
-        self._downloads = downloads
         self._layer_file = layer_file or layout.blob_path
         self._earlier = earlier or Earlier()
-        self._works = SegmentWorks(store, downloads, workers, materials)
 
     def start_fetching(self, steps: Sequence[Step]) -> None:
         """Begin all downloads that steps will need, in their order."""
@@ -205,7 +199,7 @@ class Assembler:
             *chain.from_iterable(python),
             *fetched_layers(contents, store, self._downloads),
         ]
-        files = self._materials.files.get(own.image.name, ())
+        files = self._works.materials.files.get(own.image.name, ())
         return [*above, *files_layer(store, files, user or user_of(contents, store))]
 
     def _make_image(

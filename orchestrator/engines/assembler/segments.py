@@ -45,10 +45,10 @@ class SegmentWorks:
     def __init__(
         self, store: Store, downloads: Downloads, workers: Workers, materials: Materials
     ) -> None:
-        self._store = store
-        self._downloads = downloads
+        self.store = store
+        self.downloads = downloads
         self._workers = workers
-        self._materials = materials
+        self.materials = materials
         self._begun: dict[str, Future[Any]] = {}
         self._lock = threading.Lock()
         self._unpacking = threading.Lock()
@@ -90,7 +90,7 @@ class SegmentWorks:
             if key in started:
                 result_of(started[key])
         job = self._workers.submit(
-            join_segments, self._store.folder, joined_key(keys), list(keys), what
+            join_segments, self.store.folder, joined_key(keys), list(keys), what
         )
         return [new_layer(layer) for layer in result_of(job)]
 
@@ -104,8 +104,8 @@ class SegmentWorks:
         groups = [keys for _, keys in package_groups(own) if not _known_layers(store, keys)]
         wanted = {key for keys in groups for key in keys if not store.has_segment(key)}
         return {
-            **{key: self._materials.deb(deb) for deb, key in own.debs if key in wanted},
-            **{key: self._materials.wheel(wheel) for wheel, key in own.wheels if key in wanted},
+            **{key: self.materials.deb(deb) for deb, key in own.debs if key in wanted},
+            **{key: self.materials.wheel(wheel) for wheel, key in own.wheels if key in wanted},
         }
 
     def _start(
@@ -146,13 +146,13 @@ class SegmentWorks:
             try:
                 file = download.result()
                 began_s = time.monotonic()
-                inner = self._workers.submit(job, self._store.folder, key, file, *arguments)
+                inner = self._workers.submit(job, self.store.folder, key, file, *arguments)
                 inner.add_done_callback(lambda done: _log_segment(done, artifact, began_s))
                 inner.add_done_callback(lambda done: _copy_result(done, future))
             except BaseException as error:  # noqa: BLE001 - it is raised again by result()
                 future.set_exception(error)
 
-        self._downloads.start(artifact).add_done_callback(begin)
+        self.downloads.start(artifact).add_done_callback(begin)
         return future
 
     def _interpreter(self, contents: Contents) -> Interpreter:
@@ -161,8 +161,8 @@ class SegmentWorks:
                 contents.venv.python,
                 contents.compiled_on,
                 contents.compiled_by,
-                lambda deb: self._downloads.start(self._materials.deb(deb)).result(),
-                self._store.folder,
+                lambda deb: self.downloads.start(self.materials.deb(deb)).result(),
+                self.store.folder,
             )
 
 
