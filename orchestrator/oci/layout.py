@@ -60,7 +60,7 @@ class Layout:
                 os.stat(self._blob_text(item["digest"])).st_size == item["size"]  # noqa: PTH116
                 for item in wanted
             )
-        except (OSError, ValueError, KeyError, TypeError, AssemblyError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, AssemblyError):
             return False
 
     def read_json(self, digest: str) -> dict[str, Any]:

@@ -128,3 +128,14 @@ def test_architecture_lists_restrict(text: str, amd64: list[str], arm64: list[st
 def test_a_malformed_relation_is_refused() -> None:
     with pytest.raises(ValueError, match="malformed relation"):
         parse_relations("a (=> 1)", "amd64")
+
+
+@pytest.mark.parametrize("version", ["Package:1.0", ":1.0", "-1:1.0", "1_0:1.0", "\u0661:1.0"])
+def test_an_epoch_that_is_no_number_is_refused(version: str) -> None:
+    with pytest.raises(ValueError, match="epoch"):
+        version_key(version)
+
+
+def test_a_relation_to_a_version_that_is_none_is_refused_when_it_is_read() -> None:
+    with pytest.raises(ValueError, match=r"the epoch of version 'Package:1\.0' is no number"):
+        parse_relations("b (>= Package:1.0) | c", "amd64")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from orchestrator.resolve.debian.version import version_key
+
 _RELATION = re.compile(
     r"(?P<name>[a-zA-Z0-9][a-zA-Z0-9+.\-]*)"
     r"(?::(?P<qualifier>[a-z0-9\-]+))?"
@@ -73,6 +75,7 @@ def _match(text: str) -> re.Match[str]:
     match = _RELATION.fullmatch(text)
     if match is None:
         raise ValueError(f"malformed relation {text!r}")
+    version_key(match["version"] or "0")  # refused here, where the package can be named
     return match
 
 

@@ -44,6 +44,8 @@ def version_key(version: str) -> VersionKey:
     upstream, hyphen, revision = rest.rpartition("-")
     if not hyphen:
         upstream, revision = rest, "0"
+    if not (epoch.isascii() and epoch.isdigit()):
+        raise ValueError(f"the epoch of version {version!r} is no number")
     return int(epoch), _part_key(upstream), _part_key(revision)
 
 
