@@ -262,8 +262,8 @@ def test_an_image_of_the_workspace_called_wheels_goes_first(scene: Scene) -> Non
 @pytest.mark.parametrize(
     ("settings", "says"),
     [
-        ('requirements = []\npython = "3"\n', "python must be a version such as 3.11"),
-        ('requirements = []\nglibc = "new"\n', "glibc must be a version such as 2.36"),
+        ('requirements = []\npython = "3"\n', "python must be a version, not '3'"),
+        ('requirements = []\nglibc = "new"\n', "glibc must be a version, not 'new'"),
         ('glibc = "2.36"\n', "glibc says what requirements are locked for"),
     ],
 )
