@@ -94,7 +94,7 @@ class Assembler:
         """
         contents = self._contents(step)
         check_tags(contents, self._target(contents))
-        check_targets(contents, self._materials.files.get(contents.own.image.name, ()))
+        check_targets(contents, self._works.materials.files.get(contents.own.image.name, ()))
         self._check_at_hand(contents)
         store = self._store_for(contents)
         user = self._earlier.find_user(contents, store)
