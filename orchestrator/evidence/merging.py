@@ -1,4 +1,4 @@
-"""Reports of jobs that built parts of one graph, joined into the report of one build."""
+"""Reports of jobs on parts of one graph, joined into that of one build, or verification."""
 
 from __future__ import annotations
 
@@ -64,6 +64,31 @@ def merge_reports(reports: Sequence[JobReport], run: str) -> dict[str, Any]:
         "notes": _joined(job.document["notes"] for job in jobs),
         "images": images,
         "push": push,
+    }
+
+
+def merge_verifications(reports: Sequence[Document]) -> dict[str, Any]:
+    """Join reports `orch.verify/1`, of which none has images of the other, into one.
+
+    Where two do have one in common, that of the later report counts.
+
+    Raises:
+        KeyError, TypeError: One is no report.
+    """
+    rows = {(row["name"], row["platform"]): row for report in reports for row in report["images"]}
+    lacking = {row["name"]: row for report in reports for row in report["unavailable"]}
+    engines = sorted({report["engine"] for report in reports if report["engine"]})
+    without = "" if engines else reports[0]["no_engine"]
+    return {
+        **reports[0],
+        "ok": all(row["ok"] for row in rows.values()),
+        "complete": all(report["complete"] for report in reports),
+        "engine": ", ".join(engines),
+        "no_engine": without,
+        "duration_s": round(sum(report["duration_s"] for report in reports), 3),
+        "notes": _joined(report["notes"] for report in reports),
+        "images": [rows[key] for key in sorted(rows)],
+        "unavailable": [lacking[name] for name in sorted(lacking.keys() - {n for n, _ in rows})],
     }
 
 

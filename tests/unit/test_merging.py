@@ -13,7 +13,7 @@ from orchestrator.app.merging import merge
 from orchestrator.app.opened import Opened, open_workspace
 from orchestrator.errors import WorkspaceError
 from orchestrator.select import Selection
-from tests.evidences import build_of, build_row, failed_row
+from tests.evidences import build_of, build_row, failed_row, verification_of
 from tests.helpers import ROOT, write_workspace
 
 
@@ -109,6 +109,36 @@ def test_orch_report_tells_of_what_was_merged(opened: Opened) -> None:
     assert evidence.critical_path == ("web", "api")
 
 
+def verified(*names: str, **more: Any) -> dict[str, Any]:
+    """Return the report of a job that verified images; `more` is of the whole."""
+    report = verification_of(*names, ok=True)
+    kept = {"ok": True, "complete": True, "duration_s": 2.0, "notes": ["n"], "unavailable": []}
+    return {"schema": "orch.verify/1", **report, **kept, **more}
+
+
+def test_gates_of_all_jobs_are_told_of_together(opened: Opened) -> None:
+    build = merged(opened, job("00:00", WEB, API), verified("web"), verified("api"))
+    assert build["schema"] == "orch.build/1"
+    evidence = evidence_of(opened, Selection())
+    assert {image.name: bool(image.gates) for image in evidence.images} == {
+        "web": True,
+        "api": True,
+    }
+
+
+def test_a_verification_of_many_jobs_is_as_good_as_the_worst(opened: Opened) -> None:
+    why = [{"name": name, "why": "no Docker"} for name in ("api", "gpu")]
+    one = verified("web", complete=False, unavailable=why)
+    two = verified("api", engine="26.1", no_engine="")
+    both = merged(opened, one, two)
+    assert [row["name"] for row in both["images"]] == ["api", "web"]
+    assert (both["ok"], both["complete"], both["duration_s"]) == (True, False, 4.0)
+    assert (both["engine"], both["no_engine"]) == ("26.1", "")
+    assert [row["name"] for row in both["unavailable"]] == ["gpu"]
+    one["images"][0]["ok"] = False
+    assert merged(opened, one, two)["ok"] is False
+
+
 @pytest.mark.parametrize(
     "other", [{"fingerprint": "f-other"}, {"platform": "linux/arm64"}], ids=["state", "platform"]
 )
@@ -127,6 +157,7 @@ def test_reports_that_are_not_of_one_build_are_refused(
         "{}",
         '{"schema": "orch.build/1"}',
         '{"schema": "orch.push/1", "started": "2026-11-21"}',
+        '{"schema": 1}',
     ],
 )
 def test_what_is_no_report_is_named(opened: Opened, tmp_path: Path, text: str) -> None:
@@ -148,3 +179,7 @@ def test_a_report_that_lacks_something_is_an_error_with_a_hint(opened: Opened) -
     del document["images"][0]["attempts"]
     with pytest.raises(WorkspaceError, match="'attempts'"):
         merged(opened, document)
+    without = verified("web")
+    del without["complete"]
+    with pytest.raises(WorkspaceError, match="'complete'"):
+        merged(opened, without)
