@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path, PurePosixPath
 from posixpath import normpath
@@ -76,7 +77,7 @@ def _system(table: Table) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 
 def _python(table: Table, file: Path) -> tuple[tuple[str, ...], bool, dict[str, str]]:
-    default = (REQUIREMENTS_FILE,) if (file.parent / REQUIREMENTS_FILE).is_file() else ()
+    default = (REQUIREMENTS_FILE,) if os.path.lexists(file.parent / REQUIREMENTS_FILE) else ()
     requirements = table.take_strs("requirements", default)
     for name in requirements:
         if not (file.parent / name).is_file():

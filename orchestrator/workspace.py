@@ -86,7 +86,7 @@ def _find_images(
         by_path.setdefault(table.path, []).append(name)
     for folder, kind in _image_folders(root, settings):
         text = str(folder)  # as paths are slow where there are very many
-        if has_recipe := os.path.isfile(f"{text}/{RECIPE_FILE}"):  # noqa: PTH113 - likewise
+        if has_recipe := _is_there(f"{text}/{RECIPE_FILE}"):
             yield folder.name, partial(read_recipe_image, root, folder, kind, read)
         elif not os.path.isdir(text):  # noqa: PTH112 - likewise
             continue
@@ -112,6 +112,17 @@ def _image_folders(root: Path, settings: Settings) -> Iterator[tuple[Path, Image
                 if text not in seen:
                     seen.add(text)
                     yield folder, kind
+
+
+def _is_there(path: str) -> bool:
+    """Tell whether a name is taken, were it by what nobody can read: reading it says why."""
+    try:
+        os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def _is_implied(folder: Path, path: str, settings: Settings) -> bool:

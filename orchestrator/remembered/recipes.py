@@ -16,7 +16,7 @@ from orchestrator.recipe import REQUIREMENTS_FILE, read_recipe
 from orchestrator.remembered.memory import Kind, Memory
 from orchestrator.remembered.stamps import Stamp, look_ns
 
-_FORMAT = 2
+_FORMAT = 3
 """Raised when recipes are read in another way."""
 
 _BARE = {
@@ -73,7 +73,7 @@ class CachedRecipes:
 def _holds_still(recipe: Recipe, folder: str) -> bool:
     """Tell whether the files that a recipe takes requirements from are those it would take now."""
     if not recipe.requirements:
-        return not os.access(f"{folder}/{REQUIREMENTS_FILE}", os.F_OK)
+        return not os.path.lexists(f"{folder}/{REQUIREMENTS_FILE}")
     return all(os.path.isfile(f"{folder}/{name}") for name in recipe.requirements)  # noqa: PTH113
 
 

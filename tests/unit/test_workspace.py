@@ -65,3 +65,18 @@ def test_a_wrong_recipe_is_refused_with_its_file(tmp_path: Path) -> None:
     with pytest.raises(WorkspaceError) as raised:
         read_workspace(tmp_path)
     assert str(raised.value).startswith(f"{tmp_path}/base/a/image.toml:1: ")
+
+
+def test_a_recipe_that_leads_nowhere_is_no_missing_image(tmp_path: Path) -> None:
+    write_workspace(tmp_path, {"base/a": RECIPE})
+    (tmp_path / "base/b").mkdir()
+    (tmp_path / "base/b/image.toml").symlink_to("../../shared/image.toml")
+    with pytest.raises(WorkspaceError, match=r"base/b/image\.toml: cannot be read: No such file"):
+        read_workspace(tmp_path)
+
+
+def test_requirements_that_lead_nowhere_are_not_passed_by(tmp_path: Path) -> None:
+    write_workspace(tmp_path, {"base/a": RECIPE})
+    (tmp_path / "base/a/requirements.txt").symlink_to("../../shared.txt")
+    with pytest.raises(WorkspaceError, match=r"requirements\.txt does not exist"):
+        read_workspace(tmp_path)
