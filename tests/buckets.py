@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.server
-import threading
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ import pytest
 
 from orchestrator.model import SharedPlace, WheelhouseSettings
 from orchestrator.wheelhouse.shared_s3 import S3Level
+from tests.servers import serving
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -130,11 +130,5 @@ class ScriptedS3:
     @contextmanager
     def running(self) -> Iterator[ScriptedS3]:
         """Serve until the block ends."""
-        thread = threading.Thread(target=self.server.serve_forever, args=(0.01,))
-        thread.start()
-        try:
+        with serving(self.server):
             yield self
-        finally:
-            self.server.shutdown()
-            thread.join()
-            self.server.server_close()

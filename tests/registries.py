@@ -18,6 +18,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from tests.servers import serving
+
 Handler = http.server.BaseHTTPRequestHandler
 Fault = Callable[[Handler], bool]
 """Does something to a request; tells whether that was all that is answered."""
@@ -67,14 +69,8 @@ class TinyRegistry:
         server.daemon_threads = True
         server.block_on_close = False
         self.address = f"127.0.0.1:{server.server_port}"
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        try:
+        with serving(server):
             yield self
-        finally:
-            server.shutdown()
-            thread.join()
-            server.server_close()
 
     def fault(self) -> Fault | None:
         with self._lock:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import http.server
-import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from orchestrator.fetch import Downloads
 from orchestrator.supply import Artifact
+from tests.servers import serving
 
 CONTENT = bytes(range(256)) * 40
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -44,17 +45,16 @@ class Site:
 
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = False
-        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.01,))
-        self.thread.start()
 
     def url(self, path: str = "/x", *replies: Reply) -> str:
         self.replies[path] = list(replies)
         return f"http://127.0.0.1:{self.server.server_port}{path}"
 
-    def close(self) -> None:
-        self.server.shutdown()
-        self.thread.join()
-        self.server.server_close()
+    @contextmanager
+    def running(self) -> Iterator[Site]:
+        """Answer until the block ends."""
+        with serving(self.server):
+            yield self
 
 
 def answer(status: int, content: bytes = b"", **headers: str) -> Reply:

@@ -21,6 +21,7 @@ from typing import Any
 from urllib.parse import quote
 
 from tests.debs import make_deb
+from tests.servers import serving
 
 _NEEDED = ("gpg", "gpgv", "gpgconf")
 _ZIP_DATE = (2000, 1, 1, 0, 0, 0)
@@ -222,7 +223,6 @@ class FileServer:
         handler = partial(_Handler, self, directory=str(root))
         self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever)
 
     def url(self, path: Path) -> str:
         """Return where a file or folder below the root is served."""
@@ -267,11 +267,8 @@ class FileServer:
 
     @contextmanager
     def running(self) -> Iterator[FileServer]:
-        self._thread.start()
-        yield self
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        with serving(self._server):
+            yield self
 
 
 class _Handler(http.server.SimpleHTTPRequestHandler):

@@ -18,6 +18,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
+from tests.servers import serving
+
 _PIECE = 1 << 16
 _DROPPED = {"connection", "keep-alive", "transfer-encoding", "content-length"}
 
@@ -65,15 +67,11 @@ class FaultProxy:
         server.daemon_threads = True
         server.block_on_close = False
         self.address = f"127.0.0.1:{server.server_port}"
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        try:
-            yield self
-        finally:
-            self._released.set()
-            server.shutdown()
-            thread.join()
-            server.server_close()
+        with serving(server):
+            try:
+                yield self
+            finally:
+                self._released.set()
 
     def fault_of(self, request: str) -> Fault | None:
         """Count a request and return what is to be done to it."""

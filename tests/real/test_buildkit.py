@@ -6,7 +6,6 @@ import os
 import socket
 import socketserver
 import subprocess
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +18,7 @@ from docker.errors import ImageNotFound
 from tests.real.containers import address_of, run_detached, wait_until_healthy
 from tests.real.docker_engine import DockerEngine
 from tests.real.site import ROOT_DOCKERFILE, TREE, Ran, Site
+from tests.servers import serving
 from tests.wheels import make_wheel
 
 
@@ -361,15 +361,9 @@ def overheard(site: Site, folder: Path) -> Iterator[list[str]]:
                     self.wfile.write(data)
 
     path = folder / "between.sock"
-    with socketserver.ThreadingUnixStreamServer(str(path), Relay) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
+    with serving(socketserver.ThreadingUnixStreamServer(str(path), Relay)):
         site.environment["DOCKER_HOST"] = f"unix://{path}"
-        try:
-            yield requests
-        finally:
-            server.shutdown()
-            thread.join()
+        yield requests
 
 
 def test_a_build_with_nothing_to_do_asks_the_engine_one_thing(site26: Site, tmp_path: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import socket
 import socketserver
 import struct
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler
@@ -15,6 +14,7 @@ import pytest
 
 from tests.real.docker_engine import DockerEngine
 from tests.real.site import TREE, Site
+from tests.servers import serving
 
 
 @pytest.fixture
@@ -46,14 +46,9 @@ def server(asked: Callable[[int], bool]) -> Iterator[int]:
         def handle_error(self, *_: object) -> None:
             pass
 
-    with Server(("127.0.0.1", 0), Handler) as listening:
-        thread = threading.Thread(target=listening.serve_forever)
-        thread.start()
-        try:
-            yield listening.server_address[1]
-        finally:
-            listening.shutdown()
-            thread.join()
+    listening = Server(("127.0.0.1", 0), Handler)
+    with serving(listening):
+        yield listening.server_address[1]
 
 
 def command_lines() -> bytes:

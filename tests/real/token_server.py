@@ -7,7 +7,6 @@ import http.server
 import json
 import subprocess
 import tempfile
-import threading
 import time
 import uuid
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from tests.real.parts import find_tool
+from tests.servers import serving
 
 
 @dataclass
@@ -85,14 +85,8 @@ def token_server(user: str, password: str) -> Iterator[TokenServer]:
         subprocess.run(command, capture_output=True, check=True)
         server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _handler(tokens))
         tokens.realm = f"http://127.0.0.1:{server.server_port}/token"
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        try:
+        with serving(server):
             yield tokens
-        finally:
-            server.shutdown()
-            thread.join()
-            server.server_close()
 
 
 def _handler(tokens: TokenServer) -> type[http.server.BaseHTTPRequestHandler]:

@@ -37,9 +37,8 @@ from tests.sites import (
 @pytest.fixture
 def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     monkeypatch.setattr(transfer, "RETRY_S", 0.0)
-    site = Site()
-    yield site
-    site.close()
+    with Site().running() as site:
+        yield site
 
 
 @pytest.fixture

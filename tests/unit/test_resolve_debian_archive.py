@@ -24,6 +24,7 @@ from orchestrator.resolve.debian import DebianArchive, fetch, open_archive
 from orchestrator.resolve.debian.fetch import Fetcher
 from tests.conftest import give_up
 from tests.real.parts import MissingPartError
+from tests.servers import serving
 
 AMD64, ARM64 = Platform("linux", "amd64"), Platform("linux", "arm64")
 NOW = datetime(2026, 7, 12, tzinfo=UTC)
@@ -188,14 +189,9 @@ def test_http_mirrors_are_read(mirror: Mirror, cache: Path) -> None:
 def served(folder: Path) -> Iterator[str]:
     """Serve a folder over HTTP while the block runs."""
     handler = partial(QuietHandler, directory=str(folder))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-            thread.join()
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    with serving(server):
+        yield f"http://127.0.0.1:{server.server_port}"
 
 
 class QuietHandler(http.server.SimpleHTTPRequestHandler):
@@ -495,13 +491,10 @@ def busy(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
             self.wfile.write(b"ok")
 
     monkeypatch.setattr(fetch, "RETRY_S", 0.0)
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Busy) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Busy)
+    with serving(server):
         statuses.append(server.server_port)
         yield statuses
-        server.shutdown()
-        thread.join()
 
 
 def test_a_mirror_that_is_busy_is_asked_three_times(busy: list[int]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -23,6 +22,7 @@ from orchestrator.plan import Action, Step
 from orchestrator.ports import Outcome, Status
 from orchestrator.report.trace import spans_of, trace_document
 from tests.helpers import AMD64, ROOT, graph_of, write_lock, write_tree, write_workspace
+from tests.servers import serving
 
 COPY = "[[files]]\nfrom = 'src'\nto = '/app'\n"
 GRAPH = graph_of("base; web: base; api: web; bot: web; other")
@@ -146,13 +146,9 @@ def collector() -> Iterator[Collector]:
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
     found.address = f"http://127.0.0.1:{server.server_port}"
-    yield found
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(server):
+        yield found
 
 
 @pytest.fixture
