@@ -13,8 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.conftest import give_up
 from tests.debs import file, folder, make_elf
 from tests.e2e.archives import DebianArchive, FileServer, PythonIndex, SigningKey
+from tests.real.parts import MissingPartError
 
 ORCH = Path(sys.executable).with_name("orch")
 IMAGES = ("root", "web", "api", "job")
@@ -143,6 +145,21 @@ class Monorepo(Home):
         assert "Traceback" not in done.stderr, said
         assert done.returncode == code, said
         return Done(done.returncode, done.stdout, done.stderr)
+
+    def run_with_mounts(self, script: str) -> subprocess.CompletedProcess[str]:
+        """Run a shell's script that mounts what no other process sees; 99 says that it cannot."""
+        done = subprocess.run(
+            ["unshare", "-m", "sh", "-c", script],
+            cwd=self.root,
+            env=self.environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=TIMEOUT_S,
+        )
+        if "unshare failed" in done.stderr or done.returncode == 99:
+            give_up(MissingPartError("a mount namespace", done.stderr.strip()))
+        return done
 
     def start(self, *arguments: str, **env: str) -> subprocess.Popen[str]:
         """Start `orch` in a session of its own."""

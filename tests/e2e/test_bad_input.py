@@ -6,7 +6,6 @@ import hashlib
 import io
 import shlex
 import sqlite3
-import subprocess
 import tarfile
 import zipfile
 from collections.abc import Callable
@@ -15,11 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import give_up
 from tests.debs import file, make_elf, special
 from tests.e2e.archives import wheel_bytes
-from tests.e2e.monorepo import ORCH, TIMEOUT_S, Monorepo
-from tests.real.parts import MissingPartError
+from tests.e2e.monorepo import ORCH, Monorepo
 
 
 def sha256_of(data: bytes) -> str:
@@ -360,16 +357,7 @@ class TestReadOnlyDisk:
         lines = [f"{ORCH} -C {work} {command}; echo code=$?" for command in commands]
         found = []
         for line in lines:
-            done = subprocess.run(
-                ["unshare", "-m", "sh", "-c", f"{mount}\n{line}\n"],
-                env=repo.environment(),
-                capture_output=True,
-                text=True,
-                check=False,
-                timeout=TIMEOUT_S,
-            )
-            if "unshare failed" in done.stderr or done.returncode == 99:
-                give_up(MissingPartError("a mount namespace", done.stderr.strip()))
+            done = repo.run_with_mounts(f"{mount}\n{line}\n")
             assert "Traceback" not in done.stderr
             printed, _, code = done.stdout.rpartition("code=")
             found.append((code.strip(), printed, done.stderr))

@@ -13,9 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import give_up
 from tests.e2e.monorepo import ORCH, TIMEOUT_S, Monorepo
-from tests.real.parts import MissingPartError
 
 
 @pytest.fixture
@@ -140,17 +138,7 @@ class TestFullDisk:
             f"{build}; echo code=$?\n"
             f"cp -r {shlex.quote(str(repo.layout))} {shlex.quote(str(repo.home / 'kept'))}\n"
         )
-        done = subprocess.run(
-            ["unshare", "-m", "sh", "-c", script],
-            cwd=repo.root,
-            env=repo.environment(),
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=TIMEOUT_S,
-        )
-        if "unshare failed" in done.stderr or done.returncode == 99:
-            give_up(MissingPartError("a mount namespace", done.stderr.strip()))
+        done = repo.run_with_mounts(script)
         return done.stdout.split(), done.stderr
 
     @pytest.mark.parametrize("size", ["4k", "200k", "8m", "30m", "60m"])

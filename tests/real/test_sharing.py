@@ -13,7 +13,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -22,6 +21,7 @@ from orchestrator.lockwriting import format_lock
 from orchestrator.model import LockedWheel, WheelBuild
 from orchestrator.resolve.builds import settings_digest
 from orchestrator.settings import read_settings
+from tests import verbs
 from tests.buckets import KEY_ID, SECRET, TOKEN, Bucket
 from tests.conftest import give_up
 from tests.real.moto import moto as run_moto
@@ -42,19 +42,10 @@ main(sys.argv[2:])
 """
 
 
-@dataclass(frozen=True)
-class Ran:
-    code: int
-    out: str
-    err: str
-
-    @property
-    def document(self) -> Any:
-        return json.loads(self.out)
-
+class Ran(verbs.Ran):
     @property
     def statuses(self) -> dict[str, str]:
-        return {item["name"]: item["status"] for item in self.document["wheels"]}
+        return {item["name"]: item["status"] for item in self.data["wheels"]}
 
 
 @dataclass(frozen=True)
@@ -196,7 +187,7 @@ def test_what_was_pushed_is_not_pushed_again(place: str, machine: Machine) -> No
     first = machine.orch("wheels", "push", "--format", "json")
     names = {"alpha", "native", "web", "client"}
     assert first.statuses == dict.fromkeys(names, "pushed")
-    assert {item["place"] for item in first.document["wheels"]} == {place}
+    assert {item["place"] for item in first.data["wheels"]} == {place}
     again = machine.orch("wheels", "push", "--format", "json")
     assert again.statuses == dict.fromkeys(names, "there")
 
@@ -216,7 +207,7 @@ def test_of_the_images_selected_and_what_they_stand_on_all_is_pushed(
 def test_a_dry_run_pushes_nothing(place: str, machine: Machine) -> None:
     dry = machine.orch("wheels", "push", "--dry-run", "--format", "json")
     assert set(dry.statuses.values()) == {"pushed"}
-    assert dry.document["dry_run"] is True
+    assert dry.data["dry_run"] is True
     assert "would be: 4 pushed" in dry.err
     real = machine.orch("wheels", "push", "--format", "json")
     assert set(real.statuses.values()) == {"pushed"}
@@ -235,8 +226,8 @@ def test_a_pull_tells_what_came_from_where(place: str, second: Machine) -> None:
     dry = second.orch("wheels", "pull", "--dry-run", "--format", "json")
     assert set(dry.statuses.values()) == {"fetched"}
     pulled = second.orch("wheels", "pull", "--format", "json")
-    assert pulled.document["wheels"] == dry.document["wheels"]
-    assert {item["place"] for item in pulled.document["wheels"]} == {place}
+    assert pulled.data["wheels"] == dry.data["wheels"]
+    assert {item["place"] for item in pulled.data["wheels"]} == {place}
     again = second.orch("wheels", "pull", "--format", "json")
     assert set(again.statuses.values()) == {"here"}
 
@@ -247,8 +238,8 @@ def test_a_pull_of_what_no_place_has_fails_and_brings_the_rest(
     machine.orch("wheels", "push", "python-web")
     forget_wheels(tiny)
     ran = machine.elsewhere("second").orch("wheels", "pull", "--format", "json", code=1)
-    assert ran.document["ok"] is False
-    failed = [item for item in ran.document["wheels"] if item["status"] == "failed"]
+    assert ran.data["ok"] is False
+    failed = [item for item in ran.data["wheels"] if item["status"] == "failed"]
     assert [item["name"] for item in failed] == ["client"]
     assert failed[0]["error"]["message"]
     assert ran.statuses["web"] == "fetched"
@@ -335,7 +326,7 @@ def test_a_variable_stands_in_for_the_settings(
     share(tiny, 'shared = ["s3://wheels"]\nendpoint-url = "http://127.0.0.1:9"')
     places = f"{tmp_path}/one {tmp_path}/two"
     ran = machine.orch("wheels", "push", "--format", "json", env={"ORCH_WHEELHOUSE": places})
-    assert {item["place"] for item in ran.document["wheels"]} == set(places.split())
+    assert {item["place"] for item in ran.data["wheels"]} == set(places.split())
     (tmp_path / "three").mkdir()
     nowhere = machine.orch("wheels", "push", code=2, env={"ORCH_WHEELHOUSE": ""})
     assert "no shared place is configured" in nowhere.err
@@ -344,7 +335,7 @@ def test_a_variable_stands_in_for_the_settings(
 def test_a_push_goes_to_the_place_named(tiny: Tiny, machine: Machine, tmp_path: Path) -> None:
     share(tiny, f'shared = ["s3://elsewhere", "{tmp_path}/one"]')
     ran = machine.orch("wheels", "push", "--to", f"{tmp_path}/one", "--format", "json")
-    assert {item["place"] for item in ran.document["wheels"]} == {f"{tmp_path}/one"}
+    assert {item["place"] for item in ran.data["wheels"]} == {f"{tmp_path}/one"}
     wrong = machine.orch("wheels", "push", "--to", "two", code=2)
     assert "two is no shared place" in wrong.err
 
@@ -434,7 +425,7 @@ def test_a_machine_in_another_network_without_a_compiler_gets_the_wheel_that_was
             expected = first.digests()
             forget_wheels(tiny)
             second = replace(first.elsewhere("second"), env={**_CREDENTIALS, "PATH": str(programs)})
-            pulled = second.orch("wheels", "pull", "--format", "json").document
+            pulled = second.orch("wheels", "pull", "--format", "json").data
             places = {item["name"]: item["place"] for item in pulled["wheels"]}
             assert places["client"] == "s3://wheels"
             assert second.digests() == expected
