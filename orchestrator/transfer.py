@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 RETRY_S = 0.5
 """Half of how long the first retry waits; each waits twice as long as the one before."""
 
+_ANSWERS_WITHIN_S = 10.0
+"""How long `reach` waits."""
+
 TRY_LATER = "try again later; orch doctor tries the network, the indexes and the mirrors"
 _CHUNK = 1 << 20
 _GONE = {404, 410}
@@ -52,7 +55,7 @@ class Reached:
     date: str = ""
 
 
-def reach(url: str, timeout_s: float = 10.0) -> Reached:
+def reach(url: str) -> Reached:
     """Ask a server for a page, whose body is not read.
 
     Raises:
@@ -61,7 +64,7 @@ def reach(url: str, timeout_s: float = 10.0) -> Reached:
     import httpx  # noqa: PLC0415 - see http_client
 
     try:
-        with http_client(timeout_s) as client, client.stream("GET", url) as response:
+        with http_client(_ANSWERS_WITHIN_S) as client, client.stream("GET", url) as response:
             return Reached(response.status_code, response.headers.get("date", ""))
     except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
         host = urlsplit(url).hostname

@@ -106,10 +106,10 @@ def test_a_greeting_names_who_is_greeted() -> None:
 '''
 
 
-def debian_base_files(suite: str, python: str, projects: Iterable[str] = ()) -> dict[str, str]:
+def debian_base_files(suite: str, python: str) -> dict[str, str]:
     """Return the files of a base on Debian, with Python."""
     recipe = _DEBIAN_BASE.format(suite=suite, python=python)
-    return {RECIPE_FILE: recipe, REQUIREMENTS_FILE: _requirements(projects)}
+    return {RECIPE_FILE: recipe, REQUIREMENTS_FILE: _BASE_REQUIREMENTS}
 
 
 def base_files(parent: str, summary: str, projects: Iterable[str] = ()) -> dict[str, str]:
