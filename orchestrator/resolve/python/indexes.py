@@ -92,3 +92,19 @@ def _read_config(file: Path) -> dict[str, dict[str, str]]:
 
 def _key(name: str) -> str:
     return name.replace("_", "-").removeprefix("--")
+
+
+def places_for_uv(indexes: Indexes) -> dict[str, str]:
+    """Return the variables that tell uv where to look: every user may read a process's words."""
+    places = {"UV_FIND_LINKS": ",".join(map(_quoted, indexes.find_links))}
+    if not indexes.no_index:
+        places["UV_INDEX_URL"] = indexes.index_url
+        places["UV_EXTRA_INDEX_URL"] = " ".join(indexes.extra_index_urls)
+    return {name: value for name, value in places.items() if value}
+
+
+def _quoted(place: str) -> str:
+    """Return a place without commas, which part places: those of a folder as in its URL."""
+    if "," in place and "://" not in place:
+        return Path(place).absolute().as_uri().replace(",", "%2C")
+    return place.replace(",", "%2C")

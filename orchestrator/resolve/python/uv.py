@@ -21,7 +21,7 @@ from orchestrator.resolve.python.answers import (
     projects_without_wheels,
     shorten,
 )
-from orchestrator.resolve.python.indexes import Indexes
+from orchestrator.resolve.python.indexes import Indexes, places_for_uv
 from orchestrator.resolve.python.offered import DistributionFile, Target, files_of
 from orchestrator.scratch import scratch_folder
 
@@ -202,31 +202,16 @@ class Uv:
     def _environment(self, work: Path) -> dict[str, str]:
         kept = {key: value for key, value in os.environ.items() if not key.startswith("UV_")}
         timeout = os.environ.get("UV_HTTP_TIMEOUT", "120")
-        kept |= {"UV_PYTHON_DOWNLOADS": "never", "UV_HTTP_TIMEOUT": timeout, **self._places()}
+        kept |= {"UV_PYTHON_DOWNLOADS": "never", "UV_HTTP_TIMEOUT": timeout}
+        kept |= places_for_uv(self._indexes)
         kept["TMPDIR"] = str(work)  # uv leaves locks of its own behind
         if self._indexes.certificates:
             kept.setdefault("SSL_CERT_FILE", self._indexes.certificates)
         return kept
 
-    def _places(self) -> dict[str, str]:
-        """Return the variables that say where to look: every user may read a process's words."""
-        indexes = self._indexes
-        places = {"UV_FIND_LINKS": ",".join(map(_quoted, indexes.find_links))}
-        if not indexes.no_index:
-            places["UV_INDEX_URL"] = indexes.index_url
-            places["UV_EXTRA_INDEX_URL"] = " ".join(indexes.extra_index_urls)
-        return {name: value for name, value in places.items() if value}
-
 
 def _lines_of(pins: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(f"{name}=={version}" for name, version in pins.items())
-
-
-def _quoted(place: str) -> str:
-    """Return a place without commas, which part places: those of a folder as in its URL."""
-    if "," in place and "://" not in place:
-        return Path(place).absolute().as_uri().replace(",", "%2C")
-    return place.replace(",", "%2C")
 
 
 def _allow(sdists: Iterable[str]) -> list[str]:
