@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from orchestrator.checks.finding import Region
-from orchestrator.tables import line_of
+from orchestrator.positions import line_of
 
 _MOST_BYTES = 4_000_000
 _NEVER_ENTERED = frozenset({"node_modules", "__pycache__", "venv"})

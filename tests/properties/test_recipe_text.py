@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from orchestrator.errors import WorkspaceError
 from orchestrator.model import Recipe
+from orchestrator.positions import line_of
 from orchestrator.recipe import read_recipe
 from orchestrator.settings import read_settings
-from orchestrator.tables import line_of
 
 KEYS = st.sampled_from(
     [

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import WorkspaceError
-from orchestrator.tables import Table, line_of
+from orchestrator.positions import line_of
+from orchestrator.tables import Table
 
 TableOf = Callable[[str], Table]
 
