@@ -1,4 +1,4 @@
-"""The build context of a Dockerfile: which files its instructions can reach, and what they hold."""
+"""The build context of a Dockerfile: files that its instructions can reach, with their digests."""
 
 from __future__ import annotations
 
@@ -9,15 +9,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
+from orchestrator.contextfilter import ContextFilter, Source, context_filter
 from orchestrator.errors import WorkspaceError, unreadable
 from orchestrator.files import Digests, ReadDigests, SourceFile
-from orchestrator.ignorefile import (
-    IgnoreFile,
-    clean,
-    compile_pattern,
-    has_wildcards,
-    parse_ignore_file,
-)
+from orchestrator.ignorefile import clean, has_wildcards
 from orchestrator.model import (
     ContextSource,
     DockerfileBuild,
@@ -26,60 +21,6 @@ from orchestrator.model import (
     Uses,
     Workspace,
 )
-
-_LINKS_FOLLOWED = 40
-
-
-@dataclass(frozen=True, slots=True)
-class _Source:
-    """A source as one pattern for each part of the path; without parts it is all there is."""
-
-    parts: tuple[re.Pattern[str], ...]
-    asked: ContextSource | None = None
-    links: int = field(default=0, compare=False)
-    """How many links led to it."""
-
-    def is_or_holds(self, path: tuple[str, ...]) -> bool:
-        """Tell whether the path is selected, by itself or as part of a folder."""
-        return len(path) >= len(self.parts) and self.leads_to(path)
-
-    def leads_to(self, path: tuple[str, ...]) -> bool:
-        """Tell whether the path is selected, or is a folder on the way to what is."""
-        pairs = zip(self.parts, path, strict=False)
-        return all(pattern.fullmatch(part) for pattern, part in pairs)
-
-
-@dataclass(frozen=True, slots=True)
-class ContextFilter:
-    """Which paths below a context an image's build can reach."""
-
-    ignore: IgnoreFile
-    ignore_file: Path | None
-    sources: tuple[_Source, ...]
-
-    def selects(self, path: str) -> bool:
-        """Tell whether a path, which need not exist, is part of what the image is made from."""
-        parts = tuple(path.split("/"))
-        return not self.ignore.ignores(path) and any(
-            source.is_or_holds(parts) for source in self.sources
-        )
-
-
-def context_filter(workspace: Workspace, image: Image, *, whole: bool = False) -> ContextFilter:
-    """Return what an image's build can reach; `whole` where something else needs all of it.
-
-    `DOCKERFILE.dockerignore` beside the Dockerfile goes before the context's `.dockerignore`.
-
-    Raises:
-        WorkspaceError: The ignore file cannot be read, or a pattern is not valid.
-    """
-    ignore, ignore_file = _read_ignore(workspace, image)
-    uses = image.build.uses if image.build else None
-    asked = uses.sources if uses else ()
-    sources = [_source(workspace, image, item) for item in asked]
-    if whole or (uses and uses.whole_context):
-        sources.append(_Source(()))
-    return ContextFilter(ignore, ignore_file, tuple(sources))
 
 
 def read_context(
@@ -135,30 +76,7 @@ def _read_named(
     return read_context(workspace, apart, digests, whole=True)
 
 
-def _read_ignore(workspace: Workspace, image: Image) -> tuple[IgnoreFile, Path | None]:
-    beside = workspace.root / f"{image.file}.dockerignore"
-    for file in (beside, workspace.root / image.path / ".dockerignore"):
-        if file.is_file():
-            try:
-                text = file.read_text("utf-8")
-            except (OSError, UnicodeDecodeError) as error:
-                raise unreadable(error, file) from error
-            return parse_ignore_file(text, str(file)), file
-    return IgnoreFile(), None
-
-
-def _source(workspace: Workspace, image: Image, asked: ContextSource) -> _Source:
-    cleaned = clean(asked.path)
-    if "**" in cleaned:  # with --parents any number of folders, so all below counts
-        cleaned = cleaned.partition("**")[0].rpartition("/")[0]
-    try:
-        parts = [compile_pattern(part) for part in cleaned.split("/") if part]
-    except (ValueError, re.error) as error:
-        message = f"{asked.path!r} is no path: {error}"
-        hint = "patterns are *, ?, [a-z]; a backslash before one of these takes it as it is"
-        file = workspace.root / image.file
-        raise WorkspaceError(message, file=file, line=asked.line, hint=hint) from error
-    return _Source(tuple(parts), asked)
+_LINKS_FOLLOWED = 40
 
 
 @dataclass(slots=True)
@@ -167,8 +85,8 @@ class _Reader:
     image: Image
     chosen: ContextFilter
     digests: Digests
-    sources: list[_Source] = field(default_factory=list)
-    followed: set[tuple[_Source, str]] = field(default_factory=set)
+    sources: list[Source] = field(default_factory=list)
+    followed: set[tuple[Source, str]] = field(default_factory=set)
     found: dict[str, SourceFile] = field(default_factory=dict)
     met: set[ContextSource] = field(default_factory=set)
 
@@ -188,7 +106,7 @@ class _Reader:
         self._check_met()
         return tuple(self.found[path] for path in sorted(self.found))
 
-    def _walk(self, folder: str, above: tuple[str, ...], follow: list[_Source]) -> bool:
+    def _walk(self, folder: str, above: tuple[str, ...], follow: list[Source]) -> bool:
         """Keep what is selected below a folder, and note the links that sources lead through.
 
         Returns whether anything was kept.
@@ -236,7 +154,7 @@ class _Reader:
         self.met |= {source.asked for source in met if source.asked}
         return bool(met)
 
-    def _follow(self, entry: os.DirEntry[str], path: tuple[str, ...]) -> Iterator[_Source]:
+    def _follow(self, entry: os.DirEntry[str], path: tuple[str, ...]) -> Iterator[Source]:
         """Yield, for the sources that lead through a link, where they lead to."""
         for source in self.sources:
             if len(source.parts) < len(path) or not source.leads_to(path):
@@ -249,7 +167,7 @@ class _Reader:
             below = os.path.relpath(leads_to, self.root)
             parts = [re.compile(re.escape(part)) for part in clean(below).split("/") if part]
             rest = source.parts[len(path) :]
-            yield _Source((*parts, *rest), source.asked, source.links + 1)
+            yield Source((*parts, *rest), source.asked, source.links + 1)
 
     def _link(self, entry: os.DirEntry[str], path: str) -> SourceFile:
         link = str(Path(entry.path).readlink())

@@ -10,7 +10,8 @@ from pathlib import Path
 from orchestrator.app.fingerprinting import needs_whole_context
 from orchestrator.app.opened import Opened, read_lock
 from orchestrator.app.planning import Planned
-from orchestrator.context import context_filter, is_folder
+from orchestrator.context import is_folder
+from orchestrator.contextfilter import context_filter
 from orchestrator.errors import OrchError
 from orchestrator.externals import pins_of
 from orchestrator.files import source_path

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.context import context_filter, read_context
+from orchestrator.context import read_context
+from orchestrator.contextfilter import context_filter
 from orchestrator.errors import WorkspaceError
 from orchestrator.files import SourceFile
 from orchestrator.ignorefile import parse_ignore_file
