@@ -114,5 +114,8 @@ def _parse(text: str) -> Recipe | None:
 
 
 def _with_tuples(row: dict[str, Any]) -> dict[str, Any]:
-    """Return a table with its lists as tuples: JSON has but the one."""
-    return {name: tuple(value) if type(value) is list else value for name, value in row.items()}
+    """Make tuples of a table's lists: JSON has but the one."""
+    for name, value in row.items():
+        if type(value) is list:
+            row[name] = tuple(value)
+    return row

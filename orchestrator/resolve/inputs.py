@@ -15,6 +15,9 @@ from orchestrator.model import LockedWheel, Platform, Settings, Workspace
 from orchestrator.resolve.python.markers import marker_environment
 from orchestrator.resolve.python.requirements import RequirementLine, read_requirements
 
+_encode = json.JSONEncoder(sort_keys=True).encode
+"""Made once: making an encoder takes as long as using it, and there may be very many images."""
+
 
 def read_tree_requirements(workspace: Workspace) -> dict[str, tuple[RequirementLine, ...]]:
     """Read what each image asks for, by image name.
@@ -98,7 +101,7 @@ def digest_of(asked: Asked, python: str, suite: str) -> str:
         "suite": suite,
         **({"target": asked.target} if asked.target else {}),
     }
-    return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()[:16]
+    return hashlib.sha256(_encode(inputs).encode()).hexdigest()[:16]
 
 
 def wanted_debs(workspace: Workspace, graph: Graph, name: str) -> tuple[str, ...]:
