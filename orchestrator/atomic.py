@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -54,6 +55,35 @@ def write_text(path: Path, text: str, *, sync: bool = False) -> None:
     """
     with replacing(path, sync=sync) as file:
         file.write(text.encode("utf-8"))
+
+
+def write_output(path: Path, text: str) -> None:
+    """Write a file that a person named, whole or not at all.
+
+    A pipe, a device or a descriptor such as `/dev/stdout` is written to: it must not be replaced.
+
+    Raises:
+        OrchError: As for `replacing`, or nobody takes what is written.
+    """
+    if not _is_stream(path):
+        write_text(path, text)
+        return
+    try:
+        with path.open("wb") as stream:
+            stream.write(text.encode("utf-8"))
+    except OSError as error:
+        raise disk_error(error, path) from error
+
+
+def _is_stream(path: Path) -> bool:
+    folder = os.path.realpath(path.parent)
+    if folder == "/dev" or folder.startswith("/proc/"):
+        return True  # a descriptor may lead to a regular file that others write to as well
+    try:
+        kind = path.stat().st_mode
+    except OSError:
+        return False
+    return not (stat.S_ISREG(kind) or stat.S_ISDIR(kind))
 
 
 def _umask() -> int:

@@ -8,7 +8,7 @@ from typing import Any
 
 from orchestrator.app.opened import Opened
 from orchestrator.app.pushing import PushRun
-from orchestrator.atomic import write_text
+from orchestrator.atomic import write_output
 from orchestrator.report.pushes import pushed_document, unavailable_document
 
 KEPT_PUSH = "push.json"
@@ -48,4 +48,4 @@ def write_push_report(run: PushRun, file: Path) -> None:
     Raises:
         OrchError: The file cannot be written.
     """
-    write_text(file, json.dumps(push_document(run), indent=2) + "\n")
+    write_output(file, json.dumps(push_document(run), indent=2) + "\n")

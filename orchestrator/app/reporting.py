@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.app.building import BuildRun
-from orchestrator.atomic import write_text
+from orchestrator.atomic import write_output, write_text
 from orchestrator.elsewhere import Elsewhere
 from orchestrator.errors import OrchError
 from orchestrator.oci.layout import Layout
@@ -33,7 +33,7 @@ def write_report(run: BuildRun, file: Path, push: dict[str, Any] | None = None) 
         for name, outcome in run.outcomes.items()
         if outcome.status is Status.REUSED
     }
-    write_text(file, json.dumps(_document(run, made, push), indent=2) + "\n")
+    write_output(file, json.dumps(_document(run, made, push), indent=2) + "\n")
 
 
 def keep_report(run: BuildRun) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.atomic import write_text
+from orchestrator.atomic import write_output
 from orchestrator.logs import Event
 from orchestrator.report.trace import spans_of, trace_document
 
@@ -29,7 +29,7 @@ def trace(run: BuildRun, events: Sequence[Event], file: Path | None, *, sends: b
         "duration_s": round(run.duration_s, 3),
     }
     if file is not None:
-        write_text(file, json.dumps(trace_document(spans, run.began_s, facts)) + "\n")
+        write_output(file, json.dumps(trace_document(spans, run.began_s, facts)) + "\n")
     if not sends:
         return []
     from orchestrator.app.telemetry import send_spans  # noqa: PLC0415 - slow to import

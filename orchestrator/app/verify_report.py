@@ -8,7 +8,7 @@ from typing import Any
 
 from orchestrator.app.opened import Opened
 from orchestrator.app.verifying import VerifyRun
-from orchestrator.atomic import write_text
+from orchestrator.atomic import write_output
 from orchestrator.report.verification import verified_document
 
 KEPT_VERIFICATION = "verification.json"
@@ -45,4 +45,4 @@ def write_verify_report(run: VerifyRun, file: Path) -> None:
     Raises:
         OrchError: The file cannot be written.
     """
-    write_text(file, json.dumps(verify_document(run), indent=2) + "\n")
+    write_output(file, json.dumps(verify_document(run), indent=2) + "\n")

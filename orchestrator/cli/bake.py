@@ -11,8 +11,8 @@ import click
 
 from orchestrator.app.baking import bake as make_bake_file
 from orchestrator.app.opened import open_workspace
-from orchestrator.atomic import write_text
-from orchestrator.cli.options import selection_of, selection_options
+from orchestrator.atomic import write_output
+from orchestrator.cli.options import OUTPUT_FILE, selection_of, selection_options
 from orchestrator.cli.output import Session
 from orchestrator.errors import ExitCode
 
@@ -21,7 +21,7 @@ from orchestrator.errors import ExitCode
 @selection_options
 @click.option(
     "--output",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=OUTPUT_FILE,
     metavar="FILE",
     help="Write the file instead of printing it.",
 )
@@ -42,6 +42,6 @@ def bake(session: Session, /, output: Path | None, **values: Any) -> int:
     if output is None:
         click.echo(text, nl=False)
     else:
-        write_text(output, text)
+        write_output(output, text)
         session.note(f"wrote {output}; run in {opened.workspace.root}: docker buildx bake")
     return ExitCode.DONE

@@ -14,6 +14,7 @@ from orchestrator import logs
 from orchestrator.app.opened import Opened, open_workspace
 from orchestrator.app.planning import BuildOptions, Deps
 from orchestrator.cli.options import (
+    OUTPUT_FILE,
     offline_option,
     platform_option,
     progress_option,
@@ -86,7 +87,7 @@ _OTLP_ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_END
 @report_option
 @click.option(
     "--trace",
-    type=click.Path(path_type=Path),
+    type=OUTPUT_FILE,
     metavar="FILE",
     help="Write what was done when, for Perfetto and Chrome's tracing.",
 )

@@ -97,9 +97,9 @@ def history(
         for line in run_lines(runs):
             say(line)
     elif export:
-        from orchestrator.atomic import write_text  # noqa: PLC0415 - only when asked
+        from orchestrator.atomic import write_output  # noqa: PLC0415 - only when asked
 
-        write_text(Path(export), "".join(f"{line}\n" for line in run_lines(runs)))
+        write_output(Path(export), "".join(f"{line}\n" for line in run_lines(runs)))
     elif format_ == "json":
         click.echo(json.dumps(history_document(runs), indent=2))
     else:

@@ -105,6 +105,18 @@ offline_option = click.option(
     "--offline", is_flag=True, help="Fetch nothing; only what is in the cache."
 )
 
+
+class _OutputFile(click.Path):
+    """A file to write: no folder, and not the nothing that an unset variable gives."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not value:
+            self.fail("no file is named", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+OUTPUT_FILE = _OutputFile(path_type=Path, dir_okay=False)
+
 format_option = click.option(
     "--format",
     "format_",
@@ -115,7 +127,7 @@ format_option = click.option(
 
 report_option = click.option(
     "--report",
-    type=click.Path(path_type=Path),
+    type=OUTPUT_FILE,
     metavar="FILE",
     help="Write what was done as JSON; also when something failed.",
 )

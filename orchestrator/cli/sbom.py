@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from orchestrator.app.opened import open_workspace
-from orchestrator.atomic import write_text
-from orchestrator.cli.options import complete_images
+from orchestrator.atomic import write_output
+from orchestrator.cli.options import OUTPUT_FILE, complete_images
 from orchestrator.cli.output import Session
 from orchestrator.errors import ExitCode
 from orchestrator.model import Platform
@@ -19,7 +19,7 @@ from orchestrator.model import Platform
 @click.option("--platform", metavar="OS/ARCH", help="Of several it was built for, this one.")
 @click.option(
     "--output",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=OUTPUT_FILE,
     metavar="FILE",
     help="Write the document instead of printing it.",
 )
@@ -38,6 +38,6 @@ def sbom(session: Session, /, image: str, platform: str | None, output: Path | N
     if output is None:
         click.echo(text)
     else:
-        write_text(output, text + "\n")
+        write_output(output, text + "\n")
         session.note(f"wrote {output}")
     return ExitCode.DONE

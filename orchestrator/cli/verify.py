@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from orchestrator.app.opened import open_workspace
-from orchestrator.atomic import write_text
+from orchestrator.atomic import write_output
 from orchestrator.cli.options import (
+    OUTPUT_FILE,
     format_option,
     parse_size,
     selection_of,
@@ -47,13 +48,13 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--report",
-    type=click.Path(path_type=Path),
+    type=OUTPUT_FILE,
     metavar="FILE",
     help="Write what came of it as JSON; also when a gate failed.",
 )
 @click.option(
     "--vulnerabilities",
-    type=click.Path(path_type=Path),
+    type=OUTPUT_FILE,
     metavar="FILE",
     help="Ask the scanners there are, and write what they find as SARIF.",
 )
@@ -121,7 +122,7 @@ def _write_sarif(session: Session, scanned: Checked, file: Path) -> None:
     for scanner, why in scanned.not_run.items():
         session.warn(f"{scanner}: {why}")
     document = sarif_document(scanned, find_settings(session.directory)[0].parent)
-    write_text(file, json.dumps(document, indent=2) + "\n")
+    write_output(file, json.dumps(document, indent=2) + "\n")
 
 
 def _show(session: Session, run: VerifyRun, format_: str) -> None:

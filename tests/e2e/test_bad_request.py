@@ -202,3 +202,11 @@ def test_the_way_out_of_a_broken_lock_leads_out(repo: Monorepo) -> None:
     lock.unlink()
     repo.orch("lock")
     assert lock.read_text() == good
+
+
+@pytest.mark.parametrize("named", ["", "."])
+def test_a_report_that_cannot_be_a_file_is_refused_before_anything_is_done(
+    repo: Monorepo, named: str
+) -> None:
+    repo.orch("build", "--report", named, code=2)
+    assert not repo.layout.exists()

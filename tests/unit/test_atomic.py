@@ -5,11 +5,12 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from orchestrator.atomic import replacing, write_text
+from orchestrator.atomic import replacing, write_output, write_text
 from orchestrator.errors import OrchError, OutOfSpaceError, disk_error
 
 
@@ -96,3 +97,30 @@ def test_an_error_that_names_no_file_says_no_file() -> None:
     assert "TMPDIR" in disk_error(full).hint
     assert disk_error(OSError(errno.EIO, "Input/output error")).message == "Input/output error"
     assert disk_error(PermissionError(errno.EACCES, "no", "/x")).message == "/x: no"
+
+
+def test_a_pipe_that_a_person_names_is_written_to_and_not_replaced(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with ThreadPoolExecutor(1) as reader:
+        read = reader.submit((tmp_path / "pipe").read_text)
+        write_output(tmp_path / "pipe", "said")
+        assert read.result() == "said"
+    assert (tmp_path / "pipe").is_fifo()
+
+
+def test_a_descriptor_that_a_person_names_is_written_to_and_not_replaced(tmp_path: Path) -> None:
+    with (tmp_path / "out").open("w+") as out:
+        write_output(Path(f"/proc/self/fd/{out.fileno()}"), "said")
+        assert out.read() == "said"
+
+
+def test_a_device_that_is_full_is_an_error_and_not_replaced(tmp_path: Path) -> None:
+    (tmp_path / "full").symlink_to("/dev/full")
+    with pytest.raises(OutOfSpaceError):
+        write_output(tmp_path / "full", "said")
+    assert (tmp_path / "full").is_char_device()
+
+
+def test_a_file_that_a_person_names_is_written_whole(tmp_path: Path) -> None:
+    write_output(tmp_path / "new/file", "said")
+    assert (tmp_path / "new/file").read_text() == "said"
