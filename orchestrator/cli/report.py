@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from orchestrator.app.opened import open_workspace
-from orchestrator.cli.options import complete_images
+from orchestrator.cli.options import OUTPUT_FILE, complete_images
 from orchestrator.cli.output import Session, say
 from orchestrator.errors import ExitCode
 from orchestrator.select import Selection
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--output",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=OUTPUT_FILE,
     metavar="FILE",
     help="Write the file instead of printing.",
 )
@@ -58,7 +58,7 @@ def report(
       orch report --merge reports/                   of jobs, as of one build; then orch report
     """  # noqa: D301 - click's mark for a paragraph that is not to be wrapped
     from orchestrator.app.evidencing import evidence_of  # noqa: PLC0415 - slow to import
-    from orchestrator.atomic import write_text  # noqa: PLC0415 - likewise
+    from orchestrator.atomic import write_output  # noqa: PLC0415 - likewise
 
     opened = open_workspace(session.directory)
     if merge:
@@ -68,9 +68,10 @@ def report(
     else:
         text = _written(evidence_of(opened, Selection(names=images)), format_)
     if output is None:
-        say(text)
+        shown = say if format_ == "text" and not merge else click.echo  # a page as its file has it
+        shown(text)
     else:
-        write_text(output, text + "\n")
+        write_output(output, text + "\n")
     return ExitCode.DONE
 
 
