@@ -48,12 +48,14 @@ def test_each_option_is_a_word_of_its_own() -> None:
 
 
 def test_secrets_are_named_and_never_given() -> None:
-    secrets = (Secret("a", env="TOKEN"), Secret("b", file="keys/b"), Secret("c", file="/etc/c"))
+    files = ("keys/b", "/etc/c", '/a,"b')
+    secrets = (Secret("a", env="TOKEN"), *(Secret(file[-1], file=file) for file in files))
     given = words(ImageSettings(options=BuildKitOptions(secrets=secrets)))
     assert [word for word in given if word.startswith("--secret")] == [
         "--secret=id=a,env=TOKEN",
         "--secret=id=b,src=/ws/keys/b",
         "--secret=id=c,src=/etc/c",
+        '--secret=id=b,"src=/a,""b"',
     ]
 
 

@@ -208,6 +208,21 @@ def test_when_none_is_at_fault_half_as_many_are_tried_and_in_the_end_each_by_its
     assert result(asked) == DIGESTS["c"]
 
 
+def test_what_was_tried_in_vain_before_it_was_asked_for_is_tried_once_more_and_left_to_itself(
+    pool: ThreadPoolExecutor,
+) -> None:
+    scene = Scene({"a": "", "b": "a"}, 100, pool)
+    asked = scene.ask("a")
+    for _ in range(3):
+        baking = scene.builder.next()
+        assert set(baking.targets) == {"a", "b"}
+        baking.over.put(None)
+    assert result(asked) == ""
+    asked = scene.ask("b", a=DIGESTS["a"])
+    scene.builder.next().over.put(None)
+    assert result(asked) == ""
+
+
 def test_an_image_on_another_than_was_made_together_with_it_is_left_to_itself(
     pool: ThreadPoolExecutor,
 ) -> None:
@@ -339,6 +354,13 @@ def test_a_value_that_bake_would_take_for_a_variable_is_escaped() -> None:
         "args": {"A": "$${B} %%{if} $C"},
         "platforms": ["linux/amd64"],
     }
+
+
+def test_a_path_that_bake_would_take_for_a_variable_is_escaped() -> None:
+    place = Staged(Path("/${s}/c"), Path("/${s}/D"), {"lib": Path("/${s}/lib")})
+    said = replace(command("a"), staged=place).target()
+    assert (said["context"], said["dockerfile"]) == ("/$${s}/c", "/$${s}/D")
+    assert said["contexts"] == {"lib": "/$${s}/lib"}
 
 
 def test_a_bake_file_names_references_as_buildkit_compares_them() -> None:

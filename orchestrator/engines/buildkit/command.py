@@ -65,12 +65,13 @@ class BuildCommand:
         """
         table = self.settings
         contexts = {familiar_name(name): at for name, at in self.contexts.items()}
+        contexts |= {name: str(at) for name, at in self.staged.named.items()}
         said = {
-            "context": str(self.staged.context),
-            "dockerfile": str(self.staged.dockerfile),
+            "context": _literal(str(self.staged.context)),
+            "dockerfile": _literal(str(self.staged.dockerfile)),
             "target": table.target,
             "args": {name: _literal(value) for name, value in table.build_args.items()},
-            "contexts": contexts | {name: str(at) for name, at in self.staged.named.items()},
+            "contexts": {name: _literal(at) for name, at in contexts.items()},
             "platforms": [str(self.platform)],
         }
         return {key: value for key, value in said.items() if value}
@@ -90,7 +91,14 @@ def _literal(text: str) -> str:
 def _secret(secret: Secret, root: Path) -> str:
     if secret.env:
         return f"id={secret.id},env={secret.env}"
-    return f"id={secret.id},src={secret_file(secret, root)}"
+    source = csv_field(f"src={secret_file(secret, root)}")
+    return f"id={secret.id},{source}"
+
+
+def csv_field(text: str) -> str:
+    """Return an option's part as buildx reads it, also where a path holds a comma or a quote."""
+    quoted = text.replace('"', '""')
+    return f'"{quoted}"' if set(text) & set(',"') else text
 
 
 def secret_file(secret: Secret, root: Path) -> Path:

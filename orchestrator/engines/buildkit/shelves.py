@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from orchestrator.engines.buildkit.capabilities import Capabilities
+from orchestrator.engines.buildkit.command import csv_field
 from orchestrator.engines.docker.engine import DockerEngine
 from orchestrator.engines.docker.exchange import Exchange
 from orchestrator.engines.docker.presence import private_tag
@@ -126,7 +127,8 @@ class LayoutShelf:
 
     def output(self, scratch: Path) -> str:
         """Ask for an OCI layout in a folder."""
-        return f"type=oci,tar=false,dest={scratch / 'image'}"
+        dest = csv_field(f"dest={scratch / 'image'}")
+        return f"type=oci,tar=false,{dest}"
 
     def address(self, name: str, digest: str) -> str:  # noqa: ARG002 - as the other shelf
         """Return an image's place in the layout."""

@@ -185,7 +185,7 @@ class Together:
             with self._lock:
                 self._tries[name] += 1
                 is_asked_for = self._lights[name].parents <= self._known.keys()
-                is_alone = name in at_fault or self._tries[name] == _TRIES
+                is_alone = name in at_fault or self._tries[name] >= _TRIES
                 future = self._settled[name]
                 if not (is_asked_for and is_alone):
                     del self._settled[name]
