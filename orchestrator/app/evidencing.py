@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from orchestrator.app.verify_report import KEPT_VERIFICATION
 from orchestrator.elsewhere import Elsewhere
 from orchestrator.errors import WorkspaceError
 from orchestrator.evidence.facts import Evidence, Past
-from orchestrator.evidence.gathering import gather
+from orchestrator.evidence.gathering import Reports, gather
 from orchestrator.history import History, Kind, Wanted
 from orchestrator.oci.imported import imported_file
 from orchestrator.oci.layout import Layout
@@ -37,26 +37,20 @@ def evidence_of(opened: Opened, selection: Selection) -> Evidence:
         WorkspaceError: There was no such build, or a report cannot be read.
         OrchError: The history cannot be read.
     """
-    reports = opened.paths.reports
-    build = _read(reports / KEPT_BUILD)
+    folder = opened.paths.reports
+    build = _read(folder / KEPT_BUILD)
     if build is None:
         raise WorkspaceError(
             "there is no build to report on: none here had anything to do yet",
             hint="run: orch build; or orch build --force, where all is up to date",
         )
     try:
-        return _joined(
-            opened,
-            selection,
-            build,
-            _read(reports / KEPT_PUSH),
-            _read(reports / KEPT_VERIFICATION),
-            _read(reports / KEPT_CHECK),
-        )
+        others = [_read(folder / name) for name in (KEPT_PUSH, KEPT_VERIFICATION, KEPT_CHECK)]
+        return _joined(opened, selection, build, others)
     except (KeyError, TypeError) as error:
         raise WorkspaceError(
             f"another version of orch wrote a report there, or it was altered ({error!r})",
-            file=reports,
+            file=folder,
             hint=_AGAIN,
         ) from error
 
@@ -65,9 +59,7 @@ def _joined(
     opened: Opened,
     selection: Selection,
     build: dict[str, Any],
-    push: dict[str, Any] | None,
-    verification: dict[str, Any] | None,
-    check: dict[str, Any] | None,
+    others: Sequence[dict[str, Any] | None],
 ) -> Evidence:
     chosen = selection.choose(opened.graph)
     built = {row["name"] for row in build["images"]}
@@ -78,10 +70,7 @@ def _joined(
         )
     _read_reused(opened, build)
     return gather(
-        build,
-        push,
-        verification,
-        check,
+        Reports(build, *others),
         wanted=built if selection.is_everything else set(chosen),
         outside=[name for name in chosen if name not in built],
         past=_past(opened, {row["name"]: row["platform"] for row in build["images"]}),

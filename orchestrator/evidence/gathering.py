@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
@@ -35,11 +36,22 @@ _NO_IMAGE = "there is no image"
 _HAS_IMAGE = {"built", "reused"}
 
 
+@dataclass(frozen=True, slots=True)
+class Reports:
+    """What is joined: the report of a build, and the last ones of the workspace of other verbs.
+
+    `push` and `verification` are of whatever build: what they say counts for an image only if its
+    fingerprint, or its digest, is the build's. `check` is about files, whenever it was.
+    """
+
+    build: Document
+    push: Document | None = None
+    verification: Document | None = None
+    check: Document | None = None
+
+
 def gather(
-    build: Document,
-    push: Document | None,
-    verification: Document | None,
-    check: Document | None = None,
+    reports: Reports,
     *,
     wanted: Collection[str],
     outside: Sequence[str] = (),
@@ -49,14 +61,13 @@ def gather(
 ) -> Evidence:
     """Return what the reports say of the images wanted.
 
-    `push` and `verification` are the last ones of the workspace, of whatever build: what they
-    say counts for an image only if its fingerprint, or its digest, is the build's. `check` is about
-    files, whenever it was. Times are of the whole build, also where few images are wanted. `past`
-    has earlier builds by image, `imported` the digests in the layout of images that are in Docker.
+    Times are of the whole build, also where few images are wanted. `past` has earlier builds by
+    image, `imported` the digests in the layout of images that are in Docker.
 
     Raises:
         KeyError, TypeError: A report is none.
     """
+    build, push, verification = reports.build, reports.push, reports.verification
     timings = _timings(build["images"])
     pushed = {row["name"]: row for row in push["images"]} if push is not None else None
     judged = (
@@ -75,7 +86,7 @@ def gather(
         for row in build["images"]
         if row["name"] in wanted
     )
-    found = _check(check, wanted) if check is not None else None
+    found = _check(reports.check, wanted) if reports.check is not None else None
     return Evidence(
         run=build["run"],
         started=build["started"],

@@ -23,7 +23,7 @@ from orchestrator.checks.run import Checked
 from orchestrator.cli import orch
 from orchestrator.cli.new import addition_document
 from orchestrator.errors import ExitCode
-from orchestrator.evidence.gathering import gather
+from orchestrator.evidence.gathering import Reports, gather
 from orchestrator.fingerprint import Fingerprint
 from orchestrator.fitness.finding import Finding as Trouble
 from orchestrator.fitness.finding import Level
@@ -239,7 +239,7 @@ def test_documents_have_the_keys_that_the_reference_names() -> None:
 
 def test_evidence_has_the_keys_that_the_reference_names() -> None:
     build = build_of([build_row("web")])
-    document = evidence_document(gather(build, None, None, wanted=["web"]))
+    document = evidence_document(gather(Reports(build), wanted=["web"]))
     keys = {"images[]", *document, *document["images"][0]} - {"schema"}
     assert first_cells(section(REFERENCE / "json.md", "orch.evidence/1")) == keys
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from selenium.webdriver.common.keys import Keys
 
-from orchestrator.evidence.gathering import gather
+from orchestrator.evidence.gathering import Reports, gather
 from orchestrator.lockfile import ImageLock
 from orchestrator.report.page.rendering import format_page
 from tests.conftest import required
@@ -74,8 +74,9 @@ def broken(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def drawn(rows: list[dict[str, Any]], file: Path, *, ok: bool = True, **more: Any) -> Path:
     """Write the page of a build that was put together by hand."""
-    given = {"push": None, "verification": None, **more}
-    evidence = gather(build_of(rows, ok=ok), wanted={row["name"] for row in rows}, **given)
+    others = {key: more.pop(key, None) for key in ("push", "verification", "check")}
+    reports = Reports(build_of(rows, ok=ok), **others)
+    evidence = gather(reports, wanted={row["name"] for row in rows}, **more)
     file.write_text(format_page(evidence), "utf-8")
     return file
 

@@ -17,7 +17,7 @@ from orchestrator.app.reporting import keep_report
 from orchestrator.cli import orch as cli
 from orchestrator.errors import WorkspaceError
 from orchestrator.evidence.facts import Evidence
-from orchestrator.evidence.gathering import gather
+from orchestrator.evidence.gathering import Reports, gather
 from orchestrator.evidence.plots import HEIGHT as HEIGHT_OF_PLOT
 from orchestrator.evidence.plots import plot_points
 from orchestrator.evidence.tiers import HEIGHT, WIDTH, draw_tiers
@@ -51,9 +51,9 @@ NAMES = {"base", "web", "api", "tool"}
 
 
 def evidence(rows: list[dict[str, Any]] = ROWS, *, ok: bool = True, **more: Any) -> Evidence:
-    wanted = {row["name"] for row in rows}
-    given = {"push": None, "verification": None, "wanted": wanted, **more}
-    return gather(build_of(rows, ok=ok), **given)
+    others = {key: more.pop(key, None) for key in ("push", "verification", "check")}
+    given = {"wanted": {row["name"] for row in rows}, **more}
+    return gather(Reports(build_of(rows, ok=ok), **others), **given)
 
 
 def of(name: str, found: Evidence) -> Any:

@@ -10,7 +10,7 @@ from importlib.resources import files
 import pytest
 
 from orchestrator.evidence.facts import Past
-from orchestrator.evidence.gathering import gather
+from orchestrator.evidence.gathering import Reports, gather
 from orchestrator.report.page.drawings import (
     draw_bars,
     draw_components,
@@ -76,7 +76,9 @@ def rows() -> list[dict[str, object]]:
 def page(because: str = "") -> str:
     build = build_of([*rows(), build_row("x", status="unavailable", because=because, digest="")])
     push, verification = push_of("base"), verification_of("base")
-    return format_page(gather(build, push, verification, wanted={"base", "web", "tool", "x"}))
+    return format_page(
+        gather(Reports(build, push, verification), wanted={"base", "web", "tool", "x"})
+    )
 
 
 def test_the_page_names_no_other_place() -> None:
@@ -101,7 +103,7 @@ def test_the_data_of_the_page_survives_what_looks_like_the_end_of_a_script() -> 
 
 
 def test_bars_come_in_the_order_of_their_begins_and_say_who_waited() -> None:
-    evidence = gather(build_of(rows()), None, None, wanted={"base", "web", "tool"})
+    evidence = gather(Reports(build_of(rows())), wanted={"base", "web", "tool"})
     drawn = draw_bars(evidence.images)
     assert [bar.image.name for bar in drawn.bars] == ["base", "web", "tool"]
     tool = drawn.bars[2]
@@ -111,7 +113,7 @@ def test_bars_come_in_the_order_of_their_begins_and_say_who_waited() -> None:
 
 
 def test_a_single_image_is_drawn_without_those_it_stands_on() -> None:
-    evidence = gather(build_of(rows()), None, None, wanted={"tool"})
+    evidence = gather(Reports(build_of(rows())), wanted={"tool"})
     drawn = draw_graph(evidence.images)
     assert [box.image.name for box in drawn.boxes] == ["tool"]
     assert not drawn.lines
@@ -119,7 +121,7 @@ def test_a_single_image_is_drawn_without_those_it_stands_on() -> None:
 
 def test_what_is_too_many_to_see_is_one_tile() -> None:
     many = [build_row(f"i{number}") for number in range(200)]
-    evidence = gather(build_of(many), None, None, wanted={row["name"] for row in many})
+    evidence = gather(Reports(build_of(many)), wanted={row["name"] for row in many})
     tiles = draw_layers(evidence)
     assert tiles[0].title == "110 smaller ones: 55.0 kB"
     assert sum(tile.width * tile.height for tile in tiles) == pytest.approx(100 * 100)
@@ -128,6 +130,6 @@ def test_what_is_too_many_to_see_is_one_tile() -> None:
 
 def test_a_size_that_was_once_not_known_has_no_plot() -> None:
     past = {"base": [Past("", 0, 1.0), Past("", 5, 2.0)], "tool": [Past("", 5, 2.0)]}
-    evidence = gather(build_of(rows()), None, None, wanted={"base", "tool"}, past=past)
+    evidence = gather(Reports(build_of(rows())), wanted={"base", "tool"}, past=past)
     (plots,) = draw_plots(evidence.images)
     assert (plots.image.name, plots.sizes, len(plots.durations)) == ("base", (), 2)
