@@ -84,12 +84,12 @@ def read_files(
 
 def source_path(workspace: Workspace, image: Image, copy: FileCopy) -> Path:
     """Return what `from` names: below the recipe's folder, or after `//` below the root."""
-    return Path(source_text(str(workspace.root), image, copy))
+    return Path(source_text(str(workspace.root), str(image.path), copy))
 
 
-def source_text(root: str, image: Image, copy: FileCopy) -> str:
+def source_text(root: str, folder: str, copy: FileCopy) -> str:
     """Return what `source_path` does, as text: paths are slow where there are very many."""
-    start = root if copy.source.startswith("//") else f"{root}/{image.path}"
+    start = root if copy.source.startswith("//") else f"{root}/{folder}"
     return os.path.normpath(f"{start}/{copy.source.lstrip('/')}")
 
 

@@ -16,6 +16,7 @@ from orchestrator.graph import Graph, build_graph
 from orchestrator.lockfile import AGAIN, LOCK_FILE, Lock, parse_lock
 from orchestrator.model import Workspace
 from orchestrator.paths import Paths
+from orchestrator.remembered.ahead import StampsAhead
 from orchestrator.remembered.memory import Memory
 from orchestrator.remembered.parsed import CachedToml
 from orchestrator.remembered.recipes import CachedRecipes
@@ -34,16 +35,22 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A workspace that a verb works on; `memory` is what is known of its files from before."""
+    """A workspace that a verb works on; `memory` is what is known of its files from before.
+
+    `ahead` are stamps for the first plan that is made of it.
+    """
 
     workspace: Workspace
     graph: Graph
     paths: Paths
     memory: Memory
+    ahead: StampsAhead | None = None
 
 
-def open_workspace(directory: Path) -> Opened:
+def open_workspace(directory: Path, *, to_plan: bool = False) -> Opened:
     """Read the workspace of a folder and order its images.
+
+    With `to_plan` stamps of its files are taken meanwhile, where there are very many.
 
     Raises:
         WorkspaceError: Settings, a recipe or an edge is not valid.
@@ -51,10 +58,11 @@ def open_workspace(directory: Path) -> Opened:
     settings = read_settings(directory.resolve())
     paths = Paths.of(settings.file.parent)
     memory = Memory(paths.memory)
+    ahead = StampsAhead(paths.root, memory) if to_plan else None
     workspace = read_images(settings, read=CachedRecipes(memory, paths.root).read)
     graph = build_graph(workspace)
     check_foundations(workspace, graph)
-    return Opened(workspace, graph, paths, memory)
+    return Opened(workspace, graph, paths, memory, ahead)
 
 
 def read_lock(opened: Opened) -> Lock:

@@ -115,7 +115,8 @@ def plan(
         WorkspaceError: A selected image is unknown, or a file of it is not to be had.
         LockError: The lock is missing or behind.
     """
-    with closing(StampsAhead(opened.paths.root, opened.graph.images.values())) as ahead:
+    known = opened.ahead if opened.ahead and opened.ahead.is_open else None
+    with closing(known or StampsAhead(opened.paths.root, opened.memory)) as ahead:
         return _decide(opened, options, published, ahead)
 
 

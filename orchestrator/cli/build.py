@@ -106,7 +106,7 @@ def build(session: Session, /, report: Path | None, **values: Any) -> int:
     """  # noqa: D301 - click's mark for a paragraph that is not to be wrapped
     from orchestrator.app.recording import remember_build  # noqa: PLC0415 - not for dry runs
 
-    opened = open_workspace(session.directory)
+    opened = open_workspace(session.directory, to_plan=True)
     options = build_options(opened, values)
     if values["dry_run"]:
         return show_plan(session, opened, options, "text")

@@ -68,7 +68,7 @@ def plan(session: Session, /, format_: str, **values: Any) -> int:
                                                   what a branch changes, for a pull request
       orch plan --changed --github-matrix         what the registry lacks, for a workflow
     """  # noqa: D301 - click's mark for a paragraph that is not to be wrapped
-    opened = open_workspace(session.directory)
+    opened = open_workspace(session.directory, to_plan=True)
     if values["check_bases"]:
         return _check_bases(session, opened, selection_of(values), format_)
     hosts = [host for host, option in _SPREADING.items() if values[option]]

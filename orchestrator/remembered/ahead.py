@@ -6,10 +6,11 @@ import mmap
 import os
 import signal
 import threading
-from collections.abc import Iterable, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from orchestrator.model import Image
+from orchestrator.remembered.memory import Kind, Memory
+from orchestrator.remembered.recipes import foresee_copies, was_read_from
 from orchestrator.remembered.stamps import CopiedStamp, CopiedStamps
 
 WORTH_A_PROCESS = 1000
@@ -24,59 +25,74 @@ _MARKS = {False: 1, True: 2}
 
 
 class StampsAhead:
-    """Stamps of many images, from a second process that begins with the last of them.
+    """Stamps of what recipes copied when they were last read, from a second process.
 
-    Who asks begins with the first, and takes the stamps itself that are not known yet: the two
-    meet where the one is as fast as the other, and neither waits. Where the process cannot be
-    started, or ends early, no stamp is known.
+    It begins with the last of them. Who asks begins with the first, and takes the stamps itself
+    that are not known yet: the two meet where the one is as fast as the other, and neither waits.
+    Where the process cannot be started, or ends early, no stamp is known.
 
     Threads would not do: each `lstat` gives up the interpreter's lock for less time than taking
     it again costs.
     """
 
-    def __init__(self, root: Path, images: Iterable[Image]) -> None:
-        copying = [image for image in images if image.recipe.files]
-        self._places = {image.name: number * _ROW for number, image in enumerate(copying)}
-        self._rows: mmap.mmap | None = None
+    def __init__(self, root: Path, memory: Memory) -> None:
+        self._recipes = memory.foresee(Kind.RECIPE)
+        self._places = {file: number * _ROW for number, file in enumerate(self._recipes)}
+        self._stamps: mmap.mmap | None = None
         self._process = 0
         # A copy of a process that has threads may hold locks that nobody will give back.
-        if len(copying) >= WORTH_A_PROCESS and threading.active_count() == 1:
-            self._start(str(root), copying)
+        if len(self._places) >= WORTH_A_PROCESS and threading.active_count() == 1:
+            self._start(str(root))
+
+    @property
+    def is_open(self) -> bool:
+        """Tell whether stamps may be known."""
+        return self._stamps is not None
 
     def of(self, image: Image) -> CopiedStamp | None:
-        """Return an image's stamp, or None where it is not known."""
-        at = self._places.get(image.name)
+        """Return an image's stamp, or None where it is not known.
+
+        It is that of another recipe's files where the recipe changed since, and then not given.
+        """
+        file = os.fsencode(str(image.file))
+        at = self._places.get(file)
+        if self._stamps is None or at is None:
+            return None
         # The mark is written last and read first. A row of which not all is to be seen yet would
         # do no harm: a stamp that is not right equals none that is remembered.
-        if self._rows is None or at is None or not (mark := self._rows[at + _TEXT]):
+        mark = self._stamps[at + _TEXT]
+        if not mark or not was_read_from(self._recipes[file][1], image.recipe):
             return None
-        return CopiedStamp(self._rows[at : at + _TEXT].decode(), mark == _MARKS[True])
+        return CopiedStamp(self._stamps[at : at + _TEXT].decode(), mark == _MARKS[True])
 
     def close(self) -> None:
         """End the process if it still runs; nothing more is known then."""
-        if self._rows is not None:
+        if self._stamps is not None:
             os.kill(self._process, signal.SIGKILL)
             os.waitpid(self._process, 0)
-            self._rows.close()
-            self._rows = None
+            self._stamps.close()
+            self._stamps = None
 
-    def _start(self, root: str, images: Sequence[Image]) -> None:
-        rows = mmap.mmap(-1, len(images) * _ROW)  # of no file, and shared with the process
+    def _start(self, root: str) -> None:
+        stamps = mmap.mmap(-1, len(self._places) * _ROW)  # of no file, and shared
         try:
             self._process = os.fork()
         except OSError:
-            rows.close()
+            stamps.close()
             return
         if not self._process:
             try:
-                self._take(rows, CopiedStamps(root), images)
+                os.closerange(0, 3)  # who reads what this program prints waits for nobody else
+                self._take(stamps, CopiedStamps(root))
             finally:
                 os._exit(0)  # whatever happened: nothing else of the program is to run twice
-        self._rows = rows
+        self._stamps = stamps
 
-    def _take(self, rows: mmap.mmap, stamps: CopiedStamps, images: Sequence[Image]) -> None:
-        for image in reversed(images):
-            if stamp := stamps.of(image):
-                at = self._places[image.name]
-                rows[at : at + _TEXT] = stamp.text.encode()
-                rows[at + _TEXT] = _MARKS[stamp.was_settled]
+    def _take(self, stamps: mmap.mmap, taking: CopiedStamps) -> None:
+        for file, row in reversed(list(self._recipes.items())):
+            copies = foresee_copies(*row)
+            folder = PurePosixPath(os.fsdecode(file)).parent
+            if copies and (stamp := taking.of(str(folder), copies)):
+                at = self._places[file]
+                stamps[at : at + _TEXT] = stamp.text.encode()
+                stamps[at + _TEXT] = _MARKS[stamp.was_settled]

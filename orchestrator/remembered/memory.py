@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from collections.abc import Mapping
 from contextlib import closing
 from enum import Enum
 from pathlib import Path
@@ -70,6 +71,17 @@ class Memory:
             return None
         return found[1] if found and found[0] == stamp else None
 
+    def foresee(self, kind: Kind) -> Mapping[bytes, tuple[str, str]]:
+        """Return stamp and value of all that is known of a kind, by subject, to be asked for it.
+
+        Nothing is thereby known to hold: that the stamp is still right is for `recall` to tell.
+        """
+        try:
+            return self._rows(kind, self._reading or self._open())
+        except sqlite3.Error:
+            self._let_go()  # who recalls meets the same error, and says what it means
+            return {}
+
     def recall_all(self, kind: Kind) -> list[tuple[bytes, str, str]]:
         """Return all findings of a kind: subject, stamp and value; none that cannot be read."""
         try:
@@ -125,10 +137,13 @@ class Memory:
             found: tuple[str, str] | None
             found = reading.execute(_ONE, (kind.value, subject)).fetchone()
             return found
+        return self._rows(kind, reading).get(subject)
+
+    def _rows(self, kind: Kind, reading: sqlite3.Connection) -> dict[bytes, tuple[str, str]]:
         if kind not in self._read:
             rows = reading.execute(_ALL, (kind.value,))
             self._read[kind] = {row[0]: row[1:] for row in rows}
-        return self._read[kind].get(subject)
+        return self._read[kind]
 
     def _open(self) -> sqlite3.Connection:
         """Open the file for reading, which must not make it: a plan may be all that is asked."""

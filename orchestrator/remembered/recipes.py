@@ -33,7 +33,7 @@ _BARE = {
 """What each part of a recipe is where nothing is said: a row has what differs from that."""
 
 _DEFAULTS = hashlib.sha256(repr(_BARE).encode()).hexdigest()[:16]
-_WRITTEN_BY = f"{__version__} {_FORMAT} {_DEFAULTS}"
+_WRITTEN_BY = f"{__version__} {_FORMAT} {_DEFAULTS} "
 """What a stamp has besides the file's: a recipe with other fields was read in another way."""
 
 
@@ -59,7 +59,7 @@ class CachedRecipes:
             stamp = Stamp.of(os.stat(text))  # noqa: PTH116 - paths are text here, for speed
         except OSError:
             return read_recipe(file)
-        subject, key = text[self._prefix :], f"{_WRITTEN_BY} {stamp.text}"
+        subject, key = text[self._prefix :], f"{_WRITTEN_BY}{stamp.text}"
         known = self._memory.recall(Kind.RECIPE, subject, key)
         recipe = _parse(known) if known else None
         if recipe and _holds_still(recipe, os.path.dirname(text)):  # noqa: PTH120 - likewise
@@ -68,6 +68,17 @@ class CachedRecipes:
         if stamp.was_settled(looked_ns):
             self._memory.remember(Kind.RECIPE, subject, key, _format(recipe))
         return recipe
+
+
+def foresee_copies(stamp: str, value: str) -> tuple[FileCopy, ...]:
+    """Return the `[[files]]` of a row of a recipe as it was when it was read last."""
+    recipe = _parse(value) if stamp.startswith(_WRITTEN_BY) else None
+    return recipe.files if recipe else ()
+
+
+def was_read_from(value: str, recipe: Recipe) -> bool:
+    """Tell whether a row is of the text that a recipe was read from, which says its `[[files]]`."""
+    return bool(recipe.sha256) and recipe.sha256 in value
 
 
 def _holds_still(recipe: Recipe, folder: str) -> bool:

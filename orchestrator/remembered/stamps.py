@@ -13,11 +13,11 @@ import marshal
 import os
 import stat
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from orchestrator.files import excluder, is_never_copied, source_text
-from orchestrator.model import Image
+from orchestrator.model import FileCopy
 
 _SETTLED_NS = 2_000_000_000
 """How old a file's times must be to be trusted: the coarsest clock of a file system in use."""
@@ -60,8 +60,8 @@ class CopiedStamps:
         self._root = root
         self._are_plain: dict[str, bool] = {root: True}
 
-    def of(self, image: Image) -> CopiedStamp | None:
-        """Return the stamp of what an image's `[[files]]` select; None if that has none.
+    def of(self, folder: str, copies: Iterable[FileCopy]) -> CopiedStamp | None:
+        """Return the stamp of what the `[[files]]` of a folder's recipe select, or None.
 
         It has none where a source is missing or reached through a link: whether that leads out
         of the workspace is for the reading of the files to find out.
@@ -69,8 +69,8 @@ class CopiedStamps:
         seen: list[object] = []
         newest_ns, looked_ns = 0, look_ns()
         try:
-            for copy in image.recipe.files:
-                source = source_text(self._root, image, copy)
+            for copy in copies:
+                source = source_text(self._root, folder, copy)
                 status = os.lstat(source)
                 if stat.S_ISLNK(status.st_mode) or not self._is_plain(_above(source)):
                     return None

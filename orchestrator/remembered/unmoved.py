@@ -66,7 +66,7 @@ class Unmoved:
 
     def _stamp_of(self, image: Image) -> CopiedStamp | None:
         known = self._ahead.of(image) if self._ahead else None
-        return known or self._stamps.of(image)
+        return known or self._stamps.of(str(image.path), image.recipe.files)
 
     def _subject_of(self, image: Image) -> str:
         return self._prefix + image.name

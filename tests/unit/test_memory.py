@@ -47,6 +47,25 @@ def test_a_later_finding_takes_the_place_of_an_earlier(file: Path) -> None:
     assert Memory(file).recall(Kind.RECIPE, "a", "later") == "two"
 
 
+def test_what_is_foreseen_is_all_of_a_kind(file: Path) -> None:
+    assert Memory(file).foresee(Kind.RECIPE) == {}
+    remember(file, Kind.RECIPE, "one")
+    remember(file, Kind.FINGERPRINT, "two")
+    memory = Memory(file)
+    assert memory.foresee(Kind.RECIPE) == {b"a": ("stamp", "one")}
+    assert memory.recall(Kind.RECIPE, "a", "stamp") == "one"
+
+
+def test_of_a_damaged_file_nothing_is_foreseen_and_it_is_begun_anew(file: Path) -> None:
+    file.write_bytes(b"damaged " * 1000)
+    memory = Memory(file)
+    assert memory.foresee(Kind.RECIPE) == {}
+    assert memory.recall(Kind.RECIPE, "a", "stamp") is None
+    memory.remember(Kind.RECIPE, "a", "stamp", "one")
+    memory.save()
+    assert Memory(file).recall(Kind.RECIPE, "a", "stamp") == "one"
+
+
 def test_asking_makes_no_file(file: Path) -> None:
     memory = Memory(file)
     assert memory.recall(Kind.FILE, "a", "stamp") is None

@@ -6,32 +6,45 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 from unittest.mock import patch
 
 import pytest
 
-from orchestrator.model import Image
+from orchestrator.app.opened import open_workspace
+from orchestrator.app.planning import BuildOptions, plan
+from orchestrator.model import FileCopy, Image
 from orchestrator.remembered import ahead
 from orchestrator.remembered.ahead import StampsAhead
+from orchestrator.remembered.memory import Memory
 from orchestrator.remembered.stamps import CopiedStamp, CopiedStamps
 from orchestrator.workspace import read_workspace
-from tests.helpers import ROOT, write_tree, write_workspace
+from tests.helpers import AMD64, ROOT, write_lock, write_tree, write_workspace
 
 RECIPE = f'from = "{ROOT}"\n[[files]]\nfrom = "src"\nto = "/app"\n'
 NAMES = [f"a{number}" for number in range(10)]
+CLOCK = "orchestrator.remembered.stamps.time.time_ns"
 
 
 @pytest.fixture
 def images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Image, ...]:
-    """Write ten images that copy files; so few are worth a process, whatever threads there are."""
+    """Write ten images that copy files, and read them once, with times that count as settled.
+
+    So few are worth a process, whatever threads there are.
+    """
     monkeypatch.setattr(ahead, "WORTH_A_PROCESS", 2)
     monkeypatch.setattr(threading, "active_count", lambda: 1)
+    real = time.time_ns
+    monkeypatch.setattr(CLOCK, lambda: real() + 3600 * 10**9)
     root = write_workspace(tmp_path, {f"base/{name}": RECIPE for name in NAMES})
     write_tree(root, {f"base/{name}/src/x": name for name in NAMES})
-    return tuple(read_workspace(root).images.values())
+    write_lock(root)
+    (root / ".orch").mkdir()
+    opened = open_workspace(root)
+    opened.memory.save()
+    return tuple(opened.graph.images.values())
 
 
 @pytest.fixture
@@ -50,10 +63,14 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 @pytest.fixture
 def stamps(tmp_path: Path, images: tuple[Image, ...], started: list[int]) -> Iterator[StampsAhead]:
-    found = StampsAhead(tmp_path, images)
+    found = begin(tmp_path)
     wait_for(started)
     yield found
     found.close()
+
+
+def begin(root: Path) -> StampsAhead:
+    return StampsAhead(root, Memory(root / ".orch/files.db"))
 
 
 def wait_for(started: list[int]) -> None:
@@ -70,7 +87,8 @@ def test_they_are_those_that_this_process_takes(
 ) -> None:
     here = CopiedStamps(str(tmp_path))
     assert known(stamps, images) == NAMES
-    assert [stamps.of(image) for image in images] == [here.of(image) for image in images]
+    taken = [here.of(str(image.path), image.recipe.files) for image in images]
+    assert [stamps.of(image) for image in images] == taken
 
 
 @pytest.mark.parametrize("hours", [-1, 1])
@@ -79,8 +97,8 @@ def test_they_say_whether_a_change_since_would_show(
 ) -> None:
     now_ns = time.time_ns() + hours * 3600 * 10**9
     with (
-        patch("orchestrator.remembered.stamps.time.time_ns", lambda: now_ns),
-        closing(StampsAhead(tmp_path, images)) as stamps,
+        patch(CLOCK, lambda: now_ns),
+        closing(begin(tmp_path)) as stamps,
     ):
         wait_for(started)
         found = [stamps.of(image) for image in images]
@@ -93,15 +111,17 @@ def test_the_last_are_known_first_and_nobody_waits_for_the_others(
     reading, writing = os.pipe()
     take = CopiedStamps.of
 
-    def wait_at_the_sixth(self: CopiedStamps, image: Image) -> CopiedStamp | None:
-        if image.name == "a6":
+    def wait_at_the_sixth(
+        self: CopiedStamps, folder: str, copies: Iterable[FileCopy]
+    ) -> CopiedStamp | None:
+        if folder == "base/a6":
             os.write(writing, b"x")
             signal.pause()
-        return take(self, image)
+        return take(self, folder, copies)
 
     with (
         patch.object(CopiedStamps, "of", wait_at_the_sixth),
-        closing(StampsAhead(tmp_path, images)) as stamps,
+        closing(begin(tmp_path)) as stamps,
     ):
         assert os.read(reading, 1) == b"x"
         assert known(stamps, images) == NAMES[7:]
@@ -114,17 +134,51 @@ def test_an_image_whose_files_are_missing_has_none(
 ) -> None:
     (tmp_path / "base/a9/src/x").unlink()
     (tmp_path / "base/a9/src").rmdir()
-    with closing(StampsAhead(tmp_path, images)) as stamps:
+    with closing(begin(tmp_path)) as stamps:
         wait_for(started)
         assert known(stamps, images) == NAMES[:-1]
 
 
-def test_an_image_that_copies_nothing_has_none(
+def test_a_recipe_that_changed_since_has_none(
     tmp_path: Path, images: tuple[Image, ...], stamps: StampsAhead
 ) -> None:
+    with (tmp_path / "base/a3/image.toml").open("a") as file:
+        file.write('exclude = ["*.log"]\n')
+    (tmp_path / "base/a4/image.toml").touch()
     (tmp_path / "base/b").mkdir()
-    (tmp_path / "base/b/image.toml").write_text('from = "a1"\n')
-    assert known(stamps, tuple(read_workspace(tmp_path).images.values())) == NAMES
+    (tmp_path / "base/b/image.toml").write_text(RECIPE)
+    now = tuple(read_workspace(tmp_path).images.values())
+    assert known(stamps, now) == [name for name in NAMES if name != "a3"]
+
+
+def test_recipes_that_another_version_read_have_none(
+    tmp_path: Path, images: tuple[Image, ...], started: list[int]
+) -> None:
+    with (
+        patch("orchestrator.remembered.recipes._WRITTEN_BY", "another "),
+        closing(begin(tmp_path)) as stamps,
+    ):
+        wait_for(started)
+        assert known(stamps, images) == []
+
+
+def test_where_nothing_is_remembered_none_is_known(
+    tmp_path: Path, images: tuple[Image, ...]
+) -> None:
+    (tmp_path / ".orch/files.db").unlink()
+    assert known(begin(tmp_path), images) == []
+
+
+def test_each_plan_has_its_own_and_closes_it(
+    tmp_path: Path, images: tuple[Image, ...], started: list[int]
+) -> None:
+    opened = open_workspace(tmp_path, to_plan=True)
+    assert opened.ahead
+    assert opened.ahead.is_open
+    for processes in (1, 2):
+        plan(opened, BuildOptions(AMD64))
+        assert not opened.ahead.is_open
+        assert len(started) == processes
 
 
 def test_of_a_process_that_ended_early_nothing_is_known(
@@ -132,7 +186,7 @@ def test_of_a_process_that_ended_early_nothing_is_known(
 ) -> None:
     with (
         patch.object(CopiedStamps, "of", side_effect=MemoryError),
-        closing(StampsAhead(tmp_path, images)) as stamps,
+        closing(begin(tmp_path)) as stamps,
     ):
         wait_for(started)
         assert known(stamps, images) == []
@@ -151,14 +205,14 @@ def test_few_images_are_not_worth_a_process(
     tmp_path: Path, images: tuple[Image, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ahead, "WORTH_A_PROCESS", 11)
-    assert known(StampsAhead(tmp_path, images), images) == []
+    assert known(begin(tmp_path), images) == []
 
 
 def test_beside_other_threads_no_process_is_started(
     tmp_path: Path, images: tuple[Image, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(threading, "active_count", lambda: 2)
-    assert known(StampsAhead(tmp_path, images), images) == []
+    assert known(begin(tmp_path), images) == []
 
 
 def test_where_none_can_be_started_nothing_is_known(
@@ -168,4 +222,4 @@ def test_where_none_can_be_started_nothing_is_known(
         raise BlockingIOError
 
     monkeypatch.setattr(os, "fork", refuse)
-    assert known(StampsAhead(tmp_path, images), images) == []
+    assert known(begin(tmp_path), images) == []
