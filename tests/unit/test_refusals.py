@@ -21,14 +21,13 @@ STOPPED = "InterruptedByUserError"
 """What raises this did what the user asked for, and needs no hint."""
 
 WITHOUT_HINT = {
-    ("cli/__init__.py", "main"): "the user interrupted it",
-    ("app/explaining.py", "_reached_by_pins"): "caught below it, and told as a warning",
-    ("engines/assembler/bytecode.py", "_compile"): "cannot be: its pipes were asked for",
-    ("publish/download.py", "download"): "stands in until the first attempt failed",
-    ("publish/wire.py", "send"): "stands in until the first attempt failed",
-    ("publish/wire.py", "_request_token"): "stands in until the first attempt failed",
+    ("cli/__init__.py", "OrchError"): "the user interrupted it",
+    ("app/explaining.py", "NoComparisonError"): "caught below it, and told as a warning",
+    ("engines/assembler/bytecode.py", "AssemblyError"): "cannot be: its pipes were asked for",
+    ("publish/download.py", "RegistryUnreachableError"): "stands in until an attempt failed",
+    ("publish/wire.py", "RegistryUnreachableError"): "stands in until an attempt failed",
 }
-"""Functions that make an error without a hint, each with its reason."""
+"""What is made without a hint, by module and class, each with its reason."""
 
 OTHERS_OPTIONS = {
     "--builder",
@@ -87,35 +86,19 @@ def error_classes() -> frozenset[tuple[str, str]]:
         found |= more
 
 
-class Refusals(ast.NodeVisitor):
-    """Finds the calls that make an error, each with the function that it stands in."""
-
-    def __init__(self, module: str) -> None:
-        own = {name for place, name in classes() if place == module}
-        strangers = {name for name in own if (module, name) not in error_classes()}
-        self.known = {name for _, name in error_classes()} - strangers
-        self.functions = [""]
-        self.found: list[tuple[str, ast.Call]] = []
-
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
-        self.functions.append(node.name)
-        self.generic_visit(node)
-        self.functions.pop()
-
-    def visit_Call(self, node: ast.Call) -> None:
-        if name_of(node.func) in self.known:
-            self.found.append((self.functions[-1], node))
-        self.generic_visit(node)
-
-
 @functools.cache
-def refusals() -> tuple[tuple[str, str, ast.Call], ...]:
-    """Return the module, the function and the call of whatever makes such an error."""
+def refusals() -> tuple[tuple[str, ast.Call], ...]:
+    """Return the module and the call of whatever makes such an error."""
     found = []
     for module, tree in trees().items():
-        visitor = Refusals(module)
-        visitor.visit(tree)
-        found += [(module, function, call) for function, call in visitor.found]
+        own = {name for place, name in classes() if place == module}
+        strangers = {name for name in own if (module, name) not in error_classes()}
+        known = {name for _, name in error_classes()} - strangers
+        found += [
+            (module, node)
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Call) and name_of(node.func) in known
+        ]
     return tuple(found)
 
 
@@ -208,8 +191,8 @@ def test_every_refusal_has_a_hint_or_a_reason_for_having_none() -> None:
     made = list(refusals())
     assert len(made) > 300
     lacking = {
-        (module, function)
-        for module, function, call in made
+        (module, name_of(call.func))
+        for module, call in made
         if hint_of(call) is None and name_of(call.func) != STOPPED
     }
     assert lacking == set(WITHOUT_HINT)
@@ -217,7 +200,7 @@ def test_every_refusal_has_a_hint_or_a_reason_for_having_none() -> None:
 
 def test_a_refusal_names_its_subject_first_and_ends_without_a_full_stop() -> None:
     wrong = []
-    for module, _, call in refusals():
+    for module, call in refusals():
         for text in said(call):
             wrong += [(module, text)] * (text.endswith(".") and not text.endswith("..."))
         if call.args and isinstance(call.args[0], ast.Constant):
