@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import importlib
+import os
 import signal
 import sys
 from pathlib import Path
@@ -40,6 +42,9 @@ _VERBS = {
     "doctor": "doctor",
     "completion": "completion",
 }
+
+
+_STANDARD_ERROR = 2
 
 
 class _Verbs(click.Group):
@@ -103,23 +108,50 @@ def orch(
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit with its code; SIGTERM counts as Ctrl-C."""
+    _fill_streams()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     gc.set_threshold(100_000)  # values make no circles: looking for them is a tenth of a long plan
+    try:
+        code = _run(arguments)
+        sys.stdout.flush()
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            if not isinstance(error, BrokenPipeError):
+                print_error(disk_error(error))
+        _give_up_streams()
+        sys.exit(ExitCode.FAILED)
+    sys.exit(code)
+
+
+def _run(arguments: list[str] | None) -> int:
     try:
         code: Any = orch.main(args=arguments, prog_name="orch", standalone_mode=False)
     except OrchError as error:
         print_error(error)
-        sys.exit(error.exit_code)
-    except OSError as error:
-        if isinstance(error, BrokenPipeError):
-            sys.stderr.close()
-        else:
-            print_error(disk_error(error))
-        sys.exit(ExitCode.FAILED)
+        return error.exit_code
     except click.ClickException as error:
         print_usage_error(error)
-        sys.exit(ExitCode.WRONG_REQUEST)
+        return ExitCode.WRONG_REQUEST
     except (click.Abort, KeyboardInterrupt):  # click turns the one into the other
         print_error(OrchError("interrupted"))
-        sys.exit(ExitCode.INTERRUPTED)
-    sys.exit(code if isinstance(code, int) else ExitCode.DONE)
+        return ExitCode.INTERRUPTED
+    return code if isinstance(code, int) else ExitCode.DONE
+
+
+def _fill_streams() -> None:
+    """Let what is written to a closed stream go nowhere, and not into the next file opened."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= _STANDARD_ERROR:
+        os.set_inheritable(descriptor, True)  # noqa: FBT003 - the name says what
+    os.close(descriptor)
+    sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
+    sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
+
+
+def _give_up_streams() -> None:
+    """Let what streams still hold go nowhere: flushing it at the end would fail once more."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError):  # a stream of a program that calls this may have none
+            if stream.fileno() <= _STANDARD_ERROR:
+                os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)

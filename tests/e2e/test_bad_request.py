@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.monorepo import Monorepo
+from tests.e2e.monorepo import ORCH, Monorepo
 
 
 def line_of(repo: Monorepo, name: str, text: str) -> int:
@@ -210,3 +211,28 @@ def test_a_report_that_cannot_be_a_file_is_refused_before_anything_is_done(
 ) -> None:
     repo.orch("build", "--report", named, code=2)
     assert not repo.layout.exists()
+
+
+@pytest.mark.parametrize(
+    ("typed", "code"),
+    [
+        ("graph 2>&-", 0),
+        ("graph >&- 2>&- <&-", 0),
+        ("build root 2>&-", 0),
+        ("graph >/dev/full", 1),
+        ("build nobody 2>/dev/full", 1),
+    ],
+)
+def test_streams_that_are_closed_or_full_end_with_a_code_of_the_contract(
+    repo: Monorepo, typed: str, code: int
+) -> None:
+    command = f'"{ORCH}" {typed}'
+    done = subprocess.run(
+        ["bash", "-c", command],
+        check=False,
+        cwd=repo.root,
+        env=repo.environment(),
+        stderr=subprocess.PIPE,
+    )
+    assert done.returncode == code
+    assert b"Exception ignored" not in done.stderr
