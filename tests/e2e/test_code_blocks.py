@@ -23,8 +23,8 @@ from orchestrator.settings import take_settings
 from orchestrator.tables import Table
 from orchestrator.workspace import read_workspace
 from tests.codeblocks import CodeBlock, code_blocks, steps_of
-from tests.e2e.test_documentation import PAGES, ROOT
 from tests.helpers import write_lock, write_tree
+from tests.pages import PAGES, ROOT
 from tests.registries import TinyRegistry
 
 ASIDE = (ROOT / "docs/adr", ROOT / "docs/reference/rules", ROOT / "docs/reference/from-code")

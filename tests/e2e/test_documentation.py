@@ -59,27 +59,11 @@ from orchestrator.workspace import read_workspace
 from tests.codeblocks import code_blocks, steps_of
 from tests.evidences import build_of, build_row
 from tests.helpers import wheel_of
+from tests.pages import PAGES, ROOT, verbs
 
-ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "docs/reference"
-PAGES = [
-    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),
-    *(ROOT / "base/README.md", ROOT / "services/README.md"),
-    *sorted((ROOT / "docs").rglob("*.md")),
-]
 EXCEPTION = "[[ecr.exceptions]]\nfinding = 'CVE-1'\nuntil = '2027-01-31'\nreason = 'r'\n"
 SELECTION = {"tiers", "bases", "services", "changed", "since", "with_dependents"}
-
-
-def verbs() -> dict[str, click.Command]:
-    context = click.Context(orch)
-    assert isinstance(orch, click.Group)
-    commands = {name: orch.get_command(context, name) for name in orch.list_commands(context)}
-    found = {name: command for name, command in commands.items() if command is not None}
-    for name, command in list(found.items()):
-        if isinstance(command, click.Group):
-            found |= {f"{name} {inner}": item for inner, item in command.commands.items()}
-    return found
 
 
 def options(command: click.Command) -> dict[str, set[str]]:

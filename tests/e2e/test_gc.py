@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.monorepo import IMAGES, TIMEOUT_S, Monorepo
-from tests.e2e.test_interruptions import running
+from tests.e2e.sessions import running
 
 CHANGES = 6
 GREEDY = ("--older-than", "1m", "--max-size", "1B")

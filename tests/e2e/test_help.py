@@ -16,8 +16,8 @@ from click.testing import CliRunner
 from orchestrator.cli import orch
 from orchestrator.cli.completion import SHELLS
 from tests.e2e.monorepo import ORCH
-from tests.e2e.test_documentation import verbs
 from tests.helpers import write_workspace
+from tests.pages import verbs
 
 IMAGES = {"base/python-base": 'from = "debian:bookworm"', "services/api": 'from = "python-base"'}
 

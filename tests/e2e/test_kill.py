@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.monorepo import TIMEOUT_S, Monorepo
-from tests.e2e.test_interruptions import all_end, running
+from tests.e2e.sessions import all_end, running
 
 KILLS, FULL_KILLS = 8, 50
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.test_documentation import ROOT
+from tests.pages import ROOT
 from tests.reference_pages import FOLDER, PAGES, page
 
 _LOADED = re.compile(

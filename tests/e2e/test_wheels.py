@@ -11,9 +11,8 @@ from typing import Any
 import pytest
 
 from tests.e2e.monorepo import Monorepo
-from tests.sdists import HERE, make_buildable
-
-MADE = "open('made.txt', 'w').write('made')\n"
+from tests.e2e.native import MADE, add_native
+from tests.sdists import HERE
 
 
 @pytest.fixture(scope="module")
@@ -28,12 +27,6 @@ def locked(template: Monorepo, tmp_path_factory: pytest.TempPathFactory) -> Mono
 @pytest.fixture
 def repo(locked: Monorepo, tmp_path: Path) -> Monorepo:
     return locked.copy(tmp_path / "repo")
-
-
-def add_native(repo: Monorepo, steps: str) -> None:
-    make_buildable(repo.python.files, steps=steps)
-    repo.python.relist("native")
-    repo.write("services/api/requirements.txt", "gamma\nnative\n")
 
 
 def built_row(repo: Monorepo) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import pytest
 from tests.conftest import give_up
 from tests.e2e.archives import FileServer, SigningKey, missing_programs
 from tests.e2e.monorepo import Monorepo, make_monorepo
-from tests.e2e.test_wheels import MADE, add_native
+from tests.e2e.native import MADE, add_native
 from tests.faults.ground import Ground
 from tests.faults.scenarios import (
     Building,

@@ -13,7 +13,7 @@ from orchestrator.engines.docker.engine import DockerEngine, EngineImage
 from orchestrator.engines.docker.exchange import Exchange
 from orchestrator.errors import OrchError
 from orchestrator.oci.layout import Layout
-from tests.unit.test_oci_imported import saved
+from tests.saved import saved
 
 ID = f"sha256:{'1' * 64}"
 
