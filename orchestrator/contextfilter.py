@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from orchestrator.errors import WorkspaceError, unreadable
-from orchestrator.ignorefile import IgnoreFile, clean, compile_pattern, parse_ignore_file
+from orchestrator.globbing import compile_pattern
+from orchestrator.ignorefile import IgnoreFile, clean, parse_ignore_file
 from orchestrator.model import ContextSource, Image, Workspace
 
 

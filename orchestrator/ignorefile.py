@@ -7,9 +7,9 @@ import re
 from dataclasses import dataclass
 
 from orchestrator.errors import WorkspaceError
+from orchestrator.globbing import compile_pattern
 
 _SPECIAL = frozenset("*?[]\\")
-_IN_CLASS = frozenset("[&~|")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,49 +74,6 @@ def _compile_ignored(pattern: str) -> re.Pattern[str]:
 def clean(path: str) -> str:
     """Return a path below the context, without `.`, `..` and outer slashes; "" is all of it."""
     return posixpath.normpath(f"/{path}").strip("/")
-
-
-def compile_pattern(pattern: str) -> re.Pattern[str]:
-    """Compile a pattern: `*` and `?` stay within a folder, `**` does not.
-
-    Raises:
-        ValueError, re.error: It is not valid.
-    """
-    text, index = "", 0
-    while index < len(pattern):
-        char = pattern[index]
-        index += 1
-        if char == "*" and pattern.startswith("*", index):
-            index += 1 + pattern.startswith("*/", index)
-            text += ".*" if index >= len(pattern) else "(?:.*/)?"
-        elif char == "*":
-            text += "[^/]*"
-        elif char == "?":
-            text += "[^/]"
-        elif char == "[":
-            inside, index = _class(pattern, index)
-            text += inside
-        elif char == "\\" and index < len(pattern):
-            text += re.escape(pattern[index])
-            index += 1
-        else:
-            text += re.escape(char)
-    return re.compile(text, re.DOTALL)
-
-
-def _class(pattern: str, index: int) -> tuple[str, int]:
-    """Return a character class and the index after it; such a class never matches a slash."""
-    text = "(?!/)["
-    while index < len(pattern) and pattern[index] != "]":
-        if pattern[index] == "\\":
-            text += re.escape(pattern[index + 1 : index + 2])
-            index += 2
-            continue
-        text += f"\\{pattern[index]}" if pattern[index] in _IN_CLASS else pattern[index]
-        index += 1
-    if index >= len(pattern):
-        raise ValueError("a [ is not closed")
-    return f"{text}]", index + 1
 
 
 def has_wildcards(path: str) -> bool:
