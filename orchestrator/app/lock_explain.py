@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from orchestrator.resolve.debian.packages import Deb
     from orchestrator.resolve.edges import Edges
-    from orchestrator.resolve.explained import Explained, Kind
+    from orchestrator.resolve.explanations import Explained, Kind
 
 
 def explain(directory: Path, package: str) -> tuple[Explained, tuple[str, ...]]:
@@ -64,7 +64,7 @@ class _Known:
 
     def find_edges(self, kind: Kind, image: str, platform: Platform) -> Edges | None:
         """Return who needs whom of what an image holds; None, with a note, where that fails."""
-        from orchestrator.resolve.explained import Kind  # noqa: PLC0415 - slow to import
+        from orchestrator.resolve.explanations import Kind  # noqa: PLC0415 - slow to import
 
         key = kind, image, platform
         if key not in self._edges:

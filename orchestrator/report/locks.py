@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from orchestrator.resolve.behind import Difference
-    from orchestrator.resolve.explained import Chain, Explained, Held, Line, Step
+    from orchestrator.resolve.explanations import Chain, Explained, Held, Line, Step
     from orchestrator.resolve.outdated import Outdated
     from orchestrator.resolve.pinning import BaseMove
     from orchestrator.resolve.upgrading import Move

@@ -10,7 +10,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 
 from orchestrator.resolve.edges import Edges, find_chain
-from orchestrator.resolve.explained import Line
+from orchestrator.resolve.explanations import Line
 from orchestrator.resolve.python.offered import Target
 from orchestrator.resolve.python.requirements import RequirementLine
 from orchestrator.resolve.python.uv import NoSolutionError, Uv

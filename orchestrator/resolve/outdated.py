@@ -13,7 +13,7 @@ from orchestrator.graph import Graph
 from orchestrator.lockfile import Lock
 from orchestrator.model import Platform, Workspace
 from orchestrator.resolve.debian.version import version_key
-from orchestrator.resolve.explained import Kind, Line
+from orchestrator.resolve.explanations import Kind, Line
 from orchestrator.resolve.inputs import read_constraints, read_tree_requirements, wanted_debs
 from orchestrator.resolve.lock import Sources
 from orchestrator.resolve.objectors import find_objectors

@@ -132,6 +132,7 @@ WITHIN = {
         "choosing",
         "behind",
         "explained",
+        "explanations",
         "builds",
         "target",
         "inputs",
