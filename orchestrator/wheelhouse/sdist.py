@@ -7,7 +7,6 @@ import errno
 import gzip
 import tarfile
 import tomllib
-import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,6 +28,7 @@ from orchestrator.resolve.builds import requires_of
 EARLIEST_S = 315_532_800
 """1980-01-01, the first time that a zip archive can write."""
 
+_ZIP = b"PK"
 _LEGACY = "setuptools.build_meta:__legacy__"
 _MOST_BYTES = 4 << 30
 _MOST_PROJECT_BYTES = 4 << 20
@@ -110,13 +110,13 @@ def _only(roots: set[str], name: str) -> str:
 
 @contextmanager
 def _opened(file: Path, name: str) -> Iterator[tarfile.TarFile]:
-    if zipfile.is_zipfile(file):
-        raise _broken(name, "sdists that are zip archives are not taken")
     limit_bytes = min(_MOST_BYTES, max(_RATIO_FREE_BYTES, _MOST_RATIO * file.stat().st_size))
     try:
         with file.open("rb") as packed:
             first = packed.read(max(map(len, _OPENERS)))
             packed.seek(0)
+            if first.startswith(_ZIP):
+                raise _broken(name, "sdists that are zip archives are not taken")
             opener = next((_OPENERS[magic] for magic in _OPENERS if first.startswith(magic)), None)
             plain = opener(packed) if opener else packed
             with open_tar(Believable(plain, limit_bytes)) as archive:
