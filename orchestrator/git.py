@@ -51,11 +51,7 @@ def merge_base(root: Path, revision: str) -> str:
     Raises:
         NoComparisonError: There is no git, no repository, no such revision or no common commit.
     """
-    if not _git(root, "rev-parse", "--git-dir"):
-        raise NoComparisonError(
-            f"{root} is in no git repository, or git is not installed",
-            hint="run it in a clone of the repository, with git on the PATH",
-        )
+    _check_repository(root)
     if not _git(root, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}"):
         raise NoComparisonError(
             f"git knows no revision {revision!r}{_if_shallow(root)}", hint=_FETCH
@@ -66,6 +62,20 @@ def merge_base(root: Path, revision: str) -> str:
             f"git finds no commit common with {revision!r}{_if_shallow(root)}", hint=_FETCH
         )
     return found.splitlines()[0]
+
+
+def _check_repository(root: Path) -> None:
+    found = _run(root, "rev-parse", "--git-dir", env={"LC_ALL": "C"})
+    if found is not None and "dubious ownership" in found.stderr:
+        raise NoComparisonError(
+            f"git does not read the repository of {root}, which is another user's",
+            hint=f"trust it: git config --global --add safe.directory {root}",
+        )
+    if found is None or found.returncode != 0:
+        raise NoComparisonError(
+            f"{root} is in no git repository, or git is not installed",
+            hint="run it in a clone of the repository, with git on the PATH",
+        )
 
 
 def find_commit(root: Path, revision: str) -> str:

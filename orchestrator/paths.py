@@ -11,7 +11,8 @@ def cache_folder() -> Path:
     """Return the user's cache, which `ORCH_CACHE` moves."""
     given = os.environ.get("ORCH_CACHE")
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(given).absolute() if given else Path(base) / "orch"
+    # Not all that set variables expand ~, such as the files of pipelines.
+    return Path(os.path.expanduser(given or f"{base}/orch")).absolute()  # noqa: PTH111 - never fails
 
 
 @dataclass(frozen=True, slots=True)

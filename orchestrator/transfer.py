@@ -133,6 +133,8 @@ class Transfers:
 
     def _copy(self, source: Path, part: BinaryIO) -> None:
         part.truncate(0)
+        if source.exists() and not source.is_file():  # but a device, which has no end
+            raise FetchError(f"{source} is no file", hint="let the address name a file")
         try:
             with source.open("rb") as file:
                 shutil.copyfileobj(file, part, _CHUNK)

@@ -218,7 +218,8 @@ def _narrow(
     try:
         before = fingerprints_since(opened, options.selection.since, options.platform)
     except NoComparisonError as error:
-        notes.append(f"--since {options.selection.since}: {error}; every image is selected")
+        tried = f"--since {options.selection.since}: {error}"
+        notes.append(f"{tried}; every image is selected ({error.hint})")
         return chosen
     differing = [name for name in chosen if before.get(name) != now.prints[name].digest]
     if options.selection.with_dependents:

@@ -41,6 +41,12 @@ def complete_images(
     ]
 
 
+def _revision(context: click.Context, option: click.Parameter, value: str | None) -> str:
+    if value == "":  # which an unset variable gives
+        raise click.BadParameter("no revision is named", context, option)
+    return value or ""
+
+
 def selection_options(command: F) -> F:
     """Add the options that select images; `selection_of` reads them."""
     options = [
@@ -52,7 +58,7 @@ def selection_options(command: F) -> F:
         click.option(
             "--since",
             metavar="REV",
-            default="",
+            callback=_revision,
             help="Only what differs from the commit at which this branch and REV parted.",
         ),
         click.option("--with-dependents", is_flag=True, help="And all that stands on them."),

@@ -236,3 +236,13 @@ def test_streams_that_are_closed_or_full_end_with_a_code_of_the_contract(
     )
     assert done.returncode == code
     assert b"Exception ignored" not in done.stderr
+
+
+def test_no_revision_is_no_revision_to_compare_with(repo: Monorepo) -> None:
+    assert "no revision is named" in repo.orch("plan", "--since", "", code=2).stderr
+
+
+def test_a_cache_below_home_is_found_by_its_tilde(repo: Monorepo) -> None:
+    repo.orch("build", "root", ORCH_CACHE="~/mine")
+    assert (repo.home / "mine/blobs").is_dir()
+    assert not repo.path("~").exists()

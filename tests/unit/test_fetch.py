@@ -168,6 +168,11 @@ def test_a_file_url_is_copied(tmp_path: Path, downloads: Downloads) -> None:
     assert result(downloads, file_at(url)).read_bytes() == CONTENT
 
 
+def test_a_file_url_of_a_device_without_end_is_refused(downloads: Downloads) -> None:
+    with pytest.raises(FetchError, match="/dev/zero is no file"):
+        result(downloads, file_at("file:///dev/zero"))
+
+
 def test_offline_fetches_nothing_and_says_so(site: Site, tmp_path: Path) -> None:
     downloads = Downloads(tmp_path / "cache", offline=True)
     with pytest.raises(FetchError, match="--offline forbids fetching it") as raised:

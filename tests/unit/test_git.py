@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.git import commit_annotations
+from orchestrator.git import NoComparisonError, commit_annotations, merge_base
 
 REVISION = "org.opencontainers.image.revision"
 CREATED = "org.opencontainers.image.created"
@@ -61,3 +61,13 @@ def test_a_machine_without_git_has_no_annotations(
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     assert commit_annotations(tmp_path) == {}
+
+
+def test_another_user_s_repository_is_named_as_that_with_the_way_to_trust_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    git(tmp_path, "init", "-q")
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+    with pytest.raises(NoComparisonError, match="which is another user's") as raised:
+        merge_base(tmp_path, "HEAD")
+    assert raised.value.hint.endswith(f"--add safe.directory {tmp_path}")
