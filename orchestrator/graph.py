@@ -6,21 +6,16 @@ importing it takes as long as all else that a build with nothing to do does in P
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from orchestrator.edges import edges_of, sibling_below, takes_wheels
 from orchestrator.errors import WorkspaceError
-from orchestrator.model import Image, Reference, Workspace
-from orchestrator.siblings import WHEELS_CONTEXT, SiblingNames, is_wheels_context
+from orchestrator.model import Image, Workspace
+from orchestrator.siblings import SiblingNames
 
-_NO_SIBLING = "orch graph shows the images; one from elsewhere needs its tag or digest"
 DEBIAN_PREFIX = "debian:"
-
-
-class UnknownParentError(WorkspaceError):
-    """An image stands on a sibling that the workspace lacks."""
 
 
 class CycleError(WorkspaceError):
@@ -108,13 +103,13 @@ def build_graph(workspace: Workspace) -> Graph:
     external: dict[str, tuple[str, ...]] = {}
     names = SiblingNames(workspace)
     for image in images.values():
-        edges[image.name], external[image.name] = _edges(workspace, names, image)
+        edges[image.name], external[image.name] = edges_of(workspace, names, image)
     order = _order(workspace, edges)
     parents = {name: edges[name] for name in order}
     tiers: dict[str, int] = {}
     for name in order:
         tiers[name] = 1 + max((tiers[parent] for parent in parents[name]), default=-1)
-    below = {name: _below(names, image, edges[name]) for name, image in images.items()}
+    below = {name: sibling_below(names, image, edges[name]) for name, image in images.items()}
     return Graph(
         images={name: images[name] for name in order},
         parents=parents,
@@ -124,7 +119,7 @@ def build_graph(workspace: Workspace) -> Graph:
         below={name: sibling for name, sibling in below.items() if sibling},
         pythons=_pythons(workspace, order, below),
         takes_wheels=frozenset(
-            name for name, image in images.items() if _takes_wheels(names, image)
+            name for name, image in images.items() if takes_wheels(names, image)
         ),
     )
 
@@ -162,14 +157,6 @@ def _dependents(
     return {name: tuple(found) for name, found in dependents.items()}
 
 
-def _below(names: SiblingNames, image: Image, parents: tuple[str, ...]) -> str:
-    """Return the sibling that an image's layers begin with, or nothing."""
-    if image.build is None:
-        return parents[0] if parents else ""
-    base = image.build.uses.base
-    return (base and names.find(base.name, by=image.name)) or ""
-
-
 def _pythons(
     workspace: Workspace, order: Iterable[str], below: Mapping[str, str]
 ) -> dict[str, str]:
@@ -179,68 +166,6 @@ def _pythons(
         handed = pythons.get(below[name], default)
         pythons[name] = default if build is None else build.settings.python or handed
     return pythons
-
-
-def _takes_wheels(names: SiblingNames, image: Image) -> bool:
-    return image.build is None or any(
-        is_wheels_context(names, image, item) for item in image.build.uses.references
-    )
-
-
-def _edges(
-    workspace: Workspace, names: SiblingNames, image: Image
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the siblings and the other images that one is made from, in the order of use."""
-    if image.build is None:
-        if image.parent in workspace.images:
-            return (image.parent,), ()
-        _check_external(workspace, image)
-        return (), (image.parent,)
-    found = {
-        item.name: names.find(item.name, by=image.name)
-        for item in image.build.uses.references
-        if not _is_wheels_context(workspace, names, image, item)
-    }
-    return (
-        tuple(dict.fromkeys(sibling for sibling in found.values() if sibling)),
-        tuple(reference for reference, sibling in found.items() if not sibling),
-    )
-
-
-def _is_wheels_context(
-    workspace: Workspace, names: SiblingNames, image: Image, item: Reference
-) -> bool:
-    """Tell whether a reference means the wheels that the lock has for an image.
-
-    Raises:
-        WorkspaceError: It does, and the settings do not say what is to be locked.
-    """
-    if not is_wheels_context(names, image, item):
-        return False
-    if not image.is_locked:
-        raise WorkspaceError(
-            f"from={WHEELS_CONTEXT} gives an image the wheels that are locked for it, and nothing "
-            f"is locked for {image.name}",
-            file=workspace.root / image.file,
-            line=item.line,
-            hint=f"name what it installs in {workspace.settings.file.name}: "
-            f'[image.{image.name}] requirements = ["requirements.txt"]',
-        )
-    return True
-
-
-def _check_external(workspace: Workspace, image: Image) -> None:
-    """Refuse a parent that can only be meant as a sibling: it has no tag, digest or registry."""
-    if any(mark in image.parent for mark in ":@/"):
-        return
-    near = difflib.get_close_matches(image.parent, workspace.images, n=1, cutoff=0.4)
-    hint = f"did you mean {near[0]!r}?" if near else _NO_SIBLING
-    raise UnknownParentError(
-        f"{image.name} stands on {image.parent!r}, which is no image of this workspace",
-        hint=hint,
-        file=workspace.root / image.file,
-        line=image.recipe.parent_line,
-    )
 
 
 def _cycle_error(workspace: Workspace, circle: list[str]) -> CycleError:

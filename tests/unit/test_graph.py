@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrator.graph import CycleError, UnknownParentError
+from orchestrator.edges import UnknownParentError
+from orchestrator.graph import CycleError
 from tests.helpers import graph_of
 
 TIERS = "api: web; web: base; ml: base; base; torch: ml"
