@@ -17,7 +17,9 @@ import pytest
 
 from orchestrator.engines.assembler import clashes, store
 from orchestrator.engines.assembler.jobs import Workers
+from orchestrator.lockfile import ImageLock
 from orchestrator.model import LockedWheel
+from tests.helpers import write_tree
 from tests.tiny import AMD64, Tiny, digests, statuses
 from tests.wheels import make_wheel
 
@@ -335,6 +337,15 @@ def test_a_fetched_file_gets_a_layer_of_its_own(tiny: Tiny, tmp_path: Path) -> N
     assert files_of(tiny, "worker")["models/m.whl"].size == wheel.size_bytes
     layers, _ = tiny.layout.read_image(tiny.layout.names()["worker"][AMD64.key])
     assert "/models/m.whl" in [layer.what for layer in layers]
+
+
+def test_where_no_package_makes_bin_a_link_a_file_may_lie_there(tiny: Tiny) -> None:
+    recipe = 'from = "debian:bookworm"\n[[files]]\nfrom = "tool"\nto = "/bin/tool"\n'
+    write_tree(tiny.root, {"base/bare/image.toml": recipe, "base/bare/tool": "x"})
+    tiny.adds["bare"] = ImageLock()
+    tiny.lock()
+    assert tiny.build().ok
+    assert files_of(tiny, "bare")["bin/tool"].size == 1
 
 
 @pytest.mark.parametrize(

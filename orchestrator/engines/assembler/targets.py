@@ -24,7 +24,7 @@ def check_targets(contents: Contents, files: Iterable[SourceFile]) -> None:
     """
     copied = [file.target for file in files]
     fetched = [fetch.target.strip("/") for fetch in contents.own.image.recipe.fetches]
-    if not contents.stands_on_unknown:
+    if contents.debs and not contents.stands_on_unknown:
         _check_merged(chain(copied, fetched))
     _check_apart(copied)
 
