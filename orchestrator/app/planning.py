@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from enum import Enum
 from types import MappingProxyType
 
+from orchestrator.app.docker_images import DockerImages, ask_docker
 from orchestrator.app.fingerprinting import Fingerprinted, fingerprint_images
 from orchestrator.app.known import Known, find_unmoved, read_known
 from orchestrator.app.obstacles import why_unavailable
 from orchestrator.app.opened import Opened, parse_known_lock, read_lock_text
-from orchestrator.errors import MissingToolError
 from orchestrator.externals import find_externals
 from orchestrator.files import SourceFile
 from orchestrator.lockfile import Lock
@@ -75,21 +75,6 @@ class Planned:
     platform: Platform
     notes: tuple[str, ...] = ()
     details: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class _Docker:
-    """What Docker has of images made here, by private tag; or why it does not say."""
-
-    tags: frozenset[str] = frozenset()
-    problem: str = ""
-
-    def has(self, name: str, digest: str) -> bool:
-        if not self.tags:
-            return False
-        from orchestrator.engines.docker.presence import private_tag  # noqa: PLC0415 - is loaded
-
-        return private_tag(name, digest) in self.tags
 
 
 def default_platform(opened: Opened) -> Platform:
@@ -175,7 +160,7 @@ def _plan(
     now: Fingerprinted,
     recorded: Mapping[str, Recorded],
     wanted: tuple[str, ...],
-    docker: _Docker,
+    docker: DockerImages,
 ) -> Plan:
     names = opened.graph.ancestors(wanted)
     platform = options.platform
@@ -190,7 +175,7 @@ def _plan(
 
 
 def _present(
-    opened: Opened, known: Known, names: Iterable[str], docker: _Docker
+    opened: Opened, known: Known, names: Iterable[str], docker: DockerImages
 ) -> dict[str, Recorded]:
     """Return records that say whether their images are still to be had."""
     return {
@@ -227,22 +212,14 @@ def _narrow(
     return tuple(differing)
 
 
-def _ask_docker(opened: Opened, options: BuildOptions, names: Iterable[str]) -> _Docker:
-    """Ask Docker what it has of images, in one question; not at all without Dockerfiles.
+def _ask_docker(opened: Opened, options: BuildOptions, names: Iterable[str]) -> DockerImages:
+    """Ask Docker what it has of images, unless they are made elsewhere.
 
-    What a builder of buildx made is in the layout, and what a cluster made in the registry:
-    Docker is not asked.
+    What a builder of buildx made is in the layout, and what a cluster made in the registry.
     """
     if options.cluster or options.builders or opened.workspace.settings.buildkit.builder:
-        return _Docker()
-    if not any(opened.graph.images[name].build for name in names):
-        return _Docker()
-    from orchestrator.engines.docker.presence import read_present  # noqa: PLC0415 - rarely needed
-
-    try:
-        return _Docker(read_present())
-    except MissingToolError as error:
-        return _Docker(problem=error.in_a_line)
+        return DockerImages()
+    return ask_docker(opened.graph.images[name] for name in names)
 
 
 def _unlocked_externals(opened: Opened, lock: Lock) -> list[str]:
