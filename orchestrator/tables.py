@@ -100,7 +100,7 @@ class Table:
 
     def take_seconds(self, key: str, default: float) -> float:
         """Take a duration, such as "30s" or 30, in seconds."""
-        taken = self._take_quantity(key, SECONDS)
+        taken = self._take_quantity(key, SECONDS, default)
         return default if taken is None else taken
 
     def take_size(self, key: str) -> int | None:
@@ -202,8 +202,10 @@ class Table:
             self.fail(key, f"{key} must be {wanted}, not {_quoted(value)}", _HOW_KINDS_ARE_WRITTEN)
         return value
 
-    def _take_quantity(self, key: str, quantity: Quantity[Number]) -> Number | None:
-        value = self._take(key, quantity.kinds, quantity.title, None)
+    def _take_quantity(
+        self, key: str, quantity: Quantity[Number], default: Number | None = None
+    ) -> Number | None:
+        value = self._take(key, quantity.kinds, quantity.title, default)
         if value is None:
             return None
         parsed = quantity.parse(value)
