@@ -246,7 +246,7 @@ def test_the_settings_say_what_is_kept_and_options_go_first(tiny: Tiny) -> None:
 
 def test_days_out_of_range_are_refused(tmp_path: Path) -> None:
     (tmp_path / "orch.toml").write_text("[gc]\ndays = -1\n")
-    with pytest.raises(OrchError, match="days must be 0"):
+    with pytest.raises(OrchError, match="days must not be -1"):
         read_settings(tmp_path)
 
 
