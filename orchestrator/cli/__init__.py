@@ -108,10 +108,10 @@ def orch(
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit with its code; SIGTERM counts as Ctrl-C."""
-    _fill_streams()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     gc.set_threshold(100_000)  # values make no circles: looking for them is a tenth of a long plan
     try:
+        _fill_streams()
         code = _run(arguments)
         sys.stdout.flush()
     except OSError as error:
