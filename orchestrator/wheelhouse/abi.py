@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-import logging
+import json
+import subprocess
+import sys
 from pathlib import Path
 
 from orchestrator.errors import ArtifactError
 from orchestrator.model import Platform
+from orchestrator.scratch import scratch_folder
+from orchestrator.wheelhouse import abi_worker
 
 _ANOTHER = "pin another version of the package"
 
@@ -20,23 +24,23 @@ def platform_tag(wheel: Path, platform: Platform) -> str | None:
     Raises:
         ArtifactError: A library lies where none may be, or is for another machine.
     """
-    from auditwheel.architecture import Architecture  # noqa: PLC0415 - slow to import
-    from auditwheel.error import NonPlatformWheelError  # noqa: PLC0415 - likewise
-    from auditwheel.libc import Libc  # noqa: PLC0415 - likewise
-    from auditwheel.wheel_abi import get_wheel_elfdata  # noqa: PLC0415 - likewise
-
-    logging.getLogger("auditwheel").setLevel(logging.ERROR)
-    architecture = Architecture(platform.machine)
-    try:
-        found = get_wheel_elfdata(Libc.GLIBC, architecture, wheel, frozenset(), None)
-    except NonPlatformWheelError as error:
-        if error.message.startswith("Invalid"):
-            raise ArtifactError(
-                f"{wheel.name}: its libraries are not for {platform}", hint=_ANOTHER
-            ) from error
-        return None
-    except RuntimeError as error:
-        why = " ".join(str(error).split())
-        raise ArtifactError(f"{wheel.name}: {why}", hint=_ANOTHER) from error
-    policy: str = found.policies.versioned_symbols_policy(found.versioned_symbols).name
-    return policy
+    with scratch_folder() as scratch:
+        done = subprocess.run(
+            [sys.executable, "-I", abi_worker.__file__, wheel.absolute(), platform.machine],
+            cwd=scratch,
+            env={"PATH": "/usr/bin:/bin", "TMPDIR": str(scratch)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    if done.returncode:
+        why = done.stderr.strip().rpartition("\n")[2] or f"it ended with {done.returncode}"
+        message = f"{wheel.name}: auditwheel cannot tell what its libraries need: {why}"
+        raise ArtifactError(message, hint=_ANOTHER)
+    answer = json.loads(done.stdout)
+    if answer.get("foreign"):
+        raise ArtifactError(f"{wheel.name}: its libraries are not for {platform}", hint=_ANOTHER)
+    if "error" in answer:
+        raise ArtifactError(f"{wheel.name}: {answer['error']}", hint=_ANOTHER)
+    tag: str | None = answer["tag"]
+    return tag

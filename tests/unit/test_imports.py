@@ -211,7 +211,7 @@ IMPURE = {
 }
 
 HOMES = {
-    "auditwheel": ("wheelhouse.abi",),
+    "auditwheel": ("wheelhouse.abi_worker",),
     "boto3": ("aws", "wheelhouse"),
     "click": ("cli",),
     "cyclonedx": ("attest.sbom",),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -70,6 +72,17 @@ def test_a_text_is_found_in_members(tmp_path: Path) -> None:
 
 def test_a_wheel_without_libraries_has_no_platform_of_its_own(tmp_path: Path) -> None:
     assert platform_tag(make_wheel(tmp_path, files=FILES), Platform("linux", "amd64")) is None
+
+
+def test_wheels_are_judged_side_by_side_and_nobody_s_working_folder_moves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moves: list[object] = []
+    monkeypatch.setattr(os, "chdir", moves.append)
+    wheel, platform = make_wheel(tmp_path, files=FILES), Platform("linux", "amd64")
+    with ThreadPoolExecutor(3) as pool:
+        tags = list(pool.map(platform_tag, [wheel] * 3, [platform] * 3))
+    assert (tags, moves) == ([None] * 3, [])
 
 
 def test_a_library_of_another_machine_is_refused(tmp_path: Path) -> None:
