@@ -111,7 +111,6 @@ def main(arguments: list[str] | None = None) -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     gc.set_threshold(100_000)  # values make no circles: looking for them is a tenth of a long plan
     try:
-        _fill_streams()
         code = _run(arguments)
         sys.stdout.flush()
     except OSError as error:
@@ -125,6 +124,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _run(arguments: list[str] | None) -> int:
     try:
+        _fill_streams()
         code: Any = orch.main(args=arguments, prog_name="orch", standalone_mode=False)
     except OrchError as error:
         print_error(error)
