@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -412,3 +413,23 @@ def test_affected_follows_what_requirement_files_include(orch: Orch, ws: Path) -
     write_tree(ws, {"shared/web.txt": "-r more.txt\n-r web.txt\n"})
     for path in ("shared/web.txt", "shared/more.txt"):
         assert orch("affected", path).out.split() == ["a", "s"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "code", "said"),
+    [
+        (KeyboardInterrupt(), 130, "error: interrupted"),
+        (OSError(errno.EMFILE, "Too many open files", os.devnull), 1, f"error: {os.devnull}: "),
+    ],
+)
+def test_what_happens_before_the_first_word_is_read_is_an_error_too(
+    fault: BaseException, code: int, said: str, orch: Orch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def opened(*_: object) -> NoReturn:
+        monkeypatch.undo()
+        raise fault
+
+    monkeypatch.setattr(os, "open", opened)
+    ran = orch("plan")
+    assert ran.code == code
+    assert said in ran.err
